@@ -1,0 +1,223 @@
+//! Time, as little of it as the queue needs: a reading that wraps ([`Tick`]), a source of readings ([`Clock`]), and
+//! the two integer widths that readings come in ([`Word`]).
+
+use core::fmt::{Debug, Display};
+
+use crate::atomic::{AtomicU32, Ordering};
+
+/// A source of readings.
+///
+/// Readings ought to go forward. One that comes late, out of order or goes backward can delay a release; it never
+/// brings one forward. One that leaps ahead and then falls back delays releases until the leap is caught up with.
+///
+/// A driver over a 32-bit clock calls `advance` at least once every 2<sup>28</sup> ticks (3.1 days of milliseconds,
+/// 4.4 minutes of microseconds), also while nothing is queued: that is how a queue tells a long pause from a reading
+/// that wrapped. With 64-bit ticks the bound is 2<sup>60</sup> and needs no thought.
+pub trait Clock {
+    /// What a reading is.
+    type Tick: Tick;
+
+    /// The present reading. Must not block.
+    fn now(&self) -> Self::Tick;
+}
+
+impl<C: Clock + ?Sized> Clock for &C {
+    type Tick = C::Tick;
+
+    fn now(&self) -> Self::Tick {
+        (**self).now()
+    }
+}
+
+/// One reading of a [`Clock`]: an unsigned count that wraps.
+pub trait Tick: Copy {
+    /// The integer behind the reading. Its width is the width of the atomics that the queue uses.
+    type Word: Word;
+
+    /// The reading that `word` counts.
+    fn from_word(word: Self::Word) -> Self;
+
+    /// The count behind this reading.
+    fn to_word(self) -> Self::Word;
+}
+
+impl<W: Word> Tick for W {
+    type Word = W;
+
+    fn from_word(word: W) -> W {
+        word
+    }
+
+    fn to_word(self) -> W {
+        self
+    }
+}
+
+#[cfg(feature = "fugit")]
+impl<const NOM: u32, const DENOM: u32> Tick for fugit::Instant<u32, NOM, DENOM> {
+    type Word = u32;
+
+    fn from_word(word: u32) -> Self {
+        Self::from_ticks(word)
+    }
+
+    fn to_word(self) -> u32 {
+        self.ticks()
+    }
+}
+
+#[cfg(all(
+    feature = "fugit",
+    any(target_has_atomic = "64", feature = "wide-ticks-fallback")
+))]
+impl<const NOM: u32, const DENOM: u32> Tick for fugit::Instant<u64, NOM, DENOM> {
+    type Word = u64;
+
+    fn from_word(word: u64) -> Self {
+        Self::from_ticks(word)
+    }
+
+    fn to_word(self) -> u64 {
+        self.ticks()
+    }
+}
+
+/// The integers that count ticks: `u32` everywhere, `u64` where the target has 64-bit atomics of its own.
+///
+/// Elsewhere 64-bit atomics would be emulated by a lock, and an interrupt that preempts the lock's holder hangs; the
+/// `wide-ticks-fallback` feature accepts that. The trait is sealed.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't count ticks on this target",
+    note = "`u32` always can; `u64` needs a target with 64-bit atomics of its own, or the feature `wide-ticks-fallback` and its risk"
+)]
+pub trait Word: Copy + Ord + Debug + Display + Send + Sync + private::Bits + 'static {
+    /// The longest interval, burst or hold, in ticks: 2<sup>bits − 4</sup> − 1.
+    const MAX_SPAN: Self;
+}
+
+pub(crate) mod private {
+    use super::Ordering;
+
+    /// An atomic of the width of the word `W`.
+    pub trait Atom<W>: core::fmt::Debug + Send + Sync {
+        fn load(&self, order: Ordering) -> W;
+        fn compare_exchange(
+            &self,
+            current: W,
+            new: W,
+            success: Ordering,
+            failure: Ordering,
+        ) -> Result<W, W>;
+    }
+
+    /// The arithmetic that pacing uses.
+    pub trait Bits: Sized {
+        /// The atomic of this width; laid out like the integer itself, except under loom.
+        type Atom: Atom<Self>;
+
+        const ZERO: Self;
+        /// `last` before anything was released: see `pace`.
+        const FRESH: Self;
+        /// Half the range: differences below it are forward.
+        const HALF: Self;
+
+        #[cfg(loom)]
+        fn atom(self) -> Self::Atom;
+        fn plus(self, other: Self) -> Self;
+        fn minus(self, other: Self) -> Self;
+        fn times(self, n: usize) -> Option<Self>;
+        /// ⌊self / other⌋, saturating.
+        fn over(self, other: Self) -> usize;
+        fn shl(self, by: u32) -> Self;
+        fn shr(self, by: u32) -> Self;
+        fn low(self) -> u8;
+        fn with_low(self, bits: u8) -> Self;
+    }
+}
+
+macro_rules! word {
+    ($word:ident, $atom:ident) => {
+        impl Word for $word {
+            const MAX_SPAN: Self = (1 << ($word::BITS - 4)) - 1;
+        }
+
+        impl private::Atom<$word> for $atom {
+            fn load(&self, order: Ordering) -> $word {
+                $atom::load(self, order)
+            }
+
+            fn compare_exchange(
+                &self,
+                current: $word,
+                new: $word,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$word, $word> {
+                $atom::compare_exchange(self, current, new, success, failure)
+            }
+        }
+
+        impl private::Bits for $word {
+            type Atom = $atom;
+
+            const ZERO: Self = 0;
+            const FRESH: Self = 0b10;
+            const HALF: Self = 1 << ($word::BITS - 1);
+
+            #[cfg(loom)]
+            fn atom(self) -> $atom {
+                $atom::new(self)
+            }
+
+            #[inline]
+            fn plus(self, other: Self) -> Self {
+                self.wrapping_add(other)
+            }
+
+            #[inline]
+            fn minus(self, other: Self) -> Self {
+                self.wrapping_sub(other)
+            }
+
+            fn times(self, n: usize) -> Option<Self> {
+                self.checked_mul($word::try_from(n).ok()?)
+            }
+
+            fn over(self, other: Self) -> usize {
+                self.checked_div(other)
+                    .and_then(|n| usize::try_from(n).ok())
+                    .unwrap_or(usize::MAX)
+            }
+
+            #[inline]
+            fn shl(self, by: u32) -> Self {
+                self.wrapping_shl(by)
+            }
+
+            #[inline]
+            fn shr(self, by: u32) -> Self {
+                self.wrapping_shr(by)
+            }
+
+            #[inline]
+            fn low(self) -> u8 {
+                (self & 0xf) as u8
+            }
+
+            #[inline]
+            fn with_low(self, bits: u8) -> Self {
+                self | $word::from(bits)
+            }
+        }
+    };
+}
+
+word!(u32, AtomicU32);
+
+#[cfg(any(target_has_atomic = "64", feature = "wide-ticks-fallback"))]
+use crate::atomic::AtomicU64;
+#[cfg(any(target_has_atomic = "64", feature = "wide-ticks-fallback"))]
+word!(u64, AtomicU64);
+
+/// Shorthand for the integer behind the readings of the clock `C`.
+pub type WordOf<C> = <<C as Clock>::Tick as Tick>::Word;

@@ -1,0 +1,52 @@
+#![cfg_attr(not(any(loom, feature = "stepped")), no_std)]
+//! A FIFO queue of waiters, released one by one at a configured rate by an abstract clock: lock-free, without an
+//! allocator, without std.
+//!
+//! ```
+//! use apiqueue_core::{ManualClock, Next, Queue, Rate};
+//!
+//! let clock = ManualClock::<u32>::new(0); // milliseconds, say
+//! let queue: Queue<_, 16> = Queue::new(&clock, Rate::<u32>::every(100)?);
+//!
+//! let first = queue.enqueue()?;
+//! let second = queue.enqueue()?;
+//! assert!(first.is_waiting() && second.is_waiting());
+//!
+//! let advance = queue.advance(); // a driver does this: a thread, a timer interrupt, a scheduler
+//! assert_eq!((advance.released, advance.next), (1, Next::At(100)));
+//! assert!(!first.is_waiting()); // may make its call
+//! assert!(second.is_waiting());
+//!
+//! clock.advance(100);
+//! assert_eq!(queue.advance().released, 1);
+//! assert!(!second.is_waiting());
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+
+#[cfg(feature = "stepped")]
+pub mod stepped;
+
+mod atomic;
+mod clock;
+mod driver;
+mod error;
+mod manual;
+mod pace;
+mod queue;
+mod rate;
+mod schedule;
+mod slot;
+mod storage;
+mod turn;
+mod waiter;
+
+pub use clock::{Clock, Tick, Word, WordOf};
+pub use driver::{Advance, Next};
+pub use error::{CapacityError, Closed, EnqueueError, HoldError, TryAcquireError};
+pub use manual::ManualClock;
+pub use queue::{Queue, QueueOver};
+pub use rate::{Rate, RateError};
+pub use schedule::{Due, Schedule};
+pub use slot::{Slot, Status};
+pub use storage::{Inline, slots};
+pub use waiter::{Line, Waiter};

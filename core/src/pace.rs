@@ -1,0 +1,253 @@
+//! The [`Schedule`] in four atomic words.
+//!
+//! | word | holds | low bits |
+//! |---|---|---|
+//! | `last` | the stamp of the slot used last | `NEVER`: there is none; `TURN`: see below |
+//! | `hold` | the stamp at which a hold ends | `HELD`: there is one |
+//! | `interval`, `burst` | the [`Rate`] | which change of rate wrote it |
+//!
+//! `last` is changed under a turn that the queue has taken (see `turn`): by whoever took it and by all who help it along.
+//! `TURN` tells them whether the word was changed for this turn already: it equals the turn's own bit until then.
+//! A stamp never returns to an earlier value but by `unspend`, so a compare-and-swap from a loaded word is safe from ABA
+//! short of a wrap of the clock.
+
+use crate::atomic::{Ordering, const_unless_loom};
+use crate::clock::{
+    Word,
+    private::Atom,
+};
+use crate::rate::{Rate, SHIFT, STRICT};
+use crate::schedule::{Schedule, is_after, stamp};
+
+const TURN: u8 = 0b01;
+const NEVER: u8 = 0b10;
+const HELD: u8 = 0b01;
+/// Both words of the rate carry the number of the change that wrote them, modulo 8.
+const CHANGE: u8 = 0b111;
+
+#[derive(Debug)]
+pub(crate) struct Pace<W: Word> {
+    last: W::Atom,
+    hold: W::Atom,
+    interval: W::Atom,
+    burst: W::Atom,
+}
+
+/// A [`Schedule`] as loaded, with what is needed to change it.
+#[derive(Clone, Copy)]
+pub(crate) struct View<W> {
+    pub(crate) schedule: Schedule<W>,
+    last: W,
+    hold: W,
+}
+
+impl<W: Word> View<W> {
+    /// The turn for which `last` was changed most recently.
+    pub(crate) fn turn(&self) -> bool {
+        self.last.low() & TURN != 0
+    }
+}
+
+impl<W: Word> Pace<W> {
+    const_unless_loom! {
+    pub(crate) const fn new(rate: Rate<W>) -> Self {
+        Self {
+            last: atom(W::FRESH),
+            hold: atom(W::ZERO),
+            interval: atom(rate.interval),
+            burst: atom(rate.burst),
+        }
+    }
+    }
+
+    /// The present schedule. The words are read one by one; the queue's compare-and-swap on its turn afterwards says
+    /// whether they belonged together.
+    #[inline]
+    pub(crate) fn view(&self) -> View<W> {
+        // Ordering: Acquire on `last`: the turn's check after it (`Turns::spend`) must not be read from before it.
+        let last = self.last.load(Ordering::Acquire);
+        // Ordering: Acquire, so that a lifted hold is seen together with the mark that it left in `last`, by whoever
+        // then fails to change `last`. Relaxed would do for a reader that has loaded the turn with Acquire.
+        let hold = self.hold.load(Ordering::Acquire);
+        View {
+            schedule: Schedule {
+                rate: self.rate(),
+                last: (last.low() & NEVER == 0).then(|| cleared(last)),
+                hold: (hold.low() & HELD != 0).then(|| cleared(hold)),
+            },
+            last,
+            hold,
+        }
+    }
+
+    /// Uses up a slot for a release at `now`, once for the turn that is not `done` yet.
+    pub(crate) fn spend(&self, view: View<W>, now: W) -> bool {
+        let last = view.schedule.spent(stamp(now));
+        self.replace(view.last, mark(last, !view.turn()))
+    }
+
+    /// Gives back what the latest `spend` used.
+    pub(crate) fn unspend(&self, view: View<W>) -> bool {
+        let mut schedule = view.schedule;
+        schedule.give_back();
+        let turn = !view.turn();
+        self.replace(
+            view.last,
+            schedule
+                .last
+                .map_or(mark(W::FRESH, turn), |last| mark(last, turn)),
+        )
+    }
+
+    /// Ends a hold that is over, and forgets a stamp before it wraps. Says whether there was anything to do; then look
+    /// again.
+    #[inline]
+    pub(crate) fn tidy(&self, view: View<W>, now: W) -> bool {
+        let now = stamp(now);
+        let mut schedule = view.schedule;
+        if schedule.lift(now) {
+            let last = schedule.last.unwrap_or(W::ZERO);
+            if mark(last, view.turn()) == view.last
+                || self.replace(view.last, mark(last, view.turn()))
+            {
+                // Ordering: Release, so that who sees the hold gone sees `last` moved. A hold set meanwhile differs in
+                // its stamp and stays.
+                let _ = self.hold.compare_exchange(
+                    view.hold,
+                    W::ZERO,
+                    Ordering::AcqRel,
+                    Ordering::Relaxed,
+                );
+            }
+            return true;
+        }
+        if schedule.is_stale(now) {
+            return self.replace(view.last, mark(W::FRESH, view.turn()));
+        }
+        false
+    }
+
+    /// Records that the clock has been at `now`, so that a later reading that falls back makes up nothing twice.
+    /// Changes no answer from `now` on. False when `last` has changed meanwhile: look again.
+    #[inline]
+    pub(crate) fn catch_up(&self, view: View<W>, now: W) -> bool {
+        match view.schedule.caught_up(stamp(now)) {
+            Some(last) => self.replace(view.last, mark(last, view.turn())),
+            None => true,
+        }
+    }
+
+    fn replace(&self, from: W, to: W) -> bool {
+        // Ordering: Release, so that who loads the new word has the turn under which it was written in its past (see
+        // `Turns::spend`); Acquire so that the chain of writers is one of happens-before.
+        self.last
+            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    pub(crate) fn rate(&self) -> Rate<W> {
+        // Ordering: Acquire pairs with the Release in `set_rate`: a burst that is read is not older than what the
+        // interval's writer had seen. A new interval with an old burst is what a rate change looks like half way.
+        let interval = self.interval.load(Ordering::Acquire);
+        let burst = self.burst.load(Ordering::Acquire);
+        Rate {
+            interval: interval.shr(SHIFT).shl(SHIFT),
+            burst: burst
+                .shr(SHIFT)
+                .shl(SHIFT)
+                .with_low(burst.low() & STRICT),
+        }
+    }
+
+    /// Sets both words of the rate. Of several calls at once the one that changes `interval` last wins both words, and
+    /// none waits for another.
+    pub(crate) fn set_rate(&self, rate: Rate<W>) {
+        // Ordering: Acquire, the first guess of the CAS.
+        let mut old = self.interval.load(Ordering::Acquire);
+        let change = loop {
+            let change = (old.low() + 1) & CHANGE;
+            // Ordering: AcqRel: changes of the interval form one chain.
+            match self.interval.compare_exchange(
+                old,
+                rate.interval.with_low(change),
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => break change,
+                Err(seen) => old = seen,
+            }
+        };
+        // Ordering: Acquire, the first guess of the CAS.
+        let mut old = self.burst.load(Ordering::Acquire);
+        loop {
+            let ahead = change.wrapping_sub(old.low()) & CHANGE;
+            if ahead == 0 || ahead > CHANGE / 2 {
+                return; // a later change has been here
+            }
+            // Ordering: AcqRel, as above.
+            match self.burst.compare_exchange(
+                old,
+                rate.burst.with_low(change),
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => return,
+                Err(seen) => old = seen,
+            }
+        }
+    }
+
+    /// Extends the hold to `until`. Says whether that changed anything.
+    pub(crate) fn hold_until(&self, until: W) -> bool {
+        let until = stamp(until);
+        self.change_hold(|hold| hold.is_none_or(|hold| is_after(until, hold)), until)
+    }
+
+    /// Cuts the hold off at `now`. Says whether that changed anything.
+    pub(crate) fn resume(&self, now: W) -> bool {
+        let now = stamp(now);
+        self.change_hold(|hold| hold.is_some_and(|hold| is_after(hold, now)), now)
+    }
+
+    fn change_hold(&self, wanted: impl Fn(Option<W>) -> bool, to: W) -> bool {
+        // Ordering: Acquire, the first guess of the CAS.
+        let mut old = self.hold.load(Ordering::Acquire);
+        loop {
+            if !wanted((old.low() & HELD != 0).then(|| cleared(old))) {
+                return false;
+            }
+            // Ordering: AcqRel: changes of the hold form one chain; the turn's bump afterwards publishes it.
+            match self.hold.compare_exchange(
+                old,
+                to.with_low(HELD),
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => return true,
+                Err(seen) => old = seen,
+            }
+        }
+    }
+}
+
+fn cleared<W: Word>(word: W) -> W {
+    word.shr(2).shl(2)
+}
+
+fn mark<W: Word>(last: W, turn: bool) -> W {
+    last.with_low(if turn { TURN } else { 0 })
+}
+
+/// The atomic that holds `value`.
+#[cfg(not(loom))]
+const fn atom<W: Word>(value: W) -> W::Atom {
+    // SAFETY: `Bits` is sealed, and its atomics are portable-atomic's of the same width, documented to have the same
+    // size and bit validity as the integer (their alignment may be larger, which a copy does not care about). This is
+    // how a generic atomic is made in a constant, where trait methods can't be called.
+    unsafe { core::mem::transmute_copy::<W, W::Atom>(&value) }
+}
+
+#[cfg(loom)]
+fn atom<W: Word>(value: W) -> W::Atom {
+    value.atom()
+}

@@ -1,0 +1,231 @@
+//! The pacing: may one more go now, and if not, when? Plain values, no atomics, no waiters.
+//!
+//! The schedule is a grid. It remembers one stamp, `last`: the grid slot that the latest release used up. The next
+//! slot is `last + interval`, and a release at `now` uses up
+//!
+//! ```text
+//!   late = now − (last + interval)          span = (burst − 1) × interval
+//!
+//!   late ≤ span + slack         →  last + interval        on the grid: the lateness is made up
+//!   late < span + interval      →  now − span − slack     only the slack is made up, the rest is gone
+//!   otherwise                   →  now − span             a slot was missed, or nobody was there: a new grid
+//! ```
+//!
+//! So the stamp never lies further than `span + slack` before the release that it stands for, and successive stamps
+//! are at least an interval apart. For releases r₀ … rₖ that gives rₖ ≥ r₀ + k·interval − span − slack: in a window
+//! of length w there are at most `burst + ⌊(w + slack) / interval⌋` of them.
+//!
+//! Because the stamp is what *was* used, not when the next one *will* be due, a changed interval acts on what is
+//! pending by itself.
+//!
+//! Stamps are readings shifted left by two bits, which wrap as the readings do and leave room for two marks in the
+//! atomic words of `pace`. A 32-bit reading thus counts modulo 2³⁰ here, and differences below 2²⁹ are
+//! forward.
+
+use core::fmt;
+
+use crate::clock::Word;
+use crate::rate::Rate;
+
+/// Readings stand above this many bits of a stamp.
+const MARKS: u32 = 2;
+
+/// When the next release may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due<T> {
+    /// Now.
+    Now,
+    /// Not before this reading.
+    At(T),
+}
+
+/// A release schedule on its own: what a [`Queue`](crate::Queue) paces its waiters by, for one owner, without waiters.
+///
+/// ```
+/// use apiqueue_core::{Due, Rate, Schedule};
+///
+/// let mut pace = Schedule::new(Rate::<u32>::every(100)?);
+/// assert_eq!(pace.next(5), Due::Now);
+/// pace.take(5);
+/// assert_eq!(pace.next(50), Due::At(105));
+/// pace.set_rate(Rate::<u32>::every(20)?); // acts on what is pending
+/// assert_eq!(pace.next(50), Due::Now);
+/// # Ok::<(), apiqueue_core::RateError<u32>>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Schedule<W> {
+    pub(crate) rate: Rate<W>,
+    /// The slot used last; none at the start and after a pause longer than readings can tell.
+    pub(crate) last: Option<W>,
+    pub(crate) hold: Option<W>,
+}
+
+impl<W: Word> Schedule<W> {
+    /// A schedule on which the whole burst is free.
+    pub const fn new(rate: Rate<W>) -> Self {
+        Self {
+            rate,
+            last: None,
+            hold: None,
+        }
+    }
+
+    /// Whether one may go at `now`, and if not, when.
+    #[must_use]
+    pub fn next(&self, now: W) -> Due<W> {
+        match self.wait(stamp(now)) {
+            None => Due::Now,
+            Some(wait) => Due::At(now.plus(unstamp(wait))),
+        }
+    }
+
+    /// Uses up a slot for a release at `now`. Call it when [`next`](Self::next) said [`Due::Now`]; earlier, it uses up
+    /// a slot in the future.
+    pub fn take(&mut self, now: W) {
+        let now = stamp(now);
+        self.lift(now);
+        self.last = Some(self.spent(now));
+    }
+
+    /// Gives back what the latest [`take`](Self::take) used: the release did not happen after all.
+    pub fn give_back(&mut self) {
+        self.last = self.last.map(|last| last.minus(self.step()));
+    }
+
+    /// Sets the rate; the pending slot moves with it, in both directions.
+    pub fn set_rate(&mut self, rate: Rate<W>) {
+        self.rate = rate;
+    }
+
+    /// Lets nothing go before `until`. Only extends: an earlier reading than the present hold's changes nothing.
+    ///
+    /// A hold spends the burst: from its end on, releases are evenly spaced until permits have gathered again.
+    pub fn hold_until(&mut self, until: W) {
+        let until = stamp(until);
+        if self.hold.is_none_or(|hold| is_after(until, hold)) {
+            self.hold = Some(until);
+        }
+    }
+
+    /// Ends a hold at `now`.
+    pub fn resume(&mut self, now: W) {
+        let now = stamp(now);
+        if let Some(hold) = self.hold
+            && is_after(hold, now)
+        {
+            self.hold = Some(now);
+        }
+    }
+
+    /// From here on in stamps.
+    pub(crate) fn wait(&self, now: W) -> Option<W> {
+        let grid = self
+            .last
+            .map(|last| last.plus(self.step()))
+            .filter(|&slot| is_after(slot, now))
+            .map(|slot| slot.minus(now));
+        let hold = self
+            .hold
+            .filter(|&hold| is_after(hold, now))
+            .map(|hold| hold.minus(now));
+        grid.max(hold)
+    }
+
+    /// The slot that a release at `now` uses up.
+    pub(crate) fn spent(&self, now: W) -> W {
+        let span = self.rate.span().shl(MARKS);
+        let Some(last) = self.last else {
+            return now.minus(span);
+        };
+        let slot = last.plus(self.step());
+        let slack = self.rate.slack().shl(MARKS);
+        let late = now.minus(slot);
+        // A reading from before the slot, as a clock going backward gives, counts as on time.
+        if late >= W::HALF || late <= span.plus(slack) {
+            slot
+        } else if late < span.plus(self.step()) {
+            now.minus(span).minus(slack)
+        } else {
+            now.minus(span)
+        }
+    }
+
+    /// The same schedule with a stamp from which a release at `now` is on the grid; none if it is already.
+    ///
+    /// It changes no answer from `now` on. It records that the clock has been here, so that a reading that falls back
+    /// afterwards finds no lateness to make up twice.
+    pub(crate) fn caught_up(&self, now: W) -> Option<W> {
+        let caught = self.spent(now).minus(self.step());
+        (self.last != Some(caught)).then_some(caught)
+    }
+
+    /// Ends a hold that is over, leaving its mark on the grid. Says whether it did.
+    pub(crate) fn lift(&mut self, now: W) -> bool {
+        let Some(hold) = self.hold.filter(|&hold| !is_after(hold, now)) else {
+            return false;
+        };
+        let floor = hold.minus(self.step());
+        if self.last.is_none_or(|last| is_after(floor, last)) {
+            self.last = Some(floor);
+        }
+        self.hold = None;
+        true
+    }
+
+    /// Whether `last` is so old that it should be forgotten before readings wrap around to it.
+    pub(crate) fn is_stale(&self, now: W) -> bool {
+        let old = W::MAX_SPAN.shl(MARKS);
+        self.last
+            .is_some_and(|last| is_after(now, last) && now.minus(last) > old)
+    }
+
+    /// Ticks from `now` until the waiter with `ahead` others before it is due, if they can be counted.
+    pub(crate) fn estimate(&self, now: W, ahead: usize) -> Option<W> {
+        let mut first = self.spent(now);
+        if let Some(hold) = self.hold
+            && is_after(hold, first)
+        {
+            first = hold;
+        }
+        let steps = self.rate.interval().times(ahead)?;
+        let past = now.minus(first);
+        let due = if past < W::HALF {
+            let past = unstamp(past);
+            if steps > past { steps.minus(past) } else { W::ZERO }
+        } else {
+            steps.plus(unstamp(first.minus(now)))
+        };
+        (due >= steps || past < W::HALF)
+            .then_some(due)
+            .filter(|&due| due <= W::MAX_SPAN.shl(1))
+    }
+
+    fn step(&self) -> W {
+        self.rate.interval().shl(MARKS)
+    }
+}
+
+impl<W: Word> fmt::Debug for Schedule<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Schedule")
+            .field("rate", &self.rate)
+            .field("last", &self.last.map(unstamp))
+            .field("hold", &self.hold.map(unstamp))
+            .finish()
+    }
+}
+
+/// The stamp of a reading.
+pub(crate) fn stamp<W: Word>(reading: W) -> W {
+    reading.shl(MARKS)
+}
+
+/// The ticks in a difference of stamps.
+pub(crate) fn unstamp<W: Word>(difference: W) -> W {
+    difference.shr(MARKS)
+}
+
+/// Whether stamp `a` lies after `b`, by less than half the range.
+pub(crate) fn is_after<W: Word>(a: W, b: W) -> bool {
+    a != b && a.minus(b) < W::HALF
+}

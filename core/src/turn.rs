@@ -1,0 +1,241 @@
+//! Whose turn it is: the queue's head and the one release that may be under way, in one atomic word.
+//!
+//! A release changes three things: the schedule's `last`, a slot, and the head. No thread may wait for another between
+//! them, so the first step, one compare-and-swap on this word, decides what will happen, and whoever comes by can do the
+//! rest:
+//!
+//! ```text
+//!   word = ticket | version | SPENT_ELSE | TURN | phase
+//!
+//!   FREE ──► RELEASING ──► slot: WAITING → next lap ──► last: spent ──► FREE, ticket + 1, TURN flipped
+//!     │           └──────► slot: CANCELLED ───────────────────────────► FREE, ticket + 1
+//!     │           └──────► slot: CLOSED ──────────────────────────────► FREE
+//!     ├──► TAKING  (try_acquire) ───────────────────────► last: spent ──► FREE, TURN flipped
+//!     ├──► GIVING  (a released waiter left unseen) ───► last: unspent ─► FREE, TURN flipped
+//!     ├──► FREE, ticket + 1      the head's waiter has left
+//!     └──► FREE, version + 1     the rate, the hold or the door has changed
+//! ```
+//!
+//! Why this is lock-free: from every state, every thread can do every next step alone, with what the words say. A thread
+//! that stops anywhere leaves a word from which the others go on.
+//!
+//! Why nothing happens twice:
+//! * The ticket can't move while the phase is not `FREE`, so all who see `RELEASING` mean the same slot, and its lap
+//!   moves on once. A cancelled slot is freed only *after* the head has passed it; so a slot that is a lap ahead of the
+//!   head was released, under this turn.
+//! * `last` is changed by compare-and-swap from a word whose `TURN` bit is this turn's, after looking that the turn's word
+//!   is still the same. The change flips the bit.
+//! * The last step is a compare-and-swap from the very word. A late one fails.
+//!
+//! Why nothing happens early: the decision "due" is made between loading this word and the compare-and-swap to
+//! `RELEASING`, and every release, rate change, hold, resume and close in between changes the word. The slot that a release
+//! uses up is computed from a reading taken *after* the release: a driver that was suspended between looking at the
+//! clock and releasing makes the schedule later, never earlier.
+//!
+//! The version counts modulo 2¹² (2² on 32-bit targets) and the ticket modulo 2⁴⁸ (2²⁶): a thread would have to stop
+//! between a load and its compare-and-swap while exactly so many changes of rate or hold are made and nothing is released,
+//! or exactly so many waiters pass, for its swap to succeed wrongly.
+
+use core::task::Waker;
+
+use crate::atomic::Ordering;
+use crate::clock::{Clock, Tick, WordOf, private::Bits};
+use crate::pace::View;
+use crate::queue::QueueOver;
+use crate::schedule::{stamp, unstamp};
+use crate::slot::{Release, Slot};
+use core::ops::Deref;
+
+const PHASE: usize = 0b11;
+const FREE: usize = 0b00;
+const RELEASING: usize = 0b01;
+const TAKING: usize = 0b10;
+const GIVING: usize = 0b11;
+const TURN: usize = 1 << 2;
+/// The latest change of `last` was no release of a waiter, or the rate has changed since: nothing to give back.
+const SPENT_ELSE: usize = 1 << 3;
+const VERSION_SHIFT: u32 = 4;
+/// Tickets stand above this many bits, in the turn's word and in the tail's.
+pub(crate) const TICKET_SHIFT: u32 = if usize::BITS >= 64 { 16 } else { 6 };
+pub(crate) const TICKET: usize = !((1 << TICKET_SHIFT) - 1);
+/// One ticket.
+pub(crate) const ONE: usize = 1 << TICKET_SHIFT;
+const VERSION: usize = !TICKET & !(SPENT_ELSE | TURN | PHASE);
+
+/// Whether a release may be made under a turn.
+pub(crate) enum Ready<W> {
+    /// It may.
+    Now,
+    /// Not before this reading.
+    At(W),
+    /// Something moved meanwhile.
+    Again,
+}
+
+/// What completing somebody's turn came to, for the one who did.
+pub(crate) enum Completed {
+    /// This call released the waiter, and took its waker, if it had left one.
+    Released(Option<Waker>),
+    /// Someone else did, or there was nobody to release.
+    Nothing,
+}
+
+impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
+    /// The turn's word, once no release is under way any more.
+    pub(crate) fn free_turn(&self) -> usize {
+        loop {
+            // Ordering: Acquire: `last`, the slots and the tail are read as of this turn or later.
+            let turn = self.head.load(Ordering::Acquire);
+            if turn & PHASE == FREE {
+                return turn;
+            }
+            self.help(turn);
+        }
+    }
+
+    /// Looks whether a release is due under `turn`, and keeps the schedule tidy.
+    #[inline]
+    pub(crate) fn ready(&self) -> Ready<WordOf<C>> {
+        let view = self.pace.view();
+        let now = self.clock.now().to_word();
+        if self.pace.tidy(view, now) {
+            return Ready::Again;
+        }
+        match view.schedule.wait(stamp(now)) {
+            Some(wait) => {
+                Ready::At(now.plus(unstamp(wait)))
+            }
+            None if self.pace.catch_up(view, now) => Ready::Now,
+            None => Ready::Again,
+        }
+    }
+
+    /// `FREE → RELEASING`, then all that follows.
+    #[inline]
+    pub(crate) fn release_head(&self, turn: usize) -> Completed {
+        self.begin(turn, RELEASING)
+            .map_or(Completed::Nothing, |turn| self.complete(turn))
+    }
+
+    /// `FREE → TAKING`, then all that follows. Says whether this call took the permit.
+    pub(crate) fn take(&self, turn: usize) -> bool {
+        self.begin(turn, TAKING).map(|turn| self.complete(turn)).is_some()
+    }
+
+    /// Gives back the permit of the released `ticket`, if nothing was released or changed since. Says whether.
+    pub(crate) fn give_back(&self, ticket: usize) -> bool {
+        loop {
+            let turn = self.free_turn();
+            if turn & TICKET != ticket.wrapping_add(ONE) || turn & SPENT_ELSE != 0 {
+                return false;
+            }
+            if let Some(turn) = self.begin(turn, GIVING) {
+                self.complete(turn);
+                return true;
+            }
+        }
+    }
+
+    /// `FREE → FREE, ticket + 1`: passes over a waiter that has left.
+    pub(crate) fn skip(&self, turn: usize) {
+        if self.swap(turn, turn.wrapping_add(ONE)) {
+            self.free_slot(turn & TICKET);
+        }
+    }
+
+    /// `FREE → FREE, version + 1`: no decision made before this call takes effect after it, and none is under way.
+    pub(crate) fn bump(&self) {
+        loop {
+            let turn = self.free_turn();
+            let version = turn.wrapping_add(1 << VERSION_SHIFT) & VERSION;
+            if self.swap(turn, (turn & !VERSION) | version | SPENT_ELSE) {
+                return;
+            }
+        }
+    }
+
+    fn begin(&self, turn: usize, phase: usize) -> Option<usize> {
+        self.swap(turn, turn | phase).then_some(turn | phase)
+    }
+
+    /// Completes what another thread, or the one interrupted by this, has begun.
+    fn help(&self, turn: usize) {
+        if let Completed::Released(Some(waker)) = self.complete(turn) {
+            waker.wake();
+        }
+    }
+
+    fn complete(&self, turn: usize) -> Completed {
+        let ticket = turn & TICKET;
+        let done = (turn ^ TURN) & !PHASE;
+        match turn & PHASE {
+            RELEASING => {
+                let lap = self.lap(ticket);
+                let completed = match self.slot(ticket).release(lap, self.next_lap(ticket)) {
+                    Release::Done(waker) => Completed::Released(waker),
+                    Release::Already => Completed::Nothing,
+                    Release::Cancelled => {
+                        if self.swap(turn, (turn & !PHASE).wrapping_add(ONE)) {
+                            self.free_slot(ticket);
+                        }
+                        return Completed::Nothing;
+                    }
+                    Release::Closed => {
+                        self.swap(turn, turn & !PHASE);
+                        return Completed::Nothing;
+                    }
+                };
+                self.spend(turn);
+                self.swap(turn, (done & !SPENT_ELSE).wrapping_add(ONE));
+                completed
+            }
+            TAKING => {
+                self.spend(turn);
+                self.swap(turn, done | SPENT_ELSE);
+                Completed::Nothing
+            }
+            _ => {
+                self.change(turn, |view| self.pace.unspend(view));
+                self.swap(turn, done | SPENT_ELSE);
+                Completed::Nothing
+            }
+        }
+    }
+
+    fn spend(&self, turn: usize) {
+        self.change(turn, |view| {
+            // Read here, after the release: see the head of this page.
+            let now = self.clock.now().to_word();
+            self.pace.spend(view, now)
+        });
+    }
+
+    /// Changes `last` once for `turn`.
+    fn change(&self, turn: usize, replace: impl Fn(View<WordOf<C>>) -> bool) {
+        loop {
+            let view = self.pace.view();
+            // Ordering: Acquire suffices: if `last` as just loaded had been written under a later turn, its writer had
+            // seen that turn, the Acquire load of `last` put that in our past, and this load can't return the earlier
+            // one. So an equal word means that `last` belongs to this turn, before or after its change.
+            if self.head.load(Ordering::Acquire) != turn {
+                return;
+            }
+            if view.turn() != (turn & TURN != 0) || replace(view) {
+                return;
+            }
+        }
+    }
+
+    fn swap(&self, from: usize, to: usize) -> bool {
+        // Ordering: Release publishes the steps before, this thread's and those it has seen of others; Acquire makes the
+        // turns one chain of happens-before. Relaxed on failure: the caller loads again.
+        self.head
+            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    fn free_slot(&self, ticket: usize) {
+        self.slot(ticket)
+            .free(self.lap(ticket), self.next_lap(ticket));
+    }
+}

@@ -1,0 +1,213 @@
+//! What a caller holds while in line: poll it, await it, drop it to leave.
+
+use core::future::Future;
+use core::ops::Deref;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+
+use crate::atomic::{AtomicBool, Ordering};
+use crate::clock::{Clock, Tick, private::Bits};
+use crate::error::{Closed, EnqueueError};
+use crate::queue::QueueOver;
+use crate::schedule::stamp;
+use crate::slot::{Register, Slot, Status};
+use private::Sealed;
+
+/// A place in line.
+///
+/// `Q` is how the waiter holds on to its queue: `&Queue`, or whatever derefs to one, such as an `Arc` in a newtype.
+///
+/// Three ways to wait: look at [`is_waiting`](Self::is_waiting) now and then, `.await` it on any executor, or leave a waker
+/// with [`poll_release`](Self::poll_release).
+///
+/// # Cancel safety
+/// Dropping a waiter leaves the line at once and costs nobody a turn. If it was released meanwhile and never told so,
+/// the permit goes to the next one, unless something was released or the rate or hold changed since.
+///
+/// A waiter that is leaked costs its own turn, nothing else.
+///
+/// On 32-bit targets look at a released waiter before 2<sup>26</sup> later ones have been released: the ring's laps
+/// repeat then.
+#[derive(Debug)]
+#[must_use = "dropping a waiter leaves the line"]
+pub struct Waiter<Q: Deref<Target: Line>> {
+    queue: Q,
+    ticket: usize,
+    /// Whether its holder was told of its release.
+    seen: AtomicBool,
+}
+
+impl<Q: Deref<Target: Line>> Waiter<Q> {
+    /// [`QueueOver::enqueue`] for a waiter that holds its queue by `queue`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn enqueue(queue: Q) -> Result<Self, EnqueueError> {
+        let ticket = queue.join(false)?;
+        Ok(Self::new(queue, ticket))
+    }
+
+    /// [`QueueOver::enter`] for a waiter that holds its queue by `queue`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn enter(queue: Q) -> Result<Self, EnqueueError> {
+        let ticket = queue.join(true)?;
+        // Made before anything else is done, so that a panicking waker (another waiter's) leaves no ghost in line.
+        let waiter = Self::new(queue, ticket);
+        waiter.queue.settle(ticket);
+        Ok(waiter)
+    }
+
+    fn new(queue: Q, ticket: usize) -> Self {
+        Self {
+            queue,
+            ticket,
+            seen: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether it still waits. False once released, and once the queue is closed: [`status`](Self::status) tells which.
+    pub fn is_waiting(&self) -> bool {
+        self.status() == Status::Waiting
+    }
+
+    /// Waiting, released, or closed.
+    pub fn status(&self) -> Status {
+        let status = self.queue.status(self.ticket);
+        if status == Status::Released {
+            // Ordering: Relaxed; read again only by `drop`, which comes after every `&self`.
+            self.seen.store(true, Ordering::Relaxed);
+        }
+        status
+    }
+
+    /// Says how the wait ended, or leaves `waker` to be called when it does. The waker of an earlier call is forgotten.
+    ///
+    /// The waker is called once, for this waiter's own release, or when the queue is closed. (Where the same slot's
+    /// waker of a whole lap before is just being taken out, it is called at once, to try again.)
+    pub fn poll_release(&self, waker: &Waker) -> Poll<Result<(), Closed>> {
+        match self.status() {
+            Status::Waiting => {}
+            over => return Poll::Ready(outcome(over)),
+        }
+        match self.queue.register(self.ticket, waker) {
+            Register::Armed => Poll::Pending,
+            Register::Busy => {
+                waker.wake_by_ref();
+                Poll::Pending
+            }
+            Register::Over(_) => Poll::Ready(outcome(self.status())),
+        }
+    }
+
+    /// How many are ahead, 0 for the next one; those who have left count until the head passes them. None when it does
+    /// not wait any more.
+    pub fn position(&self) -> Option<usize> {
+        self.is_waiting().then(|| self.queue.position(self.ticket))
+    }
+
+    /// When it will be released at the present rate and hold, if nobody ahead leaves. None when it does not wait any
+    /// more, or the reading is further away than readings can tell.
+    pub fn estimate(&self) -> Option<<Q::Target as Line>::Tick> {
+        self.position()
+            .and_then(|ahead| self.queue.estimate(ahead))
+    }
+
+    /// How it holds its queue.
+    pub fn queue(&self) -> &Q {
+        &self.queue
+    }
+}
+
+fn outcome(status: Status) -> Result<(), Closed> {
+    match status {
+        Status::Released => Ok(()),
+        Status::Waiting | Status::Closed => Err(Closed),
+    }
+}
+
+impl<Q: Deref<Target: Line>> Future for Waiter<Q> {
+    type Output = Result<(), Closed>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.poll_release(cx.waker())
+    }
+}
+
+impl<Q: Deref<Target: Line>> Drop for Waiter<Q> {
+    fn drop(&mut self) {
+        // Ordering: Relaxed; `&mut`.
+        self.queue
+            .leave(self.ticket, self.seen.load(Ordering::Relaxed));
+    }
+}
+
+/// What a waiter needs of its queue. Sealed: implemented by every [`QueueOver`].
+pub trait Line: private::Sealed {
+    /// A reading of the queue's clock.
+    type Tick;
+
+    /// When a waiter with `ahead` others before it will be released at the present rate and hold, if nobody leaves.
+    fn estimate(&self, ahead: usize) -> Option<Self::Tick>;
+}
+
+mod private {
+    use super::{EnqueueError, Register, Status, Waker};
+
+    pub trait Sealed {
+        fn join(&self, quiet: bool) -> Result<usize, EnqueueError>;
+        fn settle(&self, ticket: usize);
+        fn status(&self, ticket: usize) -> Status;
+        #[expect(private_interfaces, reason = "the trait can't be named outside")]
+        fn register(&self, ticket: usize, waker: &Waker) -> Register;
+        fn leave(&self, ticket: usize, seen: bool);
+        fn position(&self, ticket: usize) -> usize;
+    }
+}
+
+impl<C: Clock, S: Deref<Target = [Slot]>> Line for QueueOver<C, S> {
+    type Tick = C::Tick;
+
+    fn estimate(&self, ahead: usize) -> Option<C::Tick> {
+        let now = self.clock.now().to_word();
+        let wait = self.pace.view().schedule.estimate(stamp(now), ahead)?;
+        Some(C::Tick::from_word(now.plus(wait)))
+    }
+}
+
+impl<C: Clock, S: Deref<Target = [Slot]>> Sealed for QueueOver<C, S> {
+    fn join(&self, quiet: bool) -> Result<usize, EnqueueError> {
+        self.take_ticket(quiet)
+    }
+
+    fn settle(&self, ticket: usize) {
+        // Unless this is the head, its own work would be the driver's: nothing that is due waits for us.
+        if self.ahead_of(ticket) == 0 {
+            let _ = self.advance();
+        }
+        if Sealed::status(self, ticket) != Status::Released {
+            self.announce();
+        }
+    }
+
+    fn status(&self, ticket: usize) -> Status {
+        self.slot(ticket).status(self.lap(ticket))
+    }
+
+    #[expect(private_interfaces, reason = "the trait can't be named outside")]
+    fn register(&self, ticket: usize, waker: &Waker) -> Register {
+        self.slot(ticket).register(self.lap(ticket), waker)
+    }
+
+    fn leave(&self, ticket: usize, seen: bool) {
+        let left = self.slot(ticket).cancel(self.lap(ticket));
+        if left == Status::Released && !seen && self.give_back(ticket) {
+            self.permit_came_back();
+        }
+    }
+
+    fn position(&self, ticket: usize) -> usize {
+        self.ahead_of(ticket)
+    }
+}
