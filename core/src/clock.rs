@@ -54,7 +54,9 @@ impl<W: Word> Tick for W {
 }
 
 #[cfg(feature = "fugit")]
-impl<const NOM: u32, const DENOM: u32> Tick for fugit::Instant<u32, NOM, DENOM> {
+impl<const NOM: u64, const DENOM: u64, K: fugit::kind::Kind> Tick
+    for fugit::Instant<u32, NOM, DENOM, K>
+{
     type Word = u32;
 
     fn from_word(word: u32) -> Self {
@@ -62,7 +64,7 @@ impl<const NOM: u32, const DENOM: u32> Tick for fugit::Instant<u32, NOM, DENOM> 
     }
 
     fn to_word(self) -> u32 {
-        self.ticks()
+        self.as_ticks()
     }
 }
 
@@ -70,7 +72,9 @@ impl<const NOM: u32, const DENOM: u32> Tick for fugit::Instant<u32, NOM, DENOM> 
     feature = "fugit",
     any(target_has_atomic = "64", feature = "wide-ticks-fallback")
 ))]
-impl<const NOM: u32, const DENOM: u32> Tick for fugit::Instant<u64, NOM, DENOM> {
+impl<const NOM: u64, const DENOM: u64, K: fugit::kind::Kind> Tick
+    for fugit::Instant<u64, NOM, DENOM, K>
+{
     type Word = u64;
 
     fn from_word(word: u64) -> Self {
@@ -78,7 +82,7 @@ impl<const NOM: u32, const DENOM: u32> Tick for fugit::Instant<u64, NOM, DENOM> 
     }
 
     fn to_word(self) -> u64 {
-        self.ticks()
+        self.as_ticks()
     }
 }
 
@@ -126,6 +130,9 @@ pub(crate) mod private {
         fn plus(self, other: Self) -> Self;
         fn minus(self, other: Self) -> Self;
         fn times(self, n: usize) -> Option<Self>;
+        /// ⌊self / n⌋.
+        #[cfg(feature = "heapless")]
+        fn split(self, n: usize) -> Option<Self>;
         /// ⌊self / other⌋, saturating.
         fn over(self, other: Self) -> usize;
         fn shl(self, by: u32) -> Self;
@@ -181,6 +188,11 @@ macro_rules! word {
 
             fn times(self, n: usize) -> Option<Self> {
                 self.checked_mul($word::try_from(n).ok()?)
+            }
+
+            #[cfg(feature = "heapless")]
+            fn split(self, n: usize) -> Option<Self> {
+                self.checked_div($word::try_from(n).ok()?)
             }
 
             fn over(self, other: Self) -> usize {

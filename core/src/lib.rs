@@ -26,24 +26,39 @@
 #[cfg(feature = "stepped")]
 pub mod stepped;
 
+mod advance;
 mod atomic;
+mod bell;
 mod clock;
-mod driver;
 mod error;
+#[cfg(all(feature = "embedded-hal", not(loom)))]
+mod hal;
+#[cfg(feature = "heapless")]
+mod history;
 mod manual;
+#[cfg(feature = "heapless")]
+mod named;
 mod pace;
 mod queue;
 mod rate;
+mod ring;
 mod schedule;
 mod slot;
 mod storage;
+mod tail;
 mod turn;
 mod waiter;
 
+pub use advance::{Advance, Next};
 pub use clock::{Clock, Tick, Word, WordOf};
-pub use driver::{Advance, Next};
 pub use error::{CapacityError, Closed, EnqueueError, HoldError, TryAcquireError};
+#[cfg(all(feature = "embedded-hal", not(loom)))]
+pub use hal::DelayDriver;
+#[cfg(feature = "heapless")]
+pub use history::{History, Steps};
 pub use manual::ManualClock;
+#[cfg(feature = "heapless")]
+pub use named::{Named, NamedFull};
 pub use queue::{Queue, QueueOver};
 pub use rate::{Rate, RateError};
 pub use schedule::{Due, Schedule};

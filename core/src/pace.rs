@@ -12,10 +12,7 @@
 //! short of a wrap of the clock.
 
 use crate::atomic::{Ordering, const_unless_loom};
-use crate::clock::{
-    Word,
-    private::Atom,
-};
+use crate::clock::{Word, private::Atom};
 use crate::rate::{Rate, SHIFT, STRICT};
 use crate::schedule::{Schedule, is_after, stamp};
 
@@ -152,10 +149,7 @@ impl<W: Word> Pace<W> {
         let burst = self.burst.load(Ordering::Acquire);
         Rate {
             interval: interval.shr(SHIFT).shl(SHIFT),
-            burst: burst
-                .shr(SHIFT)
-                .shl(SHIFT)
-                .with_low(burst.low() & STRICT),
+            burst: burst.shr(SHIFT).shl(SHIFT).with_low(burst.low() & STRICT),
         }
     }
 

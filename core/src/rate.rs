@@ -228,10 +228,7 @@ impl<W: fmt::Display> fmt::Display for RateError<W> {
             ),
             Self::ZeroBurst { max } => write!(f, "a burst of 0 is not in 1..={max}"),
             Self::BurstTooLong { burst, max } => {
-                write!(
-                    f,
-                    "a burst of {burst} is not in 1..={max} at this interval"
-                )
+                write!(f, "a burst of {burst} is not in 1..={max} at this interval")
             }
         }
     }

@@ -191,7 +191,11 @@ impl<W: Word> Schedule<W> {
         let past = now.minus(first);
         let due = if past < W::HALF {
             let past = unstamp(past);
-            if steps > past { steps.minus(past) } else { W::ZERO }
+            if steps > past {
+                steps.minus(past)
+            } else {
+                W::ZERO
+            }
         } else {
             steps.plus(unstamp(first.minus(now)))
         };

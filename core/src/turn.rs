@@ -41,7 +41,7 @@ use core::task::Waker;
 use crate::atomic::Ordering;
 use crate::clock::{Clock, Tick, WordOf, private::Bits};
 use crate::pace::View;
-use crate::queue::QueueOver;
+use crate::ring::{ONE, QueueOver, TICKET};
 use crate::schedule::{stamp, unstamp};
 use crate::slot::{Release, Slot};
 use core::ops::Deref;
@@ -55,11 +55,6 @@ const TURN: usize = 1 << 2;
 /// The latest change of `last` was no release of a waiter, or the rate has changed since: nothing to give back.
 const SPENT_ELSE: usize = 1 << 3;
 const VERSION_SHIFT: u32 = 4;
-/// Tickets stand above this many bits, in the turn's word and in the tail's.
-pub(crate) const TICKET_SHIFT: u32 = if usize::BITS >= 64 { 16 } else { 6 };
-pub(crate) const TICKET: usize = !((1 << TICKET_SHIFT) - 1);
-/// One ticket.
-pub(crate) const ONE: usize = 1 << TICKET_SHIFT;
 const VERSION: usize = !TICKET & !(SPENT_ELSE | TURN | PHASE);
 
 /// Whether a release may be made under a turn.
@@ -102,9 +97,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
             return Ready::Again;
         }
         match view.schedule.wait(stamp(now)) {
-            Some(wait) => {
-                Ready::At(now.plus(unstamp(wait)))
-            }
+            Some(wait) => Ready::At(now.plus(unstamp(wait))),
             None if self.pace.catch_up(view, now) => Ready::Now,
             None => Ready::Again,
         }
@@ -119,7 +112,9 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
 
     /// `FREE → TAKING`, then all that follows. Says whether this call took the permit.
     pub(crate) fn take(&self, turn: usize) -> bool {
-        self.begin(turn, TAKING).map(|turn| self.complete(turn)).is_some()
+        self.begin(turn, TAKING)
+            .map(|turn| self.complete(turn))
+            .is_some()
     }
 
     /// Gives back the permit of the released `ticket`, if nothing was released or changed since. Says whether.

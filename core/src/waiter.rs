@@ -8,7 +8,7 @@ use core::task::{Context, Poll, Waker};
 use crate::atomic::{AtomicBool, Ordering};
 use crate::clock::{Clock, Tick, private::Bits};
 use crate::error::{Closed, EnqueueError};
-use crate::queue::QueueOver;
+use crate::ring::QueueOver;
 use crate::schedule::stamp;
 use crate::slot::{Register, Slot, Status};
 use private::Sealed;
@@ -110,8 +110,7 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
     /// When it will be released at the present rate and hold, if nobody ahead leaves. None when it does not wait any
     /// more, or the reading is further away than readings can tell.
     pub fn estimate(&self) -> Option<<Q::Target as Line>::Tick> {
-        self.position()
-            .and_then(|ahead| self.queue.estimate(ahead))
+        self.position().and_then(|ahead| self.queue.estimate(ahead))
     }
 
     /// How it holds its queue.

@@ -2,7 +2,7 @@
 //! code is in the middle of using, and more.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use apiqueue_core_stepped as core;
@@ -15,28 +15,33 @@ type Line = Queue<&'static ManualClock<u32>, 4>;
 type Place = Waiter<&'static Line>;
 
 fn line() -> (&'static Line, &'static ManualClock<u32>) {
-    let clock: &'static ManualClock<u32> = Box::leak(Box::new(ManualClock::<u32>::new(u32::MAX - 25)));
+    let clock: &'static ManualClock<u32> =
+        Box::leak(Box::new(ManualClock::<u32>::new(u32::MAX - 25)));
     let rate = Rate::<u32>::every(INTERVAL).unwrap().strict();
     (Box::leak(Box::new(Queue::new(clock, rate))), clock)
 }
 
 /// Runs `operation` with `handler` called before step `at`, and before every later one too when `storm` is set. False when
 /// there is no such step.
-fn interrupted(at: usize, storm: bool, mut handler: impl FnMut() + 'static, operation: impl FnOnce()) -> bool {
-    let hit = Rc::new(RefCell::new(false));
+fn interrupted(
+    at: usize,
+    storm: bool,
+    mut handler: impl FnMut() + 'static,
+    operation: impl FnOnce(),
+) -> bool {
+    let hit = Rc::new(Cell::new(false));
     let (mark, mut step) = (hit.clone(), 0);
     with_hook(
         move || {
             if step == at || (storm && step > at && step < at + 20) {
-                *mark.borrow_mut() = true;
+                mark.set(true);
                 handler();
             }
             step += 1;
         },
         operation,
     );
-    let hit = *hit.borrow();
-    hit
+    hit.get()
 }
 
 /// Main does `operation` on a queue with two in line while the handler drives. Whatever step the handler came at, the two
@@ -52,7 +57,10 @@ fn main_is_interrupted(storm: bool, operation: fn(&'static Line)) {
             let before: Vec<Status> = handler_places.iter().map(Waiter::status).collect();
             let advance = queue.advance();
             assert!(advance.released <= 1, "one interval, one release");
-            assert!(!(before[0] == Status::Waiting && !handler_places[1].is_waiting()), "in order");
+            assert!(
+                before[0] != Status::Waiting || handler_places[1].is_waiting(),
+                "in order"
+            );
         };
         let hit = interrupted(at, storm, handler, || operation(queue));
         let mut spent = 0;
@@ -61,7 +69,10 @@ fn main_is_interrupted(storm: bool, operation: fn(&'static Line)) {
             let waiting = places.iter().filter(|place| place.is_waiting()).count();
             let _ = queue.advance();
             let left = places.iter().filter(|place| place.is_waiting()).count();
-            assert!(waiting - left <= 1, "step {at}: two releases at one reading");
+            assert!(
+                waiting - left <= 1,
+                "step {at}: two releases at one reading"
+            );
             spent += 1;
             assert!(spent <= 4 * INTERVAL, "step {at}: a turn was lost");
         }

@@ -60,7 +60,12 @@ fn stopped_at(stop: usize, operation: impl FnOnce() + Send + 'static) -> bool {
 
 /// What the others do, after `early` had enqueued in this order and one thread stopped. `own_places` is how many places in
 /// line the stopped thread may hold.
-fn the_others_go_on(queue: &'static Line, clock: &ManualClock<u64>, early: Vec<Place>, own_places: usize) {
+fn the_others_go_on(
+    queue: &'static Line,
+    clock: &ManualClock<u64>,
+    early: Vec<Place>,
+    own_places: usize,
+) {
     let mut line = early;
     line.push(queue.enqueue().expect("enqueuing goes on"));
     let leaver = queue.enqueue().expect("enqueuing goes on");
@@ -82,7 +87,11 @@ fn the_others_go_on(queue: &'static Line, clock: &ManualClock<u64>, early: Vec<P
             assert!(later.is_waiting(), "nobody overtakes");
         }
     }
-    assert_eq!(released, line.len(), "no turn is lost but the stopped thread's own");
+    assert_eq!(
+        released,
+        line.len(),
+        "no turn is lost but the stopped thread's own"
+    );
     assert_eq!(woken.0.load(Ordering::SeqCst), 0, "who left is not woken");
 
     // Two more laps, so that the slot of the stopped thread is used again; each waits with a waker.
@@ -121,7 +130,9 @@ fn at_every_step(
 #[test]
 fn a_thread_stopped_inside_enqueue_stops_nobody_else() {
     for early in [0, 1, 3] {
-        let steps = at_every_step(early, 1, |queue, _| Box::new(|| std::mem::forget(queue.enqueue())));
+        let steps = at_every_step(early, 1, |queue, _| {
+            Box::new(|| std::mem::forget(queue.enqueue()))
+        });
         assert!(steps >= 3, "{steps} steps");
     }
 }
@@ -250,7 +261,11 @@ fn a_waiter_whose_driver_stopped_still_sees_its_release() {
         });
         clock.advance(INTERVAL);
         let _ = queue.advance();
-        assert_eq!(place.status(), Status::Released, "driver stopped before step {stop}");
+        assert_eq!(
+            place.status(),
+            Status::Released,
+            "driver stopped before step {stop}"
+        );
         if !stopped {
             return;
         }

@@ -1,30 +1,9 @@
-//! Who is told when to come back: what `advance` answers, and the bell that wakes a sleeping driver.
+//! The bell that wakes a sleeping driver.
 
 use core::task::Waker;
 
 use crate::atomic::const_unless_loom;
 use crate::slot::{Register, Release, SLOT_BITS, Slot};
-
-/// What a call of `advance` did, and when the next is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "it says when to call `advance` again"]
-pub struct Advance<T> {
-    /// How many waiters this call released.
-    pub released: usize,
-    /// When to call again.
-    pub next: Next<T>,
-}
-
-/// When `advance` has something to do again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next<T> {
-    /// At this reading of the clock.
-    At(T),
-    /// When something is enqueued.
-    OnEnqueue,
-    /// Never: the queue is closed, or draining and empty.
-    Closed,
-}
 
 /// A place for the waker of one sleeping driver.
 ///

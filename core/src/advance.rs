@@ -1,0 +1,134 @@
+//! What a driver calls: [`advance`](QueueOver::advance), and what it answers.
+
+use core::ops::Deref;
+use core::task::Waker;
+
+use crate::atomic::Ordering;
+use crate::clock::{Clock, Tick};
+use crate::error::TryAcquireError;
+use crate::ring::{QueueOver, TICKET};
+use crate::slot::Slot;
+use crate::tail::{CLOSED, DRAINING, IDLE};
+use crate::turn::{Completed, Ready};
+
+/// What a call of `advance` did, and when the next is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "it says when to call `advance` again"]
+pub struct Advance<T> {
+    /// How many waiters this call released.
+    pub released: usize,
+    /// When to call again.
+    pub next: Next<T>,
+}
+
+/// When `advance` has something to do again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next<T> {
+    /// At this reading of the clock.
+    At(T),
+    /// When something is enqueued.
+    OnEnqueue,
+    /// Never: the queue is closed, or draining and empty.
+    Closed,
+}
+
+impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
+    /// Releases the waiters that are due, and says when to call again.
+    ///
+    /// At most `capacity` of them in one call. A waiter's waker is called after every step of its release is done.
+    ///
+    /// # Panics
+    /// Only if a waker does. The queue is whole then: the waiter is released, and the next call goes on.
+    pub fn advance(&self) -> Advance<C::Tick> {
+        self.run(|_| true)
+    }
+
+    /// [`advance`](Self::advance) for a driver that sleeps until [`Advance::next`]: `waker` is called when an earlier
+    /// deadline appears (the first enqueue on an empty queue, a faster rate, [`resume`](Self::resume), a permit given
+    /// back) or the queue is closed.
+    ///
+    /// One driver at a time can be told: the waker left last.
+    pub fn advance_with(&self, waker: &Waker) -> Advance<C::Tick> {
+        self.bell.register(waker);
+        self.run(|tail| {
+            // Ordering: Release, so that who clears the mark sees the waker; Acquire for symmetry with other tails.
+            self.tail
+                .compare_exchange(tail, tail | IDLE, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
+        })
+    }
+
+    /// `rest` is asked to confirm that the queue is empty and the driver may sleep.
+    fn run(&self, rest: impl Fn(usize) -> bool) -> Advance<C::Tick> {
+        let mut released = 0;
+        let next = loop {
+            let turn = self.free_turn();
+            let tail = self.tail();
+            if tail & CLOSED != 0 {
+                self.close_waiters(turn, tail);
+                break Next::Closed;
+            }
+            if turn & TICKET == tail & TICKET {
+                let view = self.pace.view();
+                if self.pace.tidy(view, self.clock.now().to_word()) {
+                    continue;
+                }
+                if tail & DRAINING != 0 {
+                    break Next::Closed;
+                }
+                if rest(tail) {
+                    break Next::OnEnqueue;
+                }
+                continue;
+            }
+            if self.pass_over(turn) {
+                continue;
+            }
+            match self.ready() {
+                Ready::At(at) => break Next::At(C::Tick::from_word(at)),
+                Ready::Again => {}
+                Ready::Now if released == self.capacity() => break Next::At(self.clock.now()),
+                Ready::Now => {
+                    if let Completed::Released(waker) = self.release_head(turn) {
+                        released += 1;
+                        if let Some(waker) = waker {
+                            waker.wake();
+                        }
+                    }
+                }
+            }
+        };
+        Advance { released, next }
+    }
+
+    /// Takes a permit now or not at all. Never overtakes a waiter.
+    ///
+    /// # Errors
+    /// [`TryAcquireError`] says why not, and if it is a matter of time, until when.
+    pub fn try_acquire(&self) -> Result<(), TryAcquireError<C::Tick>> {
+        loop {
+            let turn = self.free_turn();
+            let tail = self.tail();
+            if tail & (CLOSED | DRAINING) != 0 {
+                return Err(TryAcquireError::Closed);
+            }
+            if turn & TICKET != tail & TICKET {
+                if self.pass_over(turn) {
+                    continue;
+                }
+                return Err(TryAcquireError::Queued);
+            }
+            // If `take` succeeds, the turn was free all the time between, so at the look at the tail the queue was
+            // empty and the permit free: that is when this call took effect.
+            match self.ready() {
+                Ready::Now if self.take(turn) => return Ok(()),
+                Ready::At(at) => {
+                    return Err(TryAcquireError::NotYet {
+                        at: C::Tick::from_word(at),
+                    });
+                }
+                Ready::Now | Ready::Again => {}
+            }
+        }
+    }
+}
