@@ -69,8 +69,8 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
                 break Next::Closed;
             }
             if turn & TICKET == tail & TICKET {
-                let view = self.pace.view();
-                if self.pace.tidy(view, self.clock.now().to_word()) {
+                // Whoever has just released something has kept the schedule tidy.
+                if released == 0 && self.pace.tidy(self.pace.view(), self.clock.now().to_word()) {
                     continue;
                 }
                 if tail & DRAINING != 0 {

@@ -24,6 +24,7 @@ pub trait Clock {
 impl<C: Clock + ?Sized> Clock for &C {
     type Tick = C::Tick;
 
+    #[inline]
     fn now(&self) -> Self::Tick {
         (**self).now()
     }
@@ -44,10 +45,12 @@ pub trait Tick: Copy {
 impl<W: Word> Tick for W {
     type Word = W;
 
+    #[inline]
     fn from_word(word: W) -> W {
         word
     }
 
+    #[inline]
     fn to_word(self) -> W {
         self
     }
@@ -149,10 +152,12 @@ macro_rules! word {
         }
 
         impl private::Atom<$word> for $atom {
+            #[inline]
             fn load(&self, order: Ordering) -> $word {
                 $atom::load(self, order)
             }
 
+            #[inline]
             fn compare_exchange(
                 &self,
                 current: $word,
@@ -186,15 +191,18 @@ macro_rules! word {
                 self.wrapping_sub(other)
             }
 
+            #[inline]
             fn times(self, n: usize) -> Option<Self> {
                 self.checked_mul($word::try_from(n).ok()?)
             }
 
             #[cfg(feature = "heapless")]
+            #[inline]
             fn split(self, n: usize) -> Option<Self> {
                 self.checked_div($word::try_from(n).ok()?)
             }
 
+            #[inline]
             fn over(self, other: Self) -> usize {
                 self.checked_div(other)
                     .and_then(|n| usize::try_from(n).ok())

@@ -2,6 +2,11 @@
 //! A FIFO queue of waiters, released one by one at a configured rate by an abstract clock: lock-free, without an
 //! allocator, without std.
 //!
+//! Programs that call APIs from many threads are throttled together with everybody else on the same account. Backing off
+//! after the throttle is too late, as the calls that met it have used up what others needed. So every call first takes a
+//! place in a queue, and the queue lets one go each interval: calls leave as a steady stream, and threads stay parallel in
+//! everything else.
+//!
 //! ```
 //! use apiqueue_core::{ManualClock, Next, Queue, Rate};
 //!
@@ -22,6 +27,90 @@
 //! assert!(!second.is_waiting());
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
+//!
+//! This crate drives nothing: it reads the [`Clock`] it is given, and whoever calls [`advance`](QueueOver::advance) is the
+//! driver. The crate `apiqueue` brings a driver thread, blocking waits and the system's clock.
+//!
+//! # Which call do I use?
+//!
+//! | you are | you call |
+//! |---|---|
+//! | a caller that can look now and then | [`enqueue`](QueueOver::enqueue), [`Waiter::is_waiting`] |
+//! | a task | `queue.enqueue()?.await`, on any executor |
+//! | a caller that would rather do something else than wait | [`try_acquire`](QueueOver::try_acquire) |
+//! | a timer interrupt or a scheduler's loop | [`advance`](QueueOver::advance), at [`Advance::next`] or at every tick |
+//! | a driver that sleeps | [`advance_with`](QueueOver::advance_with) its waker |
+//! | told to come back later by a server | [`hold_until`](QueueOver::hold_until) |
+//! | in need of the pacing alone | [`Schedule`] |
+//!
+//! # Promises
+//!
+//! Paths are of the repository.
+//!
+//! | | shown by |
+//! |---|---|
+//! | **FIFO**: released in the order in which `enqueue` took effect | `tests/tests/model.rs`, `tests/tests/loom` |
+//! | **Never too fast**: in any window of length w at most `burst + ⌊(w + slack) / interval⌋`, whatever threads, cancels and clock readings do; across a change of rate, by the faster of the two | `tests/tests/loom`, `tests/tests/model.rs` |
+//! | **Never too slow**: called on time, no slot of the grid is wasted | `tests/tests/scenarios.rs` |
+//! | **Who leaves costs nobody a turn**; one transition decides between release and leaving; a release nobody saw is given back | `tests/tests/loom`, `tests/tests/model.rs` |
+//! | **Lock-free**: a thread stopped for ever at any step stops nobody else | `tests/stepped/tests/suspension.rs`, `interrupts.rs` |
+//! | **No lost wake-up, no double release, no stale wake** | `tests/tests/loom` |
+//! | **`mem::forget` safe**: a leaked waiter costs its own turn | `tests/tests/scenarios.rs` |
+//! | **No allocation, no panic path, no recursion** | `tests/tests/allocation.rs`, `firmware/sizes.sh` |
+//! | **A bad clock only delays** | `tests/tests/model.rs`, `tests/tests/loom` |
+//! | **Close never hangs**: every waiter is woken and says so | `tests/tests/loom`, `tests/tests/scenarios.rs` |
+//! | **Rate changes and holds act on those in line** | `tests/tests/scenarios.rs` |
+//! | **Bounded**: a full ring says so at once | `tests/tests/scenarios.rs` |
+//!
+//! Their limits, told plainly:
+//! * A place in the middle of the line whose waiter has left is free for others only when the head passes it; until then it
+//!   counts towards the capacity.
+//! * A driver suspended for ever *after* it has taken a waiter's waker and before it calls it leaves that waiter released
+//!   but not told, unless it looks by itself.
+//! * Versions and tickets are counted in words of the target's size and repeat: see [`turn.rs`].
+//! * One sleeping driver per queue can be told ([`advance_with`](QueueOver::advance_with)); any number may call `advance`.
+//!
+//! # How it works
+//!
+//! A waiter is a ticket. Ticket `t` lives in slot `t mod N`, whose one atomic word is `lap | state | BUSY`:
+//!
+//! ```text
+//!                 enqueue = the tail passes t
+//!                          │
+//!                          ▼    leave a waker        release
+//!   … (lap, WAITING) ═ waiter t ────────► (lap, ARMED) ─────► (next lap, WAITING) ═ free for t + N
+//!              │ leave     │ └──────────────────────────────────────▲
+//!              ▼           ▼ close                release           │
+//!   (lap, CANCELLED)   (lap, CLOSED)                                │
+//!              └── the head has passed ─────────────────────────────┘
+//! ```
+//!
+//! * Enqueuing is one compare-and-swap on the tail and writes no slot, so there is no half-published waiter.
+//! * A release is the one transition to the next lap. The waiter learns of it by finding its lap over.
+//! * A driver first claims the head's word, which fixes *what* happens; then anybody can do the rest: release the slot, move
+//!   the schedule on by a reading taken after the release, move the head. Whoever meets a claim of a stopped thread
+//!   completes it. That is why it is lock-free, and why a stale reading never admits anyone early.
+//!
+//! The state machines with the argument for each memory ordering stand where the code is: [`slot.rs`], [`turn.rs`],
+//! [`tail.rs`], [`pace.rs`], and the arithmetic of pacing in [`schedule.rs`].
+//!
+//! [`slot.rs`]: ../src/apiqueue_core/slot.rs.html
+//! [`turn.rs`]: ../src/apiqueue_core/turn.rs.html
+//! [`tail.rs`]: ../src/apiqueue_core/tail.rs.html
+//! [`pace.rs`]: ../src/apiqueue_core/pace.rs.html
+//! [`schedule.rs`]: ../src/apiqueue_core/schedule.rs.html
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! | feature | brings |
+//! |---|---|
+//! | `critical-section` | targets without compare-and-swap, such as thumbv6m: the final binary provides the critical section |
+//! | `embedded-hal` | `DelayDriver`: driving with nothing but a `DelayNs`, blocking or async |
+//! | `fugit` | `fugit::Instant` as a [`Tick`] |
+//! | `heapless` | `History`, the steps between the last releases; `Named`, a few queues by name |
+//! | `wide-ticks-fallback` | 64-bit ticks on targets without 64-bit atomics, emulated by a lock; on a target with 32-bit compare-and-swap an interrupt that preempts the lock's holder hangs |
 
 #[cfg(feature = "stepped")]
 pub mod stepped;

@@ -107,6 +107,7 @@ impl Slot {
     }
     }
 
+    #[inline]
     pub(crate) fn status(&self, lap: usize) -> Status {
         // Ordering: Acquire pairs with the releasing CAS, so that a released waiter sees all that came before its
         // release.
@@ -120,6 +121,7 @@ impl Slot {
     }
 
     /// Whether the slot is there for the ticket of `lap`; `previous` is the lap before.
+    #[inline]
     pub(crate) fn vacancy(&self, lap: usize, previous: usize) -> Vacancy {
         // Ordering: Acquire, to see the head that was moved before a cancelled slot may be freed.
         let word = self.word.load(Ordering::Acquire);
@@ -135,6 +137,7 @@ impl Slot {
     }
 
     /// `(lap, WAITING|ARMED) → (next, WAITING)`: the one transition that is a release.
+    #[inline]
     pub(crate) fn release(&self, lap: usize, next: usize) -> Release {
         // Ordering: Acquire, as for the CAS below, whose first guess it is.
         let mut word = self.word.load(Ordering::Acquire);
@@ -164,6 +167,7 @@ impl Slot {
     /// `(lap, WAITING|ARMED) → (lap, CANCELLED)`, against `release` and `close`: one of them wins.
     ///
     /// Says what the waiter was when it left; `Waiting` means that this call took it out of line.
+    #[inline]
     pub(crate) fn cancel(&self, lap: usize) -> Status {
         self.retire(lap, CANCELLED).0
     }
@@ -173,6 +177,7 @@ impl Slot {
         self.retire(lap, CLOSED).1
     }
 
+    #[inline]
     fn retire(&self, lap: usize, state: usize) -> (Status, Option<Waker>) {
         // Ordering: Acquire, as in `release`.
         let mut word = self.word.load(Ordering::Acquire);
@@ -301,6 +306,7 @@ pub(crate) enum Vacancy {
     Passed,
 }
 
+#[inline]
 fn status(word: usize, lap: usize) -> Status {
     if word & LAP != lap {
         return Status::Released;

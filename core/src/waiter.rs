@@ -137,8 +137,9 @@ impl<Q: Deref<Target: Line>> Future for Waiter<Q> {
 impl<Q: Deref<Target: Line>> Drop for Waiter<Q> {
     fn drop(&mut self) {
         // Ordering: Relaxed; `&mut`.
-        self.queue
-            .leave(self.ticket, self.seen.load(Ordering::Relaxed));
+        if !self.seen.load(Ordering::Relaxed) {
+            self.queue.leave(self.ticket);
+        }
     }
 }
 
@@ -160,7 +161,7 @@ mod private {
         fn status(&self, ticket: usize) -> Status;
         #[expect(private_interfaces, reason = "the trait can't be named outside")]
         fn register(&self, ticket: usize, waker: &Waker) -> Register;
-        fn leave(&self, ticket: usize, seen: bool);
+        fn leave(&self, ticket: usize);
         fn position(&self, ticket: usize) -> usize;
     }
 }
@@ -199,9 +200,9 @@ impl<C: Clock, S: Deref<Target = [Slot]>> Sealed for QueueOver<C, S> {
         self.slot(ticket).register(self.lap(ticket), waker)
     }
 
-    fn leave(&self, ticket: usize, seen: bool) {
+    fn leave(&self, ticket: usize) {
         let left = self.slot(ticket).cancel(self.lap(ticket));
-        if left == Status::Released && !seen && self.give_back(ticket) {
+        if left == Status::Released && self.give_back(ticket) {
             self.permit_came_back();
         }
     }
