@@ -181,7 +181,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
     }
 
     /// Refuses new waiters and goes on releasing those in line, at the rate. Wakes the driver, so that it can tell the
-    /// end ([`Next::Closed`]) of an empty queue.
+    /// end ([`Next::Closed`](crate::Next::Closed)) of an empty queue.
     pub fn drain(&self) {
         // Ordering: AcqRel, as in `close`.
         self.tail.fetch_or(DRAINING, Ordering::AcqRel);

@@ -26,7 +26,7 @@ pub(crate) const ONE: usize = 1 << TICKET_SHIFT;
 /// The largest capacity: a quarter of all tickets.
 pub(crate) const MAX_CAPACITY: usize = 1 << (usize::BITS - TICKET_SHIFT - 2);
 
-/// A FIFO queue of waiters over storage `S`: [`Inline`] (as [`Queue`]), `&'static mut [Slot]`, `Box<[Slot]>`.
+/// A FIFO queue of waiters over storage `S`: [`Inline`](crate::Inline) (as [`Queue`](crate::Queue)), `&'static mut [Slot]`, `Box<[Slot]>`.
 ///
 /// Every method takes `&self` and may be called by any number of threads and interrupt handlers at once; none of them
 /// blocks, allocates or waits for another.
