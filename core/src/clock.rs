@@ -8,7 +8,8 @@ use crate::atomic::{AtomicU32, Ordering};
 /// A source of readings.
 ///
 /// Readings ought to go forward. One that comes late, out of order or goes backward can delay a release; it never
-/// brings one forward. One that leaps ahead and then falls back delays releases until the leap is caught up with.
+/// brings one forward. What the queue remembers is the furthest reading at which it has released: a clock that leaps ahead
+/// there and then falls back delays releases until the leap is caught up with.
 ///
 /// A driver over a 32-bit clock calls `advance` at least once every 2<sup>28</sup> ticks (3.1 days of milliseconds,
 /// 4.4 minutes of microseconds), also while nothing is queued: that is how a queue tells a long pause from a reading

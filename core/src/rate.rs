@@ -137,10 +137,10 @@ impl<W: Word> Rate<W> {
         self.span().over(self.interval()).saturating_add(1)
     }
 
-    /// The lateness that is made up, in ticks: 3/32 of the interval, rounded down, and 0 when strict.
+    /// The lateness that is made up, in ticks: ⌊interval/16⌋ + ⌊interval/32⌋, and 0 when strict.
     ///
     /// A release that comes late by no more does not push the next one back, which then follows by up to this much
-    /// less than the interval. 3/32 stays below a tenth and needs no division.
+    /// less than the interval. It stays below a tenth and needs no division.
     pub fn slack(self) -> W {
         if self.is_strict() {
             W::ZERO

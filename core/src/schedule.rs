@@ -175,8 +175,20 @@ impl<W: Word> Schedule<W> {
     /// Whether `last` is so old that it should be forgotten before readings wrap around to it.
     pub(crate) fn is_stale(&self, now: W) -> bool {
         let old = W::MAX_SPAN.shl(MARKS);
+        // Judged by its slot, which is never far in the future; the stamp itself may be a step older than half the range,
+        // where a permit was given back.
         self.last
-            .is_some_and(|last| is_after(now, last) && now.minus(last) > old)
+            .is_some_and(|last| !is_after(last.plus(self.step()), now) && now.minus(last) > old)
+    }
+
+    /// Whether a release at `now` is due and on the grid, with no hold to look at: the common case, in one comparison.
+    #[inline]
+    pub(crate) fn is_on_grid(&self, now: W) -> bool {
+        let made_up = self.rate.span().plus(self.rate.slack()).shl(MARKS);
+        self.hold.is_none()
+            && self
+                .last
+                .is_some_and(|last| now.minus(last.plus(self.step())) <= made_up)
     }
 
     /// Ticks from `now` until the waiter with `ahead` others before it is due, if they can be counted.

@@ -93,6 +93,9 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
     pub(crate) fn ready(&self) -> Ready<WordOf<C>> {
         let view = self.pace.view();
         let now = self.clock.now().to_word();
+        if view.schedule.is_on_grid(stamp(now)) {
+            return Ready::Now;
+        }
         if self.pace.tidy(view, now) {
             return Ready::Again;
         }

@@ -22,7 +22,8 @@ use private::Sealed;
 ///
 /// # Cancel safety
 /// Dropping a waiter leaves the line at once and costs nobody a turn. If it was released meanwhile and never told so,
-/// the permit goes to the next one, unless something was released or the rate or hold changed since.
+/// the permit goes to the next one, as long as the line has not moved on and the rate and hold are the same: later, giving
+/// it back could let two go too close together.
 ///
 /// A waiter that is leaked costs its own turn, nothing else.
 ///
@@ -182,7 +183,8 @@ impl<C: Clock, S: Deref<Target = [Slot]>> Sealed for QueueOver<C, S> {
     }
 
     fn settle(&self, ticket: usize) {
-        // Unless this is the head, its own work would be the driver's: nothing that is due waits for us.
+        while self.ahead_of(ticket) != 0 && self.pass_over(self.free_turn()) {}
+        // With somebody ahead the work would be the driver's, who knows when.
         if self.ahead_of(ticket) == 0 {
             let _ = self.advance();
         }
