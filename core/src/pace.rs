@@ -77,7 +77,10 @@ impl<W: Word> Pace<W> {
         }
     }
 
-    /// Uses up a slot for a release at `now`, once for the turn that is not `done` yet.
+    /// Uses up a slot for a release at `now`.
+    ///
+    /// By the rate as it is now. Where the rate was made slower between the decision and this, the slot may lie in the
+    /// future: the next release then comes up to one new interval later than it might, never earlier.
     pub(crate) fn spend(&self, view: View<W>, now: W) -> bool {
         let last = view.schedule.spent(stamp(now));
         self.replace(view.last, mark(last, !view.turn()))

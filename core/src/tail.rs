@@ -82,7 +82,10 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
 
     /// Tells the driver that a permit came back, if anybody waits for it.
     pub(crate) fn permit_came_back(&self) {
-        if !self.is_empty() {
+        // Ordering: a read-modify-write, since only that is sure to see the latest ticket: whoever hands out the next one
+        // then has the returned permit in its past, and so has the driver that it wakes.
+        let tail = self.tail.fetch_or(0, Ordering::AcqRel);
+        if tail & TICKET != self.free_turn() & TICKET {
             self.bell.ring();
         }
     }

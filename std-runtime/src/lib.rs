@@ -1,1 +1,73 @@
-//! To be written.
+//! Rate limiting for API clients: every call first joins a FIFO queue, and is released at a steady rate.
+//!
+//! Some API owners throttle a whole account without asking who is calling. A program of many threads that walks such
+//! an API drains the account's bucket, and then others fail: a deployment, an auto-scaling group. Backing off after the
+//! throttle comes too late for them. With one queue per service, the calls to it are spaced out before they are made,
+//! and the threads stay parallel in everything else.
+//!
+//! ```
+//! use apiqueue::{ApiQueue, Stop};
+//! use std::time::Duration;
+//!
+//! let ec2 = ApiQueue::builder().every(Duration::from_millis(5)).start()?; // or .per_second(200)
+//! std::thread::scope(|scope| {
+//!     for _ in 0..4 {
+//!         scope.spawn(|| {
+//!             ec2.enqueue()?.wait()?; // one each 5 ms gets past this line, in the order in which they came
+//!             // make the call
+//!             Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+//!         });
+//!     }
+//! });
+//! ec2.stop(Stop::Now);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Three ways to wait
+//! [`ApiQueue::enqueue`] gives a [`Waiter`], and its holder chooses:
+//!
+//! | | |
+//! |---|---|
+//! | [`waiter.is_waiting()`](Waiter::is_waiting) | look now and then, do other work meanwhile |
+//! | [`waiter.wait()`](Waiter::wait), [`waiter.wait_timeout(d)`](Waiter::wait_timeout) | block this thread |
+//! | `waiter.await` | on any executor |
+//!
+//! All stand in the same line. Dropping a waiter leaves it, and costs nobody a turn.
+//!
+//! # The driver
+//! One background thread drives all queues of the process. It starts with the first queue, ends after the last, and
+//! sleeps without a single wake-up while nothing is due. [`Builder::manual`] makes a queue that needs no thread.
+//!
+//! # What happens when
+//! | | |
+//! |---|---|
+//! | the ring is full | [`enqueue`](ApiQueue::enqueue) says [`EnqueueError::Full`] at once |
+//! | the last handle is dropped with waiters in line | they hold the queue: each is released in its turn |
+//! | the queue is stopped | see [`Stop`] |
+//! | a waker panics | the driver goes on; that waiter counts as released |
+//! | a thread panics with a waiter in hand | the waiter is dropped: it leaves the line |
+//! | the driver's thread dies | its queues are closed: nobody hangs, nobody passes unpaced |
+//! | the machine is suspended | the pause does not count on Linux: see [`MonotonicClock`] |
+//! | the process forks | the child has no driver: waiters that have to wait would hang in it, so make new queues before a fork only if the child uses `exec` |
+//!
+//! The queue itself is [`apiqueue_core`], without std; what it promises is written there.
+#![forbid(unsafe_code)]
+
+mod builder;
+mod clock;
+mod driver;
+mod error;
+mod line;
+mod queue;
+mod rate;
+mod stop;
+mod waiter;
+
+pub use apiqueue_core::{self as core, Closed, EnqueueError};
+pub use builder::Builder;
+pub use clock::MonotonicClock;
+pub use error::{HoldError, RateError, StartError, TryAcquireError, WaitError};
+pub use queue::{Advance, ApiQueue, Next};
+pub use rate::Rate;
+pub use stop::{Stop, StopReport};
+pub use waiter::Waiter;

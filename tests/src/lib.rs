@@ -1,1 +1,11 @@
 //! Cross-crate tests of apiqueue: the model, and what the test files share.
+#![allow(missing_docs)]
+
+pub mod model;
+#[cfg(not(loom))]
+pub mod ops;
+#[cfg(not(loom))]
+pub mod wakes;
+#[cfg(not(loom))]
+pub mod width;
+pub mod window;
