@@ -1,0 +1,136 @@
+//! [`Builder`]: everything that a queue is started with.
+
+use std::time::Duration;
+
+use apiqueue_core::Slot;
+
+use crate::error::{RateError, StartError};
+use crate::queue::ApiQueue;
+use crate::rate::Rate;
+
+/// The largest capacity: 2<sup>24</sup> places, 400 MB of them.
+const MAX_CAPACITY: usize = 1 << 24;
+const DEFAULT_CAPACITY: usize = 1024;
+
+/// Sets up an [`ApiQueue`].
+///
+/// Of several calls that set the rate the last one counts. What can't be is told by [`start`](Self::start).
+///
+/// ```
+/// use apiqueue::{ApiQueue, StartError};
+///
+/// let ec2 = ApiQueue::builder().per_second(10).burst(5).capacity(500).name("ec2").start()?;
+/// assert_eq!(ec2.capacity(), 512); // the next power of two
+///
+/// let why = ApiQueue::builder().per_second(0).start().unwrap_err();
+/// assert_eq!(why.to_string(), "0 releases a second is not in 1..=1000000000");
+/// # Ok::<(), StartError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing is started before `start`"]
+pub struct Builder {
+    rate: Option<Result<Rate, RateError>>,
+    burst: Option<u32>,
+    strict: bool,
+    capacity: usize,
+    name: String,
+    manual: bool,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            rate: None,
+            burst: None,
+            strict: false,
+            capacity: DEFAULT_CAPACITY,
+            name: String::new(),
+            manual: false,
+        }
+    }
+}
+
+impl Builder {
+    /// One release each `interval`: [`Rate::every`].
+    pub fn every(self, interval: Duration) -> Self {
+        self.with_rate(Rate::every(interval))
+    }
+
+    /// `n` releases each second: [`Rate::per_second`].
+    pub fn per_second(self, n: u32) -> Self {
+        self.with_rate(Rate::per_second(n))
+    }
+
+    /// The rate, ready made.
+    pub fn rate(self, rate: Rate) -> Self {
+        self.with_rate(Ok(rate))
+    }
+
+    fn with_rate(mut self, rate: Result<Rate, RateError>) -> Self {
+        self.rate = Some(rate);
+        self
+    }
+
+    /// Lets up to `n` permits gather while nobody takes them: [`Rate::burst`].
+    pub fn burst(mut self, n: u32) -> Self {
+        self.burst = Some(n);
+        self
+    }
+
+    /// Never makes up lateness: [`Rate::strict`].
+    pub fn strict(mut self) -> Self {
+        self.strict = true;
+        self
+    }
+
+    /// How many may be in line at once (default 1024), rounded up to a power of two. They take 24 bytes each.
+    pub fn capacity(mut self, capacity: usize) -> Self {
+        self.capacity = capacity;
+        self
+    }
+
+    /// What the queue is called where it is shown.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Starts no thread: nothing is released but by [`ApiQueue::advance`] and, where nobody waits and a permit is free,
+    /// by [`ApiQueue::enqueue`] itself.
+    pub fn manual(mut self) -> Self {
+        self.manual = true;
+        self
+    }
+
+    /// Starts the queue.
+    ///
+    /// # Errors
+    /// [`StartError`], naming the value and what it may be.
+    pub fn start(self) -> Result<ApiQueue, StartError> {
+        let mut rate = self.rate.ok_or(StartError::NoRate)??;
+        if let Some(n) = self.burst {
+            rate = rate.burst(n)?;
+        }
+        if self.strict {
+            rate = rate.strict();
+        }
+        let slots = slots(self.capacity)?;
+        ApiQueue::start(rate, slots, self.name, self.manual)
+    }
+}
+
+fn slots(capacity: usize) -> Result<Box<[Slot]>, StartError> {
+    if !(1..=MAX_CAPACITY).contains(&capacity) {
+        return Err(StartError::Capacity {
+            capacity,
+            max: MAX_CAPACITY,
+        });
+    }
+    let capacity = capacity.next_power_of_two();
+    let mut slots = Vec::new();
+    slots
+        .try_reserve_exact(capacity)
+        .map_err(|_| StartError::Memory { capacity })?;
+    slots.resize_with(capacity, Slot::new);
+    Ok(slots.into_boxed_slice())
+}

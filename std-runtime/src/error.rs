@@ -1,0 +1,183 @@
+//! What is refused, and why. Each message names the value and the allowed range.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::time::{Duration, Instant};
+
+use apiqueue_core::Closed;
+
+/// Why a [`Rate`](crate::Rate) can't be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RateError {
+    /// The interval is zero or too long.
+    Interval {
+        /// The interval asked for.
+        interval: Duration,
+        /// The longest interval.
+        max: Duration,
+    },
+    /// No releases a second, or more than a second has nanoseconds.
+    PerSecond {
+        /// The number asked for.
+        per_second: u32,
+        /// The largest number.
+        max: u64,
+    },
+    /// The burst is zero or takes too long to gather.
+    Burst {
+        /// The burst asked for.
+        burst: u32,
+        /// The largest burst at this interval.
+        max: u64,
+    },
+}
+
+impl fmt::Display for RateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Interval { interval, max } => {
+                write!(f, "an interval of {interval:?} is not in 1ns..={max:?}")
+            }
+            Self::PerSecond { per_second, max } => {
+                write!(f, "{per_second} releases a second is not in 1..={max}")
+            }
+            Self::Burst { burst, max } => {
+                write!(f, "a burst of {burst} is not in 1..={max} at this interval")
+            }
+        }
+    }
+}
+
+impl Error for RateError {}
+
+/// Why a queue could not be started.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// No rate was given.
+    NoRate,
+    /// The rate can't be.
+    Rate(RateError),
+    /// The capacity is zero or too large.
+    Capacity {
+        /// The capacity asked for.
+        capacity: usize,
+        /// The largest capacity.
+        max: usize,
+    },
+    /// There is no memory for so many places.
+    Memory {
+        /// The capacity asked for, rounded up.
+        capacity: usize,
+    },
+    /// The system refused the driver's thread.
+    Thread(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoRate => f.write_str("a queue needs a rate: every, per_second or rate"),
+            Self::Rate(why) => why.fmt(f),
+            Self::Capacity { capacity, max } => {
+                write!(f, "a capacity of {capacity} is not in 1..={max}")
+            }
+            Self::Memory { capacity } => {
+                write!(f, "there is no memory for a capacity of {capacity}")
+            }
+            Self::Thread(why) => write!(f, "the driver's thread could not be started: {why}"),
+        }
+    }
+}
+
+impl Error for StartError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Thread(why) => Some(why),
+            _ => None,
+        }
+    }
+}
+
+impl From<RateError> for StartError {
+    fn from(why: RateError) -> Self {
+        Self::Rate(why)
+    }
+}
+
+/// Why there was no permit right now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TryAcquireError {
+    /// Nobody waits, but the next release is not due before `at`.
+    NotYet {
+        /// When to try again. None where the system can't tell instants so far away.
+        at: Option<Instant>,
+    },
+    /// Others are waiting, and go first.
+    Queued,
+    /// The queue is closed or draining.
+    Closed,
+}
+
+impl fmt::Display for TryAcquireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotYet { .. } => "the next release is not due yet",
+            Self::Queued => "others are waiting in the queue",
+            Self::Closed => "the queue is closed",
+        })
+    }
+}
+
+impl Error for TryAcquireError {}
+
+/// Why a wait with a time limit ended without a release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WaitError {
+    /// The time was over first; the place was given up.
+    TimedOut {
+        /// The limit.
+        timeout: Duration,
+    },
+    /// The queue was closed first.
+    Closed,
+}
+
+impl fmt::Display for WaitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut { timeout } => write!(f, "the turn did not come within {timeout:?}"),
+            Self::Closed => Closed.fmt(f),
+        }
+    }
+}
+
+impl Error for WaitError {}
+
+impl From<Closed> for WaitError {
+    fn from(_: Closed) -> Self {
+        Self::Closed
+    }
+}
+
+/// A hold that ends too far in the future.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HoldError {
+    /// The hold asked for.
+    pub duration: Duration,
+    /// The longest hold.
+    pub max: Duration,
+}
+
+impl fmt::Display for HoldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { duration, max } = self;
+        write!(f, "a hold of {duration:?} is not in 0ns..={max:?}")
+    }
+}
+
+impl Error for HoldError {}

@@ -1,0 +1,155 @@
+//! How a queue ends.
+#![allow(clippy::unwrap_used)]
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use apiqueue::{ApiQueue, Closed, EnqueueError, Next, Rate, Stop, StopReport, TryAcquireError, WaitError};
+use futures_lite::future::block_on;
+
+fn every(ms: u64) -> ApiQueue {
+    ApiQueue::builder().every(Duration::from_millis(ms)).start().unwrap()
+}
+
+const SOON: Stop = Stop::Drain { timeout: Duration::from_millis(20) };
+const LATE: Stop = Stop::Drain { timeout: Duration::from_secs(300) };
+
+#[test]
+fn stopping_now_wakes_everybody_with_closed() {
+    let queue = every(60_000);
+    queue.enqueue().unwrap().wait().unwrap();
+    let threads: Vec<_> = (0..20)
+        .map(|n| {
+            let waiter = queue.enqueue().unwrap();
+            thread::spawn(move || if n % 2 == 0 { waiter.wait() } else { block_on(waiter) })
+        })
+        .collect();
+    assert_eq!(queue.stop(Stop::Now), StopReport { released: 0, abandoned: 20 });
+    for thread in threads {
+        assert_eq!(thread.join().unwrap(), Err(Closed));
+    }
+}
+
+#[test]
+fn a_stopped_queue_refuses_newcomers() {
+    let queue = every(1);
+    let other = queue.clone();
+    queue.stop(Stop::Now);
+    assert!(other.is_closed());
+    assert_eq!(other.enqueue().unwrap_err(), EnqueueError::Closed);
+    assert_eq!(other.try_acquire(), Err(TryAcquireError::Closed));
+    assert_eq!(other.advance().next, Next::Closed);
+}
+
+#[test]
+fn a_drain_releases_those_in_line_at_the_rate_and_counts_them() {
+    let queue = every(3_600_000);
+    queue.enqueue().unwrap().wait().unwrap();
+    let waiters: Vec<_> = (0..20).map(|_| queue.enqueue().unwrap()).collect();
+    let start = Instant::now();
+    thread::scope(|scope| {
+        let stopping = scope.spawn(|| queue.stop(LATE));
+        while !queue.is_closed() {
+            thread::yield_now();
+        }
+        thread::sleep(Duration::from_millis(20));
+        queue.set_rate(Rate::every(Duration::from_millis(5)).unwrap());
+        let report = stopping.join().unwrap();
+        assert_eq!(report, StopReport { released: 20, abandoned: 0 });
+    });
+    assert!(start.elapsed() >= Duration::from_millis(19 * 5) - queue.rate().slack());
+    for waiter in waiters {
+        waiter.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_drain_that_runs_out_of_time_abandons_the_rest() {
+    let queue = every(60_000);
+    queue.enqueue().unwrap().wait().unwrap();
+    let waiters: Vec<_> = (0..7).map(|_| queue.enqueue().unwrap()).collect();
+    assert_eq!(queue.stop(SOON), StopReport { released: 0, abandoned: 7 });
+    for waiter in waiters {
+        assert_eq!(waiter.wait_timeout(Duration::ZERO), Err(WaitError::Closed));
+    }
+}
+
+#[test]
+fn what_a_drain_releases_and_what_it_abandons_add_up() {
+    let queue = every(3);
+    queue.enqueue().unwrap().wait().unwrap();
+    let waiters: Vec<_> = (0..200).map(|_| queue.enqueue().unwrap()).collect();
+    let before = waiters.iter().filter(|waiter| !waiter.is_waiting()).count();
+    let report = queue.stop(SOON);
+    let released = waiters.into_iter().map(apiqueue::Waiter::wait).filter(Result::is_ok).count();
+    assert_eq!(report.abandoned, 200 - released);
+    assert!(report.released <= released);
+    assert!(report.released + before <= released, "{report:?} {before} {released}");
+}
+
+#[test]
+fn a_drain_refuses_newcomers_while_it_goes_on() {
+    let queue = every(50);
+    let waiters: Vec<_> = (0..3).map(|_| queue.enqueue().unwrap()).collect();
+    thread::scope(|scope| {
+        let stopping = scope.spawn(|| queue.stop(LATE));
+        while !queue.is_closed() {
+            thread::yield_now();
+        }
+        assert_eq!(queue.enqueue().unwrap_err(), EnqueueError::Closed);
+        assert_eq!(stopping.join().unwrap().abandoned, 0);
+    });
+    for waiter in waiters {
+        waiter.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_drain_is_over_when_the_last_in_line_leaves() {
+    let queue = every(3_600_000);
+    queue.enqueue().unwrap().wait().unwrap();
+    let waiters: Vec<_> = (0..5).map(|_| queue.enqueue().unwrap()).collect();
+    thread::scope(|scope| {
+        let stopping = scope.spawn(|| queue.stop(LATE));
+        while !queue.is_closed() {
+            thread::yield_now();
+        }
+        drop(waiters);
+        assert_eq!(stopping.join().unwrap(), StopReport { released: 0, abandoned: 0 });
+    });
+}
+
+#[test]
+fn stopping_now_cuts_a_drain_short() {
+    let queue = every(3_600_000);
+    queue.enqueue().unwrap().wait().unwrap();
+    let waiter = queue.enqueue().unwrap();
+    thread::scope(|scope| {
+        let draining = scope.spawn(|| queue.stop(LATE));
+        while !queue.is_closed() {
+            thread::yield_now();
+        }
+        queue.stop(Stop::Now);
+        assert_eq!(draining.join().unwrap().released, 0);
+    });
+    assert_eq!(waiter.wait(), Err(Closed));
+}
+
+#[test]
+fn stopping_twice_is_harmless() {
+    let queue = every(1);
+    queue.stop(Stop::Now);
+    assert_eq!(queue.stop(LATE), StopReport { released: 0, abandoned: 0 });
+}
+
+#[test]
+fn a_stop_drives_a_manual_queue_to_its_end() {
+    let queue = ApiQueue::builder().every(Duration::from_secs(3600)).manual().start().unwrap();
+    queue.enqueue().unwrap().wait().unwrap();
+    let waiters: Vec<_> = (0..10).map(|_| queue.enqueue().unwrap()).collect();
+    queue.set_rate(Rate::every(Duration::from_millis(2)).unwrap());
+    assert_eq!(queue.stop(LATE), StopReport { released: 10, abandoned: 0 });
+    for waiter in waiters {
+        waiter.wait().unwrap();
+    }
+}
