@@ -78,9 +78,8 @@ pub(crate) fn attach(line: &Arc<Line>) -> io::Result<()> {
         register.entries.insert(id, Arc::clone(&entry));
         entry
     };
-    let _ = line.entry.set(Arc::clone(&entry));
     // The new line is empty and nobody else has it yet: this leaves the waker there, and the thread may sleep on.
-    let _ = line.advance(Some(&Waker::from(entry)));
+    let _ = line.advance(Some(line.bell.get_or_init(|| Waker::from(entry))));
     Ok(())
 }
 
@@ -130,7 +129,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Entry {
     /// Has the driver look at the queue.
-    pub(crate) fn ring(self: &Arc<Self>) {
+    fn ring(self: &Arc<Self>) {
         // Ordering: AcqRel; the driver's swap to false sees what came before a ring that it makes superfluous.
         if !self.queued.swap(true, Ordering::AcqRel) {
             if let Some(ready) = &mut *lock(&self.driver.ready) {
@@ -208,7 +207,7 @@ impl Rounds {
             entry.due.store(NEVER, Ordering::Relaxed);
             return retire(entry);
         };
-        match line.advance(Some(&Waker::from(Arc::clone(entry)))) {
+        match line.advance(line.bell.get()) {
             Some(advanced) => self.schedule(
                 entry,
                 match advanced.next {

@@ -48,7 +48,7 @@
 //! | a thread panics with a waiter in hand | the waiter is dropped: it leaves the line |
 //! | the driver's thread dies | its queues are closed: nobody hangs, nobody passes unpaced |
 //! | the machine is suspended | the pause does not count on Linux: see [`MonotonicClock`] |
-//! | the process forks | the child has no driver: waiters that have to wait would hang in it, so make new queues before a fork only if the child uses `exec` |
+//! | the process forks | the child has the queues but not the driver: whoever has to wait in it waits for ever. Fork before the first queue, or only to `exec` |
 //!
 //! The queue itself is [`apiqueue_core`], without std; what it promises is written there.
 #![forbid(unsafe_code)]
@@ -56,6 +56,7 @@
 mod builder;
 mod clock;
 mod driver;
+mod end;
 mod error;
 mod line;
 mod queue;
@@ -63,7 +64,7 @@ mod rate;
 mod stop;
 mod waiter;
 
-pub use apiqueue_core::{self as core, Closed, EnqueueError};
+pub use apiqueue_core::{self as core, Closed, EnqueueError, Status};
 pub use builder::Builder;
 pub use clock::MonotonicClock;
 pub use error::{HoldError, RateError, StartError, TryAcquireError, WaitError};

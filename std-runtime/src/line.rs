@@ -9,8 +9,7 @@ use std::task::Waker;
 use apiqueue_core::{EnqueueError, Next, QueueOver, Slot};
 
 use crate::clock::MonotonicClock;
-use crate::driver::Entry;
-use crate::stop::End;
+use crate::end::End;
 
 pub(crate) type Queue = QueueOver<MonotonicClock, Box<[Slot]>>;
 pub(crate) type CoreWaiter = apiqueue_core::Waiter<Place>;
@@ -19,8 +18,8 @@ pub(crate) type CoreWaiter = apiqueue_core::Waiter<Place>;
 pub(crate) struct Line {
     pub(crate) queue: Queue,
     pub(crate) name: String,
-    /// The driver's record of this line. None when the user drives.
-    pub(crate) entry: OnceLock<Arc<Entry>>,
+    /// Wakes the driver. None when the user drives.
+    pub(crate) bell: OnceLock<Waker>,
     pub(crate) end: End,
     /// Releases by `advance`, from whichever thread. Those that an `enter` makes for itself are not in it.
     released: AtomicUsize,
@@ -33,7 +32,7 @@ impl Line {
         Self {
             queue,
             name,
-            entry: OnceLock::new(),
+            bell: OnceLock::new(),
             end: End::default(),
             released: AtomicUsize::new(0),
             entering: AtomicUsize::new(0),
@@ -41,7 +40,7 @@ impl Line {
     }
 
     pub(crate) fn is_driven(&self) -> bool {
-        self.entry.get().is_some()
+        self.bell.get().is_some()
     }
 
     /// Takes a place in line, or a free permit at once.
@@ -51,7 +50,8 @@ impl Line {
             let place = Place(Arc::clone(self));
             // Entering may release others and so call their wakers. One that panics must not cost this caller its
             // place; it is called once, so that this ends.
-            if let Ok(entered) = panic::catch_unwind(AssertUnwindSafe(|| CoreWaiter::enter(place))) {
+            if let Ok(entered) = panic::catch_unwind(AssertUnwindSafe(|| CoreWaiter::enter(place)))
+            {
                 return entered;
             }
         }
@@ -96,8 +96,9 @@ impl Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        if let Some(entry) = self.entry.get() {
-            entry.ring();
+        // The driver finds its line gone, and forgets it.
+        if let Some(bell) = self.bell.get() {
+            bell.wake_by_ref();
         }
     }
 }

@@ -119,16 +119,14 @@ impl ApiQueue {
     /// # Errors
     /// [`HoldError`] when it is longer than 36 years.
     pub fn hold_for(&self, duration: Duration) -> Result<(), HoldError> {
-        let refused = || HoldError {
-            duration,
-            max: MAX_SPAN,
-        };
-        let ticks = u64::try_from(duration.min(MAX_SPAN).as_nanos()).unwrap_or(u64::MAX);
-        if duration > MAX_SPAN {
-            return Err(refused());
-        }
-        let until = MonotonicClock.now().saturating_add(ticks);
-        self.line.queue.hold_until(until).map_err(|_| refused())
+        u64::try_from(duration.as_nanos())
+            .ok()
+            .and_then(|ticks| MonotonicClock.now().checked_add(ticks))
+            .and_then(|until| self.line.queue.hold_until(until).ok())
+            .ok_or(HoldError {
+                duration,
+                max: MAX_SPAN,
+            })
     }
 
     /// Ends a hold now.

@@ -1,7 +1,5 @@
-//! How a queue ends: [`Stop`], what it came to, and who waits for it.
+//! How a queue ends: [`Stop`], and what it came to.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -34,51 +32,7 @@ pub struct StopReport {
     pub abandoned: usize,
 }
 
-/// Tells that a queue has closed, or has drained to the last waiter.
-#[derive(Debug, Default)]
-pub(crate) struct End {
-    reached: AtomicBool,
-    lock: Mutex<()>,
-    changed: Condvar,
-}
-
-impl End {
-    pub(crate) fn is_reached(&self) -> bool {
-        self.reached.load(Ordering::SeqCst)
-    }
-
-    pub(crate) fn reached(&self) {
-        if !self.reached.swap(true, Ordering::SeqCst) {
-            // Held for a moment, so that no waiter is between its look and its sleep.
-            drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
-            self.changed.notify_all();
-        }
-    }
-
-    fn wait(&self, until: Option<Instant>) {
-        let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        while !self.is_reached() {
-            guard = match until {
-                None => self
-                    .changed
-                    .wait(guard)
-                    .unwrap_or_else(PoisonError::into_inner),
-                Some(until) => {
-                    let left = until.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return;
-                    }
-                    self.changed
-                        .wait_timeout(guard, left)
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .0
-                }
-            };
-        }
-    }
-}
-
-pub(crate) fn stop(line: &Arc<Line>, how: Stop) -> StopReport {
+pub(crate) fn stop(line: &Line, how: Stop) -> StopReport {
     let released = match how {
         Stop::Now => 0,
         Stop::Drain { timeout } => drain(line, timeout),
@@ -91,7 +45,7 @@ pub(crate) fn stop(line: &Arc<Line>, how: Stop) -> StopReport {
 }
 
 /// Says how many were released.
-fn drain(line: &Arc<Line>, timeout: Duration) -> usize {
+fn drain(line: &Line, timeout: Duration) -> usize {
     let until = Instant::now().checked_add(timeout);
     line.queue.drain();
     // A thread that got in before the door closed may be releasing itself just now, which nobody counts: that came
@@ -109,7 +63,7 @@ fn drain(line: &Arc<Line>, timeout: Duration) -> usize {
 }
 
 /// For a queue whose driver is the user, who is busy here.
-fn drive_to_the_end(line: &Arc<Line>, until: Option<Instant>) {
+fn drive_to_the_end(line: &Line, until: Option<Instant>) {
     let (parker, unparker) = parking::pair();
     let waker = Waker::from(unparker);
     while until.is_none_or(|until| Instant::now() < until) {

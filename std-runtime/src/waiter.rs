@@ -57,7 +57,7 @@ impl Waiter {
         self.core.is_waiting()
     }
 
-    /// Waiting, released, or closed.
+    /// Waiting, released, or closed. Like every look at a waiter, this counts as telling its holder of the release.
     #[must_use]
     pub fn status(&self) -> Status {
         self.core.status()
@@ -151,10 +151,10 @@ impl Future for Waiter {
 }
 
 impl fmt::Debug for Waiter {
+    /// Without the status: to look at that counts.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Waiter")
             .field("queue", &self.core.queue().line().name)
-            .field("status", &self.core.status())
             .finish_non_exhaustive()
     }
 }
@@ -173,16 +173,13 @@ struct Seat {
 
 impl Seat {
     fn take() -> Self {
-        SEAT.try_with(Cell::take)
-            .ok()
-            .flatten()
-            .unwrap_or_else(|| {
-                let (parker, unparker) = parking::pair();
-                Self {
-                    parker,
-                    waker: unparker.into(),
-                }
-            })
+        SEAT.try_with(Cell::take).ok().flatten().unwrap_or_else(|| {
+            let (parker, unparker) = parking::pair();
+            Self {
+                parker,
+                waker: unparker.into(),
+            }
+        })
     }
 
     fn put_back(self) {

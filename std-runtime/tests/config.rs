@@ -12,7 +12,11 @@ fn refusal(builder: apiqueue::Builder) -> String {
 #[test]
 fn a_capacity_is_rounded_up_to_a_power_of_two() {
     for (asked, got) in [(1, 1), (2, 2), (3, 4), (1000, 1024), (1025, 2048)] {
-        let queue = ApiQueue::builder().per_second(1).capacity(asked).start().unwrap();
+        let queue = ApiQueue::builder()
+            .per_second(1)
+            .capacity(asked)
+            .start()
+            .unwrap();
         assert_eq!(queue.capacity(), got);
     }
 }
@@ -22,7 +26,10 @@ fn what_cannot_be_is_named_with_its_range() {
     let builder = ApiQueue::builder;
     let second = Duration::from_secs(1);
     let cases = [
-        (builder().every(second).capacity(0), "a capacity of 0 is not in 1..=16777216"),
+        (
+            builder().every(second).capacity(0),
+            "a capacity of 0 is not in 1..=16777216",
+        ),
         (
             builder().every(second).capacity(usize::MAX),
             "a capacity of 18446744073709551615 is not in 1..=16777216",
@@ -35,7 +42,10 @@ fn what_cannot_be_is_named_with_its_range() {
             builder().every(Duration::MAX),
             "an interval of 18446744073709551615.999999999s is not in 1ns..=1152921504.606846975s",
         ),
-        (builder().per_second(0), "0 releases a second is not in 1..=1000000000"),
+        (
+            builder().per_second(0),
+            "0 releases a second is not in 1..=1000000000",
+        ),
         (
             builder().per_second(u32::MAX),
             "4294967295 releases a second is not in 1..=1000000000",
@@ -77,7 +87,10 @@ fn what_is_set_can_be_read_back() {
     let rate = Rate::per_second(20).unwrap().burst(3).unwrap().strict();
     let queue = ApiQueue::builder().rate(rate).name("ec2").start().unwrap();
     assert_eq!(queue.rate(), rate);
-    assert_eq!((rate.burst_size(), rate.is_strict(), rate.slack()), (3, true, Duration::ZERO));
+    assert_eq!(
+        (rate.burst_size(), rate.is_strict(), rate.slack()),
+        (3, true, Duration::ZERO)
+    );
     let other = Rate::every(Duration::from_secs(2)).unwrap();
     queue.set_rate(other);
     assert_eq!(queue.clone().rate(), other);

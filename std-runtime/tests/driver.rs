@@ -21,7 +21,10 @@ fn alone() -> MutexGuard<'static, ()> {
 fn await_that(what: &str, is_so: impl Fn() -> bool) {
     let start = Instant::now();
     while !is_so() {
-        assert!(start.elapsed() < Duration::from_secs(60), "never came: {what}");
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "never came: {what}"
+        );
         thread::sleep(Duration::from_millis(1));
     }
 }
@@ -31,7 +34,9 @@ fn drivers() -> Vec<std::path::PathBuf> {
     std::fs::read_dir("/proc/self/task")
         .unwrap()
         .filter_map(|thread| Some(thread.ok()?.path()))
-        .filter(|path| std::fs::read_to_string(path.join("comm")).is_ok_and(|name| name.trim() == "apiqueue"))
+        .filter(|path| {
+            std::fs::read_to_string(path.join("comm")).is_ok_and(|name| name.trim() == "apiqueue")
+        })
         .collect()
 }
 
@@ -46,7 +51,10 @@ fn has_driver() -> bool {
 }
 
 fn every(ms: u64) -> ApiQueue {
-    ApiQueue::builder().every(Duration::from_millis(ms)).start().unwrap()
+    ApiQueue::builder()
+        .every(Duration::from_millis(ms))
+        .start()
+        .unwrap()
 }
 
 fn poll(waiter: &mut Waiter, waker: &Waker) -> Poll<Result<(), Closed>> {
@@ -85,7 +93,10 @@ fn with_nothing_due_the_driver_never_wakes() {
     let driver = drivers().pop().unwrap();
     let switches = || {
         let status = std::fs::read_to_string(driver.join("status")).unwrap();
-        let count = status.lines().filter_map(|line| line.split_once("_ctxt_switches:")).map(|(_, n)| n.trim().to_owned());
+        let count = status
+            .lines()
+            .filter_map(|line| line.split_once("_ctxt_switches:"))
+            .map(|(_, n)| n.trim().to_owned());
         count.collect::<Vec<_>>()
     };
     thread::sleep(Duration::from_millis(200));
@@ -103,7 +114,11 @@ fn with_nothing_due_the_driver_never_wakes() {
 #[test]
 fn a_manual_queue_starts_no_thread() {
     let _turn = alone();
-    let queue = ApiQueue::builder().every(Duration::from_secs(3600)).manual().start().unwrap();
+    let queue = ApiQueue::builder()
+        .every(Duration::from_secs(3600))
+        .manual()
+        .start()
+        .unwrap();
     let first = queue.enqueue().unwrap();
     let second = queue.enqueue().unwrap();
     assert!(!first.is_waiting());
@@ -119,7 +134,11 @@ fn a_manual_queue_starts_no_thread() {
 #[test]
 fn a_driver_of_ones_own_is_told_of_the_first_waiter() {
     let _turn = alone();
-    let queue = ApiQueue::builder().every(Duration::from_secs(60)).manual().start().unwrap();
+    let queue = ApiQueue::builder()
+        .every(Duration::from_secs(60))
+        .manual()
+        .start()
+        .unwrap();
     queue.try_acquire().unwrap();
     let calls = Arc::new(Calls::default());
     let waker = Waker::from(Arc::clone(&calls));
@@ -284,7 +303,9 @@ fn a_waker_may_use_queues() {
     let mut first = queue.enqueue().unwrap();
     let _ = poll(&mut first, &Waker::from(Arc::clone(&again)));
     queue.set_rate(Rate::per_second(1000).unwrap());
-    await_that("the waker's own place", || again.1.lock().unwrap().is_some());
+    await_that("the waker's own place", || {
+        again.1.lock().unwrap().is_some()
+    });
     let second = again.1.lock().unwrap().take().unwrap();
     second.wait().unwrap();
 }

@@ -4,15 +4,24 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use apiqueue::{ApiQueue, Closed, EnqueueError, Next, Rate, Stop, StopReport, TryAcquireError, WaitError};
+use apiqueue::{
+    ApiQueue, Closed, EnqueueError, Next, Rate, Stop, StopReport, TryAcquireError, WaitError,
+};
 use futures_lite::future::block_on;
 
 fn every(ms: u64) -> ApiQueue {
-    ApiQueue::builder().every(Duration::from_millis(ms)).start().unwrap()
+    ApiQueue::builder()
+        .every(Duration::from_millis(ms))
+        .start()
+        .unwrap()
 }
 
-const SOON: Stop = Stop::Drain { timeout: Duration::from_millis(20) };
-const LATE: Stop = Stop::Drain { timeout: Duration::from_secs(300) };
+const SOON: Stop = Stop::Drain {
+    timeout: Duration::from_millis(20),
+};
+const LATE: Stop = Stop::Drain {
+    timeout: Duration::from_secs(300),
+};
 
 #[test]
 fn stopping_now_wakes_everybody_with_closed() {
@@ -21,10 +30,22 @@ fn stopping_now_wakes_everybody_with_closed() {
     let threads: Vec<_> = (0..20)
         .map(|n| {
             let waiter = queue.enqueue().unwrap();
-            thread::spawn(move || if n % 2 == 0 { waiter.wait() } else { block_on(waiter) })
+            thread::spawn(move || {
+                if n % 2 == 0 {
+                    waiter.wait()
+                } else {
+                    block_on(waiter)
+                }
+            })
         })
         .collect();
-    assert_eq!(queue.stop(Stop::Now), StopReport { released: 0, abandoned: 20 });
+    assert_eq!(
+        queue.stop(Stop::Now),
+        StopReport {
+            released: 0,
+            abandoned: 20
+        }
+    );
     for thread in threads {
         assert_eq!(thread.join().unwrap(), Err(Closed));
     }
@@ -55,7 +76,13 @@ fn a_drain_releases_those_in_line_at_the_rate_and_counts_them() {
         thread::sleep(Duration::from_millis(20));
         queue.set_rate(Rate::every(Duration::from_millis(5)).unwrap());
         let report = stopping.join().unwrap();
-        assert_eq!(report, StopReport { released: 20, abandoned: 0 });
+        assert_eq!(
+            report,
+            StopReport {
+                released: 20,
+                abandoned: 0
+            }
+        );
     });
     assert!(start.elapsed() >= Duration::from_millis(19 * 5) - queue.rate().slack());
     for waiter in waiters {
@@ -68,7 +95,13 @@ fn a_drain_that_runs_out_of_time_abandons_the_rest() {
     let queue = every(60_000);
     queue.enqueue().unwrap().wait().unwrap();
     let waiters: Vec<_> = (0..7).map(|_| queue.enqueue().unwrap()).collect();
-    assert_eq!(queue.stop(SOON), StopReport { released: 0, abandoned: 7 });
+    assert_eq!(
+        queue.stop(SOON),
+        StopReport {
+            released: 0,
+            abandoned: 7
+        }
+    );
     for waiter in waiters {
         assert_eq!(waiter.wait_timeout(Duration::ZERO), Err(WaitError::Closed));
     }
@@ -81,10 +114,17 @@ fn what_a_drain_releases_and_what_it_abandons_add_up() {
     let waiters: Vec<_> = (0..200).map(|_| queue.enqueue().unwrap()).collect();
     let before = waiters.iter().filter(|waiter| !waiter.is_waiting()).count();
     let report = queue.stop(SOON);
-    let released = waiters.into_iter().map(apiqueue::Waiter::wait).filter(Result::is_ok).count();
+    let released = waiters
+        .into_iter()
+        .map(apiqueue::Waiter::wait)
+        .filter(Result::is_ok)
+        .count();
     assert_eq!(report.abandoned, 200 - released);
     assert!(report.released <= released);
-    assert!(report.released + before <= released, "{report:?} {before} {released}");
+    assert!(
+        report.released + before <= released,
+        "{report:?} {before} {released}"
+    );
 }
 
 #[test]
@@ -115,7 +155,13 @@ fn a_drain_is_over_when_the_last_in_line_leaves() {
             thread::yield_now();
         }
         drop(waiters);
-        assert_eq!(stopping.join().unwrap(), StopReport { released: 0, abandoned: 0 });
+        assert_eq!(
+            stopping.join().unwrap(),
+            StopReport {
+                released: 0,
+                abandoned: 0
+            }
+        );
     });
 }
 
@@ -139,16 +185,32 @@ fn stopping_now_cuts_a_drain_short() {
 fn stopping_twice_is_harmless() {
     let queue = every(1);
     queue.stop(Stop::Now);
-    assert_eq!(queue.stop(LATE), StopReport { released: 0, abandoned: 0 });
+    assert_eq!(
+        queue.stop(LATE),
+        StopReport {
+            released: 0,
+            abandoned: 0
+        }
+    );
 }
 
 #[test]
 fn a_stop_drives_a_manual_queue_to_its_end() {
-    let queue = ApiQueue::builder().every(Duration::from_secs(3600)).manual().start().unwrap();
+    let queue = ApiQueue::builder()
+        .every(Duration::from_secs(3600))
+        .manual()
+        .start()
+        .unwrap();
     queue.enqueue().unwrap().wait().unwrap();
     let waiters: Vec<_> = (0..10).map(|_| queue.enqueue().unwrap()).collect();
     queue.set_rate(Rate::every(Duration::from_millis(2)).unwrap());
-    assert_eq!(queue.stop(LATE), StopReport { released: 10, abandoned: 0 });
+    assert_eq!(
+        queue.stop(LATE),
+        StopReport {
+            released: 10,
+            abandoned: 0
+        }
+    );
     for waiter in waiters {
         waiter.wait().unwrap();
     }

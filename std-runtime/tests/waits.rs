@@ -12,7 +12,10 @@ use apiqueue::{ApiQueue, Rate, WaitError};
 use futures_lite::future::{self, block_on};
 
 fn every(ms: u64) -> ApiQueue {
-    ApiQueue::builder().every(Duration::from_millis(ms)).start().unwrap()
+    ApiQueue::builder()
+        .every(Duration::from_millis(ms))
+        .start()
+        .unwrap()
 }
 
 #[test]
@@ -45,7 +48,11 @@ fn a_hundred_awaited_waiters_at_10_ms_take_at_least_99_intervals_and_keep_their_
         while !all.is_empty() {
             future::poll_fn(|cx| {
                 all.retain_mut(|one| one.as_mut().poll(cx).is_pending());
-                if all.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+                if all.is_empty() {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
             })
             .await;
         }
@@ -90,7 +97,10 @@ fn two_hundred_threads_are_released_in_the_order_in_which_they_enqueued() {
     for thread in threads {
         let (n, at, behind) = thread.join().unwrap();
         // Everybody up to n has been released by now, or somebody was overtaken.
-        assert!(behind <= 199 - n as usize, "{behind} were in line after the release of {n}");
+        assert!(
+            behind <= 199 - n as usize,
+            "{behind} were in line after the release of {n}"
+        );
         let due = Duration::from_millis(200 + u64::from(n)) - queue.rate().slack();
         assert!(at >= start + due, "{n} came early");
     }
@@ -109,8 +119,15 @@ fn blocking_and_async_waiters_stand_in_one_line() {
             block_on(waiter).unwrap();
         }
         // From the last to the first: whoever is looked at after one that was released must be released too.
-        let waiting: Vec<_> = waiters.iter().rev().map(|waiter| waiter.is_waiting()).collect();
-        assert!(waiting.is_sorted_by(|later, earlier| later >= earlier), "{waiting:?}");
+        let waiting: Vec<_> = waiters
+            .iter()
+            .rev()
+            .map(|waiter| waiter.is_waiting())
+            .collect();
+        assert!(
+            waiting.is_sorted_by(|later, earlier| later >= earlier),
+            "{waiting:?}"
+        );
     }
 }
 
@@ -127,7 +144,11 @@ fn a_waiter_that_is_polled_by_hand_sees_its_release() {
 
 #[test]
 fn a_free_permit_is_had_at_once_on_the_callers_own_thread() {
-    let queue = ApiQueue::builder().every(Duration::from_secs(60)).burst(100).start().unwrap();
+    let queue = ApiQueue::builder()
+        .every(Duration::from_secs(60))
+        .burst(100)
+        .start()
+        .unwrap();
     for _ in 0..100 {
         let waiter = queue.enqueue().unwrap();
         assert!(!waiter.is_waiting());
@@ -165,7 +186,10 @@ fn a_wait_that_times_out_gives_its_place_up() {
     let impatient = queue.enqueue().unwrap();
     let patient = queue.enqueue().unwrap();
     let start = Instant::now();
-    assert_eq!(impatient.wait_timeout(timeout), Err(WaitError::TimedOut { timeout }));
+    assert_eq!(
+        impatient.wait_timeout(timeout),
+        Err(WaitError::TimedOut { timeout })
+    );
     assert!(start.elapsed() >= timeout);
     queue.set_rate(Rate::every(Duration::from_millis(1)).unwrap());
     patient.wait().unwrap();
@@ -175,8 +199,16 @@ fn a_wait_that_times_out_gives_its_place_up() {
 #[test]
 fn a_wait_of_no_time_takes_a_release_that_is_there() {
     let queue = every(60_000);
-    queue.enqueue().unwrap().wait_timeout(Duration::ZERO).unwrap();
-    queue.enqueue().unwrap().wait_timeout(Duration::ZERO).unwrap_err();
+    queue
+        .enqueue()
+        .unwrap()
+        .wait_timeout(Duration::ZERO)
+        .unwrap();
+    queue
+        .enqueue()
+        .unwrap()
+        .wait_timeout(Duration::ZERO)
+        .unwrap_err();
 }
 
 #[test]
@@ -195,7 +227,11 @@ fn a_thousand_async_waiters_are_released_in_order() {
             }
         }
         order.extend(round.into_iter().rev());
-        if waiters.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        if waiters.is_empty() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     }));
     assert_eq!(order, (0..1000).collect::<Vec<_>>());
 }
@@ -230,14 +266,69 @@ fn a_hold_ends_by_itself() {
 fn try_acquire_never_overtakes_a_waiter() {
     let queue = every(60_000);
     queue.try_acquire().unwrap();
-    assert!(matches!(queue.try_acquire(), Err(apiqueue::TryAcquireError::NotYet { at: Some(_) })));
+    assert!(matches!(
+        queue.try_acquire(),
+        Err(apiqueue::TryAcquireError::NotYet { at: Some(_) })
+    ));
     let _waiter = queue.enqueue().unwrap();
     assert_eq!(queue.try_acquire(), Err(apiqueue::TryAcquireError::Queued));
 }
 
 #[test]
+fn no_wake_up_is_lost_between_enqueue_and_a_driver_going_to_sleep() {
+    let queue = ApiQueue::builder()
+        .every(Duration::from_micros(20))
+        .start()
+        .unwrap();
+    thread::scope(|scope| {
+        for n in 0..4u64 {
+            let queue = &queue;
+            scope.spawn(move || {
+                for round in 0..1000 {
+                    let waiter = queue.enqueue().unwrap();
+                    if (round + n) % 5 == 0 {
+                        drop(waiter);
+                    } else if round % 2 == 0 {
+                        waiter.wait_timeout(Duration::from_secs(60)).unwrap();
+                    } else {
+                        block_on(waiter).unwrap();
+                    }
+                    if round % 7 == 0 {
+                        // Long enough for the driver to find nothing and lie down, or almost.
+                        thread::sleep(Duration::from_micros(20 * (round % 5)));
+                    }
+                }
+            });
+        }
+    });
+    assert!(
+        queue
+            .enqueue()
+            .unwrap()
+            .wait_timeout(Duration::from_secs(60))
+            .is_ok()
+    );
+}
+
+#[test]
+fn a_waiter_tells_where_it_stands_and_when_its_turn_will_come() {
+    let queue = every(60_000);
+    let before = Instant::now();
+    queue.enqueue().unwrap().wait().unwrap();
+    let waiters: Vec<_> = (0..3).map(|_| queue.enqueue().unwrap()).collect();
+    for (n, waiter) in waiters.iter().enumerate() {
+        assert_eq!(waiter.position(), Some(n));
+        assert!(waiter.estimate().unwrap() >= before + Duration::from_secs(60) * (n as u32 + 1));
+    }
+}
+
+#[test]
 fn a_full_queue_says_so_at_once() {
-    let queue = ApiQueue::builder().every(Duration::from_secs(60)).capacity(3).start().unwrap();
+    let queue = ApiQueue::builder()
+        .every(Duration::from_secs(60))
+        .capacity(3)
+        .start()
+        .unwrap();
     queue.enqueue().unwrap().wait().unwrap();
     let _four: Vec<_> = (0..4).map(|_| queue.enqueue().unwrap()).collect();
     let why = queue.enqueue().unwrap_err();
