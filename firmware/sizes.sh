@@ -4,8 +4,9 @@
 #   firmware/sizes.sh            measure, check the limits, compare with sizes.txt (more than 5 % of growth fails)
 #   firmware/sizes.sh --record   measure, check the limits, write sizes.txt
 #
-# Flash is the difference between two images, with the queue and without: code, constants, and the queue's first
-# state. RAM is the size of the queue's symbol, 16 waiters and the pacing.
+# Flash is the code and constants of enqueue, advance, poll and cancel: the difference between two images, with the
+# queue and without. The first state of a queue that is a `static` takes as much flash again as the queue takes RAM.
+# RAM is the size of the queue's symbol: 16 waiters and the pacing.
 #
 # Needs the targets (see toolchain.sh) and binutils-arm-none-eabi; NM names another nm.
 set -euo pipefail
@@ -37,9 +38,9 @@ image() {
     echo "$image"
 }
 
-# flash IMAGE: the bytes that are written to the board: code and constants, and the first state of what is in RAM.
+# flash IMAGE: the bytes of code and constants.
 flash() {
-    "$size" "$1" | awk 'NR == 2 { print $1 + $2 }'
+    "$size" "$1" | awk 'NR == 2 { print $1 }'
 }
 
 # symbol IMAGE NAME: the size of the one symbol whose path ends in NAME.
@@ -59,52 +60,45 @@ panics() {
 control=$(image "${targets[0]}" panicking)
 [[ -n $(panics "$control") ]] || fail "the image with a panic on purpose shows none: the search is blind"
 
-table=$(mktemp)
-trap 'rm -f "$table"' EXIT
+rows=()
+panicking=
 for target in "${targets[@]}"; do
     with=$(image "$target")
     without=$(image "$target" baseline)
-    found=$(panics "$with")
-    [[ -z $found ]] || fail "$target can panic:"$'\n'"$found"
-    flash=$(($(flash "$with") - $(flash "$without")))
+    flash_with=$(flash "$with")
+    flash_without=$(flash "$without")
     queue=$(symbol "$with" QUEUE)
     slot=$(symbol "$with" SLOT_SIZE)
-    echo "$target $flash $queue $slot" >>"$table"
+    rows+=("$target $((flash_with - flash_without)) $queue $slot")
+    found=$(panics "$with")
+    panicking+=${found:+$'\n'"$target can panic:"$'\n'"$found"}
 done
 
-show() {
-    {
-        echo "target flash queue-of-16 slot"
-        cat "$table"
-    } | column -t
-}
-echo "bytes, $(bare_rustc "${targets[0]}"); no panic in any image"
-show
-
-while read -r target flash queue slot; do
-    ((queue <= ram_limit)) || fail "$target: a queue of 16 takes $queue bytes of RAM, the limit is $ram_limit"
-    [[ $target != thumbv6m-none-eabi ]] || ((flash <= flash_limit)) ||
-        fail "$target: the queue takes $flash bytes of flash, the limit is $flash_limit"
-done <"$table"
-
+compiler=$(bare_rustc "${targets[0]}")
+table=$(printf '%s\n' "target flash queue-of-16 slot" "${rows[@]}" | column -t)
+printf 'bytes, %s\n%s\n' "$compiler" "$table"
 if [[ ${1:-} == --record ]]; then
-    {
-        echo "# Bytes, by firmware/sizes.sh --record; $(bare_rustc "${targets[0]}")"
-        show | sed '1s/^/# /'
-    } >"$record"
+    printf '# Bytes, by firmware/sizes.sh --record; %s\n# %s\n' "$compiler" "$table" >"$record"
     echo "recorded in $record"
-    exit
 fi
+
+[[ -z $panicking ]] || fail "$panicking"
+echo "no panic in any image"
 
 # grown TARGET WHAT NOW THEN
 grown() {
     (($3 * 100 <= $4 * (100 + growth_percent))) ||
         fail "$1: $2 grew from $4 to $3 bytes, more than $growth_percent % (--record accepts it)"
 }
-while read -r target flash queue slot; do
-    read -r _ flash_then queue_then slot_then < <(grep "^$target " "$record") ||
-        fail "$record knows no $target (--record writes it)"
+
+for row in "${rows[@]}"; do
+    read -r target flash queue slot <<<"$row"
+    ((queue <= ram_limit)) || fail "$target: a queue of 16 takes $queue bytes of RAM, the limit is $ram_limit"
+    [[ $target != thumbv6m-none-eabi ]] || ((flash <= flash_limit)) ||
+        fail "$target: the queue takes $flash bytes of flash, the limit is $flash_limit"
+    then=$(grep -s "^$target " "$record") || fail "$record knows no $target (--record writes it)"
+    read -r _ flash_then queue_then slot_then <<<"$then"
     grown "$target" flash "$flash" "$flash_then"
     grown "$target" queue "$queue" "$queue_then"
     grown "$target" slot "$slot" "$slot_then"
-done <"$table"
+done

@@ -28,7 +28,7 @@ pub enum Stop {
 pub struct StopReport {
     /// How many were released after the stop began.
     pub released: usize,
-    /// How many places were still taken when the queue was closed.
+    /// How many places were still taken when the queue was closed: [`ApiQueue::len`](crate::ApiQueue::len).
     pub abandoned: usize,
 }
 

@@ -69,14 +69,11 @@ pub(crate) fn run(
     };
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        threads
-            .into_iter()
-            .map(|thread| {
-                thread
-                    .join()
-                    .unwrap_or_else(|_| Err("a thread of the scanner panicked".into()))
-            })
-            .collect::<Result<(), Failure>>()
+        threads.into_iter().try_for_each(|thread| {
+            thread
+                .join()
+                .unwrap_or_else(|_| Err("a thread of the scanner panicked".into()))
+        })
     })?;
     Ok(Outcome {
         wall: start.elapsed(),
