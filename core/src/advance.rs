@@ -53,7 +53,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
         self.run(|tail| {
             // Ordering: Release, so that who clears the mark sees the waker; Acquire for symmetry with other tails.
             self.tail
-                .compare_exchange(tail, tail | IDLE, Ordering::AcqRel, Ordering::Relaxed)
+                .compare_exchange(tail, tail | IDLE, Ordering::AcqRel, Ordering::Acquire)
                 .is_ok()
         })
     }

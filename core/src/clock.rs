@@ -104,18 +104,13 @@ pub trait Word: Copy + Ord + Debug + Display + Send + Sync + private::Bits + 'st
 }
 
 pub(crate) mod private {
-    use super::Ordering;
 
     /// An atomic of the width of the word `W`.
     pub trait Atom<W>: core::fmt::Debug + Send + Sync {
-        fn load(&self, order: Ordering) -> W;
-        fn compare_exchange(
-            &self,
-            current: W,
-            new: W,
-            success: Ordering,
-            failure: Ordering,
-        ) -> Result<W, W>;
+        /// `Acquire`.
+        fn load(&self) -> W;
+        /// `AcqRel`, `Acquire` on failure.
+        fn compare_exchange(&self, current: W, new: W) -> Result<W, W>;
     }
 
     /// The arithmetic that pacing uses.
@@ -154,19 +149,13 @@ macro_rules! word {
 
         impl private::Atom<$word> for $atom {
             #[inline]
-            fn load(&self, order: Ordering) -> $word {
-                $atom::load(self, order)
+            fn load(&self) -> $word {
+                $atom::load(self, Ordering::Acquire)
             }
 
             #[inline]
-            fn compare_exchange(
-                &self,
-                current: $word,
-                new: $word,
-                success: Ordering,
-                failure: Ordering,
-            ) -> Result<$word, $word> {
-                $atom::compare_exchange(self, current, new, success, failure)
+            fn compare_exchange(&self, current: $word, new: $word) -> Result<$word, $word> {
+                $atom::compare_exchange(self, current, new, Ordering::AcqRel, Ordering::Acquire)
             }
         }
 

@@ -11,7 +11,7 @@
 //! A stamp never returns to an earlier value but by `unspend`, so a compare-and-swap from a loaded word is safe from ABA
 //! short of a wrap of the clock.
 
-use crate::atomic::{Ordering, const_unless_loom};
+use crate::atomic::const_unless_loom;
 use crate::clock::{Word, private::Atom};
 use crate::rate::{Rate, SHIFT, STRICT};
 use crate::schedule::{Schedule, is_after, stamp};
@@ -62,10 +62,10 @@ impl<W: Word> Pace<W> {
     #[inline]
     pub(crate) fn view(&self) -> View<W> {
         // Ordering: Acquire on `last`: the turn's check after it (`Turns::spend`) must not be read from before it.
-        let last = self.last.load(Ordering::Acquire);
+        let last = self.last.load();
         // Ordering: Acquire, so that a lifted hold is seen together with the mark that it left in `last`, by whoever
         // then fails to change `last`. Relaxed would do for a reader that has loaded the turn with Acquire.
-        let hold = self.hold.load(Ordering::Acquire);
+        let hold = self.hold.load();
         View {
             schedule: Schedule {
                 rate: self.rate(),
@@ -112,12 +112,7 @@ impl<W: Word> Pace<W> {
             {
                 // Ordering: Release, so that who sees the hold gone sees `last` moved. A hold set meanwhile differs in
                 // its stamp and stays.
-                let _ = self.hold.compare_exchange(
-                    view.hold,
-                    W::ZERO,
-                    Ordering::AcqRel,
-                    Ordering::Relaxed,
-                );
+                let _ = self.hold.compare_exchange(view.hold, W::ZERO);
             }
             return true;
         }
@@ -140,16 +135,14 @@ impl<W: Word> Pace<W> {
     fn replace(&self, from: W, to: W) -> bool {
         // Ordering: Release, so that who loads the new word has the turn under which it was written in its past (see
         // `Turns::spend`); Acquire so that the chain of writers is one of happens-before.
-        self.last
-            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed)
-            .is_ok()
+        self.last.compare_exchange(from, to).is_ok()
     }
 
     pub(crate) fn rate(&self) -> Rate<W> {
         // Ordering: Acquire pairs with the Release in `set_rate`: a burst that is read is not older than what the
         // interval's writer had seen. A new interval with an old burst is what a rate change looks like half way.
-        let interval = self.interval.load(Ordering::Acquire);
-        let burst = self.burst.load(Ordering::Acquire);
+        let interval = self.interval.load();
+        let burst = self.burst.load();
         Rate {
             interval: interval.shr(SHIFT).shl(SHIFT),
             burst: burst.shr(SHIFT).shl(SHIFT).with_low(burst.low() & STRICT),
@@ -160,34 +153,30 @@ impl<W: Word> Pace<W> {
     /// none waits for another.
     pub(crate) fn set_rate(&self, rate: Rate<W>) {
         // Ordering: Acquire, the first guess of the CAS.
-        let mut old = self.interval.load(Ordering::Acquire);
+        let mut old = self.interval.load();
         let change = loop {
             let change = (old.low() + 1) & CHANGE;
             // Ordering: AcqRel: changes of the interval form one chain.
-            match self.interval.compare_exchange(
-                old,
-                rate.interval.with_low(change),
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            ) {
+            match self
+                .interval
+                .compare_exchange(old, rate.interval.with_low(change))
+            {
                 Ok(_) => break change,
                 Err(seen) => old = seen,
             }
         };
         // Ordering: Acquire, the first guess of the CAS.
-        let mut old = self.burst.load(Ordering::Acquire);
+        let mut old = self.burst.load();
         loop {
             let ahead = change.wrapping_sub(old.low()) & CHANGE;
             if ahead == 0 || ahead > CHANGE / 2 {
                 return; // a later change has been here
             }
             // Ordering: AcqRel, as above.
-            match self.burst.compare_exchange(
-                old,
-                rate.burst.with_low(change),
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            ) {
+            match self
+                .burst
+                .compare_exchange(old, rate.burst.with_low(change))
+            {
                 Ok(_) => return,
                 Err(seen) => old = seen,
             }
@@ -208,18 +197,13 @@ impl<W: Word> Pace<W> {
 
     fn change_hold(&self, wanted: impl Fn(Option<W>) -> bool, to: W) -> bool {
         // Ordering: Acquire, the first guess of the CAS.
-        let mut old = self.hold.load(Ordering::Acquire);
+        let mut old = self.hold.load();
         loop {
             if !wanted((old.low() & HELD != 0).then(|| cleared(old))) {
                 return false;
             }
             // Ordering: AcqRel: changes of the hold form one chain; the turn's bump afterwards publishes it.
-            match self.hold.compare_exchange(
-                old,
-                to.with_low(HELD),
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            ) {
+            match self.hold.compare_exchange(old, to.with_low(HELD)) {
                 Ok(_) => return true,
                 Err(seen) => old = seen,
             }

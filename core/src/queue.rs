@@ -8,7 +8,7 @@ use crate::error::{CapacityError, EnqueueError, HoldError};
 use crate::rate::Rate;
 pub use crate::ring::QueueOver;
 use crate::ring::{MAX_CAPACITY, TICKET, TICKET_SHIFT};
-use crate::slot::Slot;
+use crate::slot::{Slot, Vacancy};
 use crate::storage::Inline;
 use crate::tail::{CLOSED, DRAINING};
 use crate::waiter::Waiter;
@@ -103,6 +103,24 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// How many are in line, those who have left not counted: walks the places that [`len`](Self::len) counts. Exact
+    /// once the queue is closed, and stays so: it is then how many were refused their turn.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        // Ordering: Acquire, as in `len`.
+        let first = self.head.load(Ordering::Acquire) & TICKET;
+        (0..self.len())
+            .map(|place| first.wrapping_add(place << TICKET_SHIFT))
+            .filter(|&ticket| {
+                let slot = self.slot(ticket);
+                matches!(
+                    slot.vacancy(self.next_lap(ticket), self.lap(ticket)),
+                    Vacancy::Taken
+                )
+            })
+            .count()
     }
 
     /// How many places the ring has.

@@ -226,9 +226,10 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
 
     fn swap(&self, from: usize, to: usize) -> bool {
         // Ordering: Release publishes the steps before, this thread's and those it has seen of others; Acquire makes the
-        // turns one chain of happens-before. Relaxed on failure: the caller loads again.
+        // turns one chain of happens-before. Failure could be Relaxed, as the caller loads again; Acquire because one pair
+        // of orderings all over the crate lets the emulation for targets without compare-and-swap be one function.
         self.head
-            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed)
+            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
             .is_ok()
     }
 

@@ -28,7 +28,7 @@ pub enum Stop {
 pub struct StopReport {
     /// How many were released after the stop began.
     pub released: usize,
-    /// How many places were still taken when the queue was closed: [`ApiQueue::len`](crate::ApiQueue::len).
+    /// How many were still in line when the queue was closed.
     pub abandoned: usize,
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn stop(line: &Line, how: Stop) -> StopReport {
     line.close();
     StopReport {
         released,
-        abandoned: line.queue.len(),
+        abandoned: line.queue.waiting(),
     }
 }
 

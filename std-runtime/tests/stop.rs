@@ -215,3 +215,18 @@ fn a_stop_drives_a_manual_queue_to_its_end() {
         waiter.wait().unwrap();
     }
 }
+
+#[test]
+fn those_who_left_before_the_stop_are_not_counted_as_abandoned() {
+    let queue = every(3_600_000);
+    queue.enqueue().unwrap().wait().unwrap();
+    let mut waiters: Vec<_> = (0..9).map(|_| queue.enqueue().unwrap()).collect();
+    for place in [6, 3, 0] {
+        drop(waiters.remove(place));
+    }
+    let report = queue.stop(Stop::Now);
+    assert_eq!((report.released, report.abandoned), (0, 6));
+    drop(waiters);
+    let report = queue.stop(Stop::Now);
+    assert_eq!((report.released, report.abandoned), (0, 6));
+}
