@@ -70,7 +70,11 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
             }
             if turn & TICKET == tail & TICKET {
                 // Whoever has just released something has kept the schedule tidy.
-                if released == 0 && self.pace.tidy(self.pace.view(), self.clock.now().to_word()) {
+                if released == 0
+                    && self
+                        .pace
+                        .tidy(&self.pace.view(), self.clock.now().to_word())
+                {
                     continue;
                 }
                 if tail & DRAINING != 0 {

@@ -14,11 +14,9 @@
 use crate::atomic::const_unless_loom;
 use crate::clock::{Word, private::Atom};
 use crate::rate::{Rate, SHIFT, STRICT};
-use crate::schedule::{Schedule, is_after, stamp};
+use crate::schedule::{Schedule, held, stamp};
 
 const TURN: u8 = 0b01;
-const NEVER: u8 = 0b10;
-const HELD: u8 = 0b01;
 /// Both words of the rate carry the number of the change that wrote them, modulo 8.
 const CHANGE: u8 = 0b111;
 
@@ -30,19 +28,10 @@ pub(crate) struct Pace<W: Word> {
     burst: W::Atom,
 }
 
-/// A [`Schedule`] as loaded, with what is needed to change it.
-#[derive(Clone, Copy)]
-pub(crate) struct View<W> {
-    pub(crate) schedule: Schedule<W>,
-    last: W,
-    hold: W,
-}
-
-impl<W: Word> View<W> {
-    /// The turn for which `last` was changed most recently.
-    pub(crate) fn turn(&self) -> bool {
-        self.last.low() & TURN != 0
-    }
+/// The turn for which the loaded `last` was changed most recently.
+#[inline]
+pub(crate) fn turn_of<W: Word>(view: &Schedule<W>) -> bool {
+    view.last.low() & TURN != 0
 }
 
 impl<W: Word> Pace<W> {
@@ -60,18 +49,19 @@ impl<W: Word> Pace<W> {
     /// The present schedule. The words are read one by one; the queue's compare-and-swap on its turn afterwards says
     /// whether they belonged together.
     #[inline]
-    pub(crate) fn view(&self) -> View<W> {
+    pub(crate) fn view(&self) -> Schedule<W> {
         // Ordering: Acquire on `last`: the turn's check after it (`Turns::spend`) must not be read from before it.
         let last = self.last.load();
         // Ordering: Acquire, so that a lifted hold is seen together with the mark that it left in `last`, by whoever
         // then fails to change `last`. Relaxed would do for a reader that has loaded the turn with Acquire.
         let hold = self.hold.load();
-        View {
-            schedule: Schedule {
-                rate: self.rate(),
-                last: (last.low() & NEVER == 0).then(|| cleared(last)),
-                hold: (hold.low() & HELD != 0).then(|| cleared(hold)),
-            },
+        // Ordering: Acquire pairs with the Release in `set_rate`: a burst that is read is not older than what the
+        // interval's writer had seen. A new interval with an old burst is what a rate change looks like half way.
+        let interval = self.interval.load();
+        let burst = self.burst.load();
+        Schedule {
+            // The change's number below `SHIFT` is nobody's business here.
+            rate: Rate { interval, burst },
             last,
             hold,
         }
@@ -81,53 +71,43 @@ impl<W: Word> Pace<W> {
     ///
     /// By the rate as it is now. Where the rate was made slower between the decision and this, the slot may lie in the
     /// future: the next release then comes up to one new interval later than it might, never earlier.
-    pub(crate) fn spend(&self, view: View<W>, now: W) -> bool {
-        let last = view.schedule.spent(stamp(now));
-        self.replace(view.last, mark(last, !view.turn()))
+    pub(crate) fn spend(&self, view: &Schedule<W>, now: W) -> bool {
+        self.replace(view.last, mark(view.spent(stamp(now)), !turn_of(view)))
     }
 
     /// Gives back what the latest `spend` used.
-    pub(crate) fn unspend(&self, view: View<W>) -> bool {
-        let mut schedule = view.schedule;
+    pub(crate) fn unspend(&self, view: &Schedule<W>) -> bool {
+        let mut schedule = *view;
         schedule.give_back();
-        let turn = !view.turn();
-        self.replace(
-            view.last,
-            schedule
-                .last
-                .map_or(mark(W::FRESH, turn), |last| mark(last, turn)),
-        )
+        let turn = TURN - (view.last.low() & TURN);
+        let last = schedule.last;
+        // `give_back` leaves a word that says `NEVER` as it is, mark included.
+        let last = if last == view.last { W::FRESH } else { last };
+        self.replace(view.last, last.with_low(turn))
     }
 
     /// Ends a hold that is over, and forgets a stamp before it wraps. Says whether there was anything to do; then look
     /// again.
-    #[inline]
-    pub(crate) fn tidy(&self, view: View<W>, now: W) -> bool {
+    pub(crate) fn tidy(&self, view: &Schedule<W>, now: W) -> bool {
         let now = stamp(now);
-        let mut schedule = view.schedule;
+        let turn = turn_of(view);
+        let mut schedule = *view;
         if schedule.lift(now) {
-            let last = schedule.last.unwrap_or(W::ZERO);
-            if mark(last, view.turn()) == view.last
-                || self.replace(view.last, mark(last, view.turn()))
-            {
+            if schedule.last == view.last || self.replace(view.last, mark(schedule.last, turn)) {
                 // Ordering: Release, so that who sees the hold gone sees `last` moved. A hold set meanwhile differs in
                 // its stamp and stays.
                 let _ = self.hold.compare_exchange(view.hold, W::ZERO);
             }
             return true;
         }
-        if schedule.is_stale(now) {
-            return self.replace(view.last, mark(W::FRESH, view.turn()));
-        }
-        false
+        schedule.is_stale(now) && self.replace(view.last, mark(W::FRESH, turn))
     }
 
     /// Records that the clock has been at `now`, so that a later reading that falls back makes up nothing twice.
     /// Changes no answer from `now` on. False when `last` has changed meanwhile: look again.
-    #[inline]
-    pub(crate) fn catch_up(&self, view: View<W>, now: W) -> bool {
-        match view.schedule.caught_up(stamp(now)) {
-            Some(last) => self.replace(view.last, mark(last, view.turn())),
+    pub(crate) fn catch_up(&self, view: &Schedule<W>, now: W) -> bool {
+        match view.caught_up(stamp(now)) {
+            Some(last) => self.replace(view.last, mark(last, turn_of(view))),
             None => true,
         }
     }
@@ -139,10 +119,7 @@ impl<W: Word> Pace<W> {
     }
 
     pub(crate) fn rate(&self) -> Rate<W> {
-        // Ordering: Acquire pairs with the Release in `set_rate`: a burst that is read is not older than what the
-        // interval's writer had seen. A new interval with an old burst is what a rate change looks like half way.
-        let interval = self.interval.load();
-        let burst = self.burst.load();
+        let Rate { interval, burst } = self.view().rate;
         Rate {
             interval: interval.shr(SHIFT).shl(SHIFT),
             burst: burst.shr(SHIFT).shl(SHIFT).with_low(burst.low() & STRICT),
@@ -186,33 +163,27 @@ impl<W: Word> Pace<W> {
     /// Extends the hold to `until`. Says whether that changed anything.
     pub(crate) fn hold_until(&self, until: W) -> bool {
         let until = stamp(until);
-        self.change_hold(|hold| hold.is_none_or(|hold| is_after(until, hold)), until)
+        self.change_hold(|view| view.extends_hold(until), until)
     }
 
     /// Cuts the hold off at `now`. Says whether that changed anything.
     pub(crate) fn resume(&self, now: W) -> bool {
         let now = stamp(now);
-        self.change_hold(|hold| hold.is_some_and(|hold| is_after(hold, now)), now)
+        self.change_hold(|view| view.cuts_hold(now), now)
     }
 
-    fn change_hold(&self, wanted: impl Fn(Option<W>) -> bool, to: W) -> bool {
-        // Ordering: Acquire, the first guess of the CAS.
-        let mut old = self.hold.load();
+    fn change_hold(&self, wanted: impl Fn(&Schedule<W>) -> bool, to: W) -> bool {
         loop {
-            if !wanted((old.low() & HELD != 0).then(|| cleared(old))) {
+            let view = self.view();
+            if !wanted(&view) {
                 return false;
             }
             // Ordering: AcqRel: changes of the hold form one chain; the turn's bump afterwards publishes it.
-            match self.hold.compare_exchange(old, to.with_low(HELD)) {
-                Ok(_) => return true,
-                Err(seen) => old = seen,
+            if self.hold.compare_exchange(view.hold, held(to)).is_ok() {
+                return true;
             }
         }
     }
-}
-
-fn cleared<W: Word>(word: W) -> W {
-    word.shr(2).shl(2)
 }
 
 fn mark<W: Word>(last: W, turn: bool) -> W {

@@ -55,27 +55,36 @@ pub enum Due<T> {
 #[derive(Clone, Copy)]
 pub struct Schedule<W> {
     pub(crate) rate: Rate<W>,
-    /// The slot used last; none at the start and after a pause longer than readings can tell.
-    pub(crate) last: Option<W>,
-    pub(crate) hold: Option<W>,
+    /// The stamp of the slot used last; `NEVER` at the start and after a pause longer than readings can tell. May carry the
+    /// mark of `pace`'s turn.
+    pub(crate) last: W,
+    /// The stamp at which a hold ends, and `HELD`, if there is one.
+    pub(crate) hold: W,
 }
+
+/// There is no slot that was used last.
+const NEVER: u8 = 0b10;
+/// There is a hold.
+const HELD: u8 = 0b01;
 
 impl<W: Word> Schedule<W> {
     /// A schedule on which the whole burst is free.
     pub const fn new(rate: Rate<W>) -> Self {
         Self {
             rate,
-            last: None,
-            hold: None,
+            last: W::FRESH,
+            hold: W::ZERO,
         }
     }
 
     /// Whether one may go at `now`, and if not, when.
     #[must_use]
     pub fn next(&self, now: W) -> Due<W> {
-        match self.wait(stamp(now)) {
-            None => Due::Now,
-            Some(wait) => Due::At(now.plus(unstamp(wait))),
+        let wait = self.wait(stamp(now));
+        if wait == W::ZERO {
+            Due::Now
+        } else {
+            Due::At(now.plus(unstamp(wait)))
         }
     }
 
@@ -84,12 +93,14 @@ impl<W: Word> Schedule<W> {
     pub fn take(&mut self, now: W) {
         let now = stamp(now);
         self.lift(now);
-        self.last = Some(self.spent(now));
+        self.last = self.spent(now);
     }
 
     /// Gives back what the latest [`take`](Self::take) used: the release did not happen after all.
     pub fn give_back(&mut self) {
-        self.last = self.last.map(|last| last.minus(self.step()));
+        if let Some(last) = self.last() {
+            self.last = last.minus(self.step());
+        }
     }
 
     /// Sets the rate; the pending slot moves with it, in both directions.
@@ -102,39 +113,53 @@ impl<W: Word> Schedule<W> {
     /// A hold spends the burst: from its end on, releases are evenly spaced until permits have gathered again.
     pub fn hold_until(&mut self, until: W) {
         let until = stamp(until);
-        if self.hold.is_none_or(|hold| is_after(until, hold)) {
-            self.hold = Some(until);
+        if self.extends_hold(until) {
+            self.hold = held(until);
         }
     }
 
     /// Ends a hold at `now`.
     pub fn resume(&mut self, now: W) {
         let now = stamp(now);
-        if let Some(hold) = self.hold
-            && is_after(hold, now)
-        {
-            self.hold = Some(now);
+        if self.cuts_hold(now) {
+            self.hold = held(now);
         }
     }
 
-    /// From here on in stamps.
-    pub(crate) fn wait(&self, now: W) -> Option<W> {
-        let grid = self
-            .last
-            .map(|last| last.plus(self.step()))
-            .filter(|&slot| is_after(slot, now))
-            .map(|slot| slot.minus(now));
-        let hold = self
-            .hold
-            .filter(|&hold| is_after(hold, now))
-            .map(|hold| hold.minus(now));
-        grid.max(hold)
+    // From here on in stamps.
+
+    fn last(&self) -> Option<W> {
+        (self.last.low() & NEVER == 0).then(|| unmarked(self.last))
+    }
+
+    fn hold(&self) -> Option<W> {
+        (self.hold.low() & HELD != 0).then(|| unmarked(self.hold))
+    }
+
+    /// Whether a hold until `until` is longer than the present one.
+    pub(crate) fn extends_hold(&self, until: W) -> bool {
+        self.hold().is_none_or(|hold| is_after(until, hold))
+    }
+
+    /// Whether there is a hold that `now` would cut short.
+    pub(crate) fn cuts_hold(&self, now: W) -> bool {
+        self.hold().is_some_and(|hold| is_after(hold, now))
+    }
+
+    /// How long until the next release; zero when one is due.
+    pub(crate) fn wait(&self, now: W) -> W {
+        let until = |at: Option<W>| match at {
+            Some(at) if is_after(at, now) => at.minus(now),
+            _ => W::ZERO,
+        };
+        let slot = self.last().map(|last| last.plus(self.step()));
+        until(slot).max(until(self.hold()))
     }
 
     /// The slot that a release at `now` uses up.
     pub(crate) fn spent(&self, now: W) -> W {
         let span = self.rate.span().shl(MARKS);
-        let Some(last) = self.last else {
+        let Some(last) = self.last() else {
             return now.minus(span);
         };
         let slot = last.plus(self.step());
@@ -156,19 +181,19 @@ impl<W: Word> Schedule<W> {
     /// afterwards finds no lateness to make up twice.
     pub(crate) fn caught_up(&self, now: W) -> Option<W> {
         let caught = self.spent(now).minus(self.step());
-        (self.last != Some(caught)).then_some(caught)
+        (self.last() != Some(caught)).then_some(caught)
     }
 
     /// Ends a hold that is over, leaving its mark on the grid. Says whether it did.
     pub(crate) fn lift(&mut self, now: W) -> bool {
-        let Some(hold) = self.hold.filter(|&hold| !is_after(hold, now)) else {
+        let Some(hold) = self.hold().filter(|&hold| !is_after(hold, now)) else {
             return false;
         };
         let floor = hold.minus(self.step());
-        if self.last.is_none_or(|last| is_after(floor, last)) {
-            self.last = Some(floor);
+        if self.last().is_none_or(|last| is_after(floor, last)) {
+            self.last = floor;
         }
-        self.hold = None;
+        self.hold = W::ZERO;
         true
     }
 
@@ -177,7 +202,7 @@ impl<W: Word> Schedule<W> {
         let old = W::MAX_SPAN.shl(MARKS);
         // Judged by its slot, which is never far in the future; the stamp itself may be a step older than half the range,
         // where a permit was given back.
-        self.last
+        self.last()
             .is_some_and(|last| !is_after(last.plus(self.step()), now) && now.minus(last) > old)
     }
 
@@ -185,16 +210,16 @@ impl<W: Word> Schedule<W> {
     #[inline]
     pub(crate) fn is_on_grid(&self, now: W) -> bool {
         let made_up = self.rate.span().plus(self.rate.slack()).shl(MARKS);
-        self.hold.is_none()
+        self.hold().is_none()
             && self
-                .last
+                .last()
                 .is_some_and(|last| now.minus(last.plus(self.step())) <= made_up)
     }
 
     /// Ticks from `now` until the waiter with `ahead` others before it is due, if they can be counted.
     pub(crate) fn estimate(&self, now: W, ahead: usize) -> Option<W> {
         let mut first = self.spent(now);
-        if let Some(hold) = self.hold
+        if let Some(hold) = self.hold()
             && is_after(hold, first)
         {
             first = hold;
@@ -225,8 +250,8 @@ impl<W: Word> fmt::Debug for Schedule<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Schedule")
             .field("rate", &self.rate)
-            .field("last", &self.last.map(unstamp))
-            .field("hold", &self.hold.map(unstamp))
+            .field("last", &self.last().map(unstamp))
+            .field("hold", &self.hold().map(unstamp))
             .finish()
     }
 }
@@ -234,6 +259,16 @@ impl<W: Word> fmt::Debug for Schedule<W> {
 /// The stamp of a reading.
 pub(crate) fn stamp<W: Word>(reading: W) -> W {
     reading.shl(MARKS)
+}
+
+/// A stamp without the marks of its word.
+pub(crate) fn unmarked<W: Word>(word: W) -> W {
+    word.shr(MARKS).shl(MARKS)
+}
+
+/// The word of a hold until `stamp`.
+pub(crate) fn held<W: Word>(stamp: W) -> W {
+    stamp.with_low(HELD)
 }
 
 /// The ticks in a difference of stamps.

@@ -40,9 +40,9 @@ use core::task::Waker;
 
 use crate::atomic::Ordering;
 use crate::clock::{Clock, Tick, WordOf, private::Bits};
-use crate::pace::View;
+use crate::pace::turn_of;
 use crate::ring::{ONE, QueueOver, TICKET};
-use crate::schedule::{stamp, unstamp};
+use crate::schedule::{Schedule, stamp, unstamp};
 use crate::slot::{Release, Slot};
 use core::ops::Deref;
 
@@ -93,16 +93,19 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
     pub(crate) fn ready(&self) -> Ready<WordOf<C>> {
         let view = self.pace.view();
         let now = self.clock.now().to_word();
-        if view.schedule.is_on_grid(stamp(now)) {
+        if view.is_on_grid(stamp(now)) {
             return Ready::Now;
         }
-        if self.pace.tidy(view, now) {
+        if self.pace.tidy(&view, now) {
             return Ready::Again;
         }
-        match view.schedule.wait(stamp(now)) {
-            Some(wait) => Ready::At(now.plus(unstamp(wait))),
-            None if self.pace.catch_up(view, now) => Ready::Now,
-            None => Ready::Again,
+        let wait = view.wait(stamp(now));
+        if wait != WordOf::<C>::ZERO {
+            Ready::At(now.plus(unstamp(wait)))
+        } else if self.pace.catch_up(&view, now) {
+            Ready::Now
+        } else {
+            Ready::Again
         }
     }
 
@@ -209,7 +212,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
     }
 
     /// Changes `last` once for `turn`.
-    fn change(&self, turn: usize, replace: impl Fn(View<WordOf<C>>) -> bool) {
+    fn change(&self, turn: usize, replace: impl Fn(&Schedule<WordOf<C>>) -> bool) {
         loop {
             let view = self.pace.view();
             // Ordering: Acquire suffices: if `last` as just loaded had been written under a later turn, its writer had
@@ -218,7 +221,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
             if self.head.load(Ordering::Acquire) != turn {
                 return;
             }
-            if view.turn() != (turn & TURN != 0) || replace(view) {
+            if turn_of(&view) != (turn & TURN != 0) || replace(&view) {
                 return;
             }
         }

@@ -172,7 +172,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>> Line for QueueOver<C, S> {
 
     fn estimate(&self, ahead: usize) -> Option<C::Tick> {
         let now = self.clock.now().to_word();
-        let wait = self.pace.view().schedule.estimate(stamp(now), ahead)?;
+        let wait = self.pace.view().estimate(stamp(now), ahead)?;
         Some(C::Tick::from_word(now.plus(wait)))
     }
 }
