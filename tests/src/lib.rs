@@ -5,6 +5,8 @@ pub mod model;
 #[cfg(not(loom))]
 pub mod ops;
 #[cfg(not(loom))]
+mod run;
+#[cfg(not(loom))]
 pub mod wakes;
 #[cfg(not(loom))]
 pub mod width;

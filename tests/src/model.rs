@@ -1,0 +1,289 @@
+//! The queue as plainly as it can be said: one thread, a `VecDeque`, and time that never wraps.
+
+use std::collections::VecDeque;
+
+/// What a rate says, in ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    pub interval: i128,
+    pub burst: i128,
+    pub strict: bool,
+}
+
+impl Pace {
+    /// How much of a pause a waiter may use: the permits that gather beyond the first.
+    pub fn gathered(self) -> i128 {
+        (self.burst - 1) * self.interval
+    }
+
+    /// How much of a release's own lateness is made up.
+    pub fn slack(self) -> i128 {
+        if self.strict {
+            0
+        } else {
+            self.interval / 16 + self.interval / 32
+        }
+    }
+
+    /// How far before a release the slot that it used can lie.
+    pub fn lead(self) -> i128 {
+        self.gathered() + self.slack()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Waiting,
+    Released,
+    Left,
+    Closed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    Open,
+    Draining,
+    Closed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    Full,
+    Closed,
+    Queued,
+    NotYet(i128),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    At(i128),
+    OnEnqueue,
+    Closed,
+}
+
+#[derive(Clone, Debug)]
+pub struct Model {
+    capacity: usize,
+    /// The tickets in line, head first; those that have left too, until the head passes them.
+    line: VecDeque<usize>,
+    /// What became of every ticket ever handed out.
+    states: Vec<State>,
+    pace: Pace,
+    /// The slot that the latest release used.
+    last: Option<i128>,
+    hold: Option<i128>,
+    /// The released ticket whose permit can still be given back.
+    returnable: Option<usize>,
+    door: Door,
+}
+
+impl Model {
+    pub fn new(capacity: usize, pace: Pace) -> Self {
+        Self {
+            capacity,
+            line: VecDeque::new(),
+            states: Vec::new(),
+            pace,
+            last: None,
+            hold: None,
+            returnable: None,
+            door: Door::Open,
+        }
+    }
+
+    pub fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    pub fn door(&self) -> Door {
+        self.door
+    }
+
+    pub fn len(&self) -> usize {
+        self.line.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.line.is_empty()
+    }
+
+    pub fn state(&self, ticket: usize) -> State {
+        self.states[ticket]
+    }
+
+    pub fn position(&self, ticket: usize) -> Option<usize> {
+        let place = self.line.iter().position(|&other| other == ticket);
+        place.filter(|_| self.states[ticket] == State::Waiting)
+    }
+
+    /// When the next waiter can go, if there is one that waits.
+    pub fn deadline(&self) -> Option<i128> {
+        let waits = self.line.iter().any(|&t| self.states[t] == State::Waiting);
+        waits.then(|| self.due().unwrap_or(i128::MIN))
+    }
+
+    pub fn enqueue(&mut self) -> Result<usize, Refused> {
+        if self.door != Door::Open {
+            return Err(Refused::Closed);
+        }
+        if self.line.len() == self.capacity && !self.pass_over() {
+            return Err(Refused::Full);
+        }
+        let ticket = self.states.len();
+        self.states.push(State::Waiting);
+        self.line.push_back(ticket);
+        Ok(ticket)
+    }
+
+    /// Its holder drops it, and had been `told` of its release or not. True if it gave a permit back.
+    pub fn leave(&mut self, ticket: usize, told: bool) -> bool {
+        match self.states[ticket] {
+            State::Waiting => self.states[ticket] = State::Left,
+            State::Released if !told && self.returnable == Some(ticket) => {
+                self.returnable = None;
+                self.last = self.last.map(|last| last - self.pace.interval);
+                return true;
+            }
+            _ => {}
+        }
+        false
+    }
+
+    /// The next waiter in line, if it is due.
+    pub fn release(&mut self, now: i128) -> Result<usize, Next> {
+        if self.door == Door::Closed {
+            return Err(Next::Closed);
+        }
+        self.pass_over_leavers();
+        self.lift(now);
+        match self.line.front() {
+            None if self.door == Door::Draining => Err(Next::Closed),
+            None => Err(Next::OnEnqueue),
+            Some(&ticket) => {
+                if let Some(due) = self.due().filter(|&due| due > now) {
+                    return Err(Next::At(due));
+                }
+                self.spend(now);
+                self.release_head();
+                Ok(ticket)
+            }
+        }
+    }
+
+    /// The head is released, whatever the schedule says: for clocks that this model's time can't follow.
+    pub fn release_head(&mut self) -> Option<usize> {
+        self.pass_over_leavers();
+        let ticket = self.line.pop_front()?;
+        self.states[ticket] = State::Released;
+        self.returnable = Some(ticket);
+        Some(ticket)
+    }
+
+    /// A permit is taken, whatever the schedule says. False if somebody waits for it.
+    pub fn take_unpaced(&mut self) -> bool {
+        self.pass_over_leavers();
+        self.returnable = None;
+        self.line.is_empty() && self.door == Door::Open
+    }
+
+    pub fn try_acquire(&mut self, now: i128) -> Result<(), Refused> {
+        if self.door != Door::Open {
+            return Err(Refused::Closed);
+        }
+        self.pass_over_leavers();
+        if !self.line.is_empty() {
+            return Err(Refused::Queued);
+        }
+        self.lift(now);
+        if let Some(due) = self.due().filter(|&due| due > now) {
+            return Err(Refused::NotYet(due));
+        }
+        self.spend(now);
+        self.returnable = None;
+        Ok(())
+    }
+
+    pub fn set_pace(&mut self, pace: Pace) {
+        self.pace = pace;
+        self.returnable = None;
+    }
+
+    pub fn hold_until(&mut self, until: i128, now: i128) {
+        if until >= now && self.hold.is_none_or(|hold| until > hold) {
+            self.hold = Some(until);
+            self.returnable = None;
+        }
+    }
+
+    /// True if there was a hold to end.
+    pub fn resume(&mut self, now: i128) -> bool {
+        let held = self.hold.is_some_and(|hold| hold > now);
+        if held {
+            self.hold = Some(now);
+            self.returnable = None;
+        }
+        held
+    }
+
+    pub fn drain(&mut self) {
+        if self.door == Door::Open {
+            self.door = Door::Draining;
+        }
+    }
+
+    /// Those that were told.
+    pub fn close(&mut self) -> Vec<usize> {
+        self.door = Door::Closed;
+        self.returnable = None;
+        let waiting = |&ticket: &usize| self.states[ticket] == State::Waiting;
+        let told: Vec<usize> = self.line.iter().copied().filter(waiting).collect();
+        for &ticket in &told {
+            self.states[ticket] = State::Closed;
+        }
+        told
+    }
+
+    /// The head goes past one that has left. A permit from before can't be given back any more.
+    fn pass_over(&mut self) -> bool {
+        let head = self.line.front();
+        let left = head.is_some_and(|&ticket| self.states[ticket] == State::Left);
+        if left {
+            self.line.pop_front();
+            self.returnable = None;
+        }
+        left
+    }
+
+    pub fn pass_over_leavers(&mut self) {
+        while self.pass_over() {}
+    }
+
+    fn due(&self) -> Option<i128> {
+        let slot = self.last.map(|last| last + self.pace.interval);
+        slot.max(self.hold)
+    }
+
+    /// A hold that is over counts as a slot used: from its end on, releases are evenly spaced.
+    fn lift(&mut self, now: i128) {
+        if let Some(hold) = self.hold.take_if(|hold| *hold <= now) {
+            self.last = self.last.max(Some(hold - self.pace.interval));
+        }
+    }
+
+    /// A release at `now` uses the slot that is due, or as much before `now` as the pace lets it make up.
+    fn spend(&mut self, now: i128) {
+        let pace = self.pace;
+        let late = match self.last {
+            Some(last) => now - (last + pace.interval),
+            None => i128::MAX,
+        };
+        let made_up = if late <= pace.lead() {
+            late
+        } else if late < pace.gathered() + pace.interval {
+            pace.lead()
+        } else {
+            pace.gathered()
+        };
+        self.last = Some(now - made_up);
+    }
+}
