@@ -15,7 +15,8 @@ use crate::turn::{Completed, Ready};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "it says when to call `advance` again"]
 pub struct Advance<T> {
-    /// How many waiters this call released.
+    /// How many waiters this call released. A release that another thread has begun counts where it is completed, be that
+    /// here or, uncounted, in a change of rate, say, that met it.
     pub released: usize,
     /// When to call again.
     pub next: Next<T>,
@@ -62,7 +63,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
     fn run(&self, rest: impl Fn(usize) -> bool) -> Advance<C::Tick> {
         let mut released = 0;
         let next = loop {
-            let turn = self.free_turn();
+            let turn = self.free_turn_counted(&mut released);
             let tail = self.tail();
             if tail & CLOSED != 0 {
                 self.close_waiters(turn, tail);
@@ -91,7 +92,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
             match self.ready() {
                 Ready::At(at) => break Next::At(C::Tick::from_word(at)),
                 Ready::Again => {}
-                Ready::Now if released == self.capacity() => break Next::At(self.clock.now()),
+                Ready::Now if released >= self.capacity() => break Next::At(self.clock.now()),
                 Ready::Now => {
                     if let Completed::Released(waker) = self.release_head(turn) {
                         released += 1;

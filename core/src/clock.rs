@@ -119,6 +119,8 @@ pub(crate) mod private {
         type Atom: Atom<Self>;
 
         const ZERO: Self;
+        /// One tick, as a difference of stamps: see `schedule`.
+        const TICK: Self;
         /// `last` before anything was released: see `pace`.
         const FRESH: Self;
         /// Half the range: differences below it are forward.
@@ -163,6 +165,7 @@ macro_rules! word {
             type Atom = $atom;
 
             const ZERO: Self = 0;
+            const TICK: Self = 0b100;
             const FRESH: Self = 0b10;
             const HALF: Self = 1 << ($word::BITS - 1);
 

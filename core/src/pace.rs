@@ -8,8 +8,9 @@
 //!
 //! `last` is changed under a turn that the queue has taken (see `turn`): by whoever took it and by all who help it along.
 //! `TURN` tells them whether the word was changed for this turn already: it equals the turn's own bit until then.
-//! A stamp never returns to an earlier value but by `unspend`, so a compare-and-swap from a loaded word is safe from ABA
-//! short of a wrap of the clock.
+//! Under either `TURN` the stamps only grow, as a permit is given back less one tick, so a compare-and-swap from a loaded
+//! word is safe from ABA: short of a wrap of the clock, or of a rate that is set between giving back and releasing again
+//! and whose interval leads to the same stamp while a thread is suspended in that very step.
 
 use crate::atomic::const_unless_loom;
 use crate::clock::{Word, private::Atom};

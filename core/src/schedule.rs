@@ -96,10 +96,13 @@ impl<W: Word> Schedule<W> {
         self.last = self.spent(now);
     }
 
-    /// Gives back what the latest [`take`](Self::take) used: the release did not happen after all.
+    /// Gives back what the latest [`take`](Self::take) used, less one tick: the release did not happen after all.
+    ///
+    /// The tick makes every later stamp a new one. Otherwise giving back and taking again would lead to the very word that
+    /// a thread suspended in the middle of either still expects.
     pub fn give_back(&mut self) {
         if let Some(last) = self.last() {
-            self.last = last.minus(self.step());
+            self.last = last.minus(self.step()).plus(W::TICK);
         }
     }
 

@@ -78,13 +78,18 @@ pub(crate) enum Completed {
 impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
     /// The turn's word, once no release is under way any more.
     pub(crate) fn free_turn(&self) -> usize {
+        self.free_turn_counted(&mut 0)
+    }
+
+    /// [`free_turn`](Self::free_turn), counting the waiters that this call released on the way for others.
+    pub(crate) fn free_turn_counted(&self, released: &mut usize) -> usize {
         loop {
             // Ordering: Acquire: `last`, the slots and the tail are read as of this turn or later.
             let turn = self.head.load(Ordering::Acquire);
             if turn & PHASE == FREE {
                 return turn;
             }
-            self.help(turn);
+            *released += self.help(turn);
         }
     }
 
@@ -160,9 +165,15 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
     }
 
     /// Completes what another thread, or the one interrupted by this, has begun.
-    fn help(&self, turn: usize) {
-        if let Completed::Released(Some(waker)) = self.complete(turn) {
-            waker.wake();
+    fn help(&self, turn: usize) -> usize {
+        match self.complete(turn) {
+            Completed::Released(waker) => {
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+                1
+            }
+            Completed::Nothing => 0,
         }
     }
 

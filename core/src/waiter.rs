@@ -22,8 +22,8 @@ use private::Sealed;
 ///
 /// # Cancel safety
 /// Dropping a waiter leaves the line at once and costs nobody a turn. If it was released meanwhile and never told so,
-/// the permit goes to the next one, as long as the line has not moved on and the rate and hold are the same: later, giving
-/// it back could let two go too close together.
+/// the permit goes to the next one a tick later, as long as the line has not moved on and the rate and hold are the same:
+/// after that, giving it back could let two go too close together.
 ///
 /// A waiter that is leaked costs its own turn, nothing else.
 ///
