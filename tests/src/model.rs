@@ -141,7 +141,8 @@ impl Model {
             State::Waiting => self.states[ticket] = State::Left,
             State::Released if !told && self.returnable == Some(ticket) => {
                 self.returnable = None;
-                self.last = self.last.map(|last| last - self.pace.interval);
+                // Less one tick, as `Schedule::give_back` says.
+                self.last = self.last.map(|last| last - self.pace.interval + 1);
                 return true;
             }
             _ => {}

@@ -149,11 +149,17 @@ fn a_permit_whose_waiter_never_learned_of_it_goes_to_the_next_one() {
     let wakes = Wakes::default();
     assert_eq!(queue.advance_with(&wakes.waker(0)).next, Next::At(100));
     drop(waiters.remove(0));
-    assert_eq!(wakes.take(), [0], "the driver learns that one is due now");
+    assert_eq!(wakes.take(), [0], "the driver learns that one is due");
+    assert_eq!(
+        queue.advance().next,
+        Next::At(1),
+        "a permit comes back less one tick"
+    );
+    clock.set(1);
     assert_eq!(queue.advance().released, 1);
 
     let mut waiters = enqueue(&queue, 2);
-    clock.set(100);
+    clock.set(101);
     assert_eq!(queue.advance().released, 1);
     assert!(!waiters[0].is_waiting());
     drop(waiters.remove(0)); // it was told, and may have made its call
