@@ -72,3 +72,8 @@ pub use queue::{Advance, ApiQueue, Next};
 pub use rate::Rate;
 pub use stop::{Stop, StopReport};
 pub use waiter::Waiter;
+
+/// The examples of the repository's front page, as doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
