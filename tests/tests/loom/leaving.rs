@@ -22,6 +22,22 @@ fn the_turn_of_a_head_that_leaves_goes_to_the_next_unless_it_was_seen() {
 }
 
 #[test]
+fn the_turn_of_a_head_that_leaves_two_drivers_goes_to_the_next() {
+    check(|| {
+        let queue = Shared::<2>::new();
+        let (head, next) = (queue.join(), queue.join());
+        let other = queue.clone();
+        let driver = thread::spawn(move || other.drive());
+        drop(head);
+        let _ = queue.drive();
+        driver.join().unwrap();
+        queue.pass(1);
+        let _ = queue.drive();
+        assert_eq!(next.status(), Status::Released);
+    });
+}
+
+#[test]
 fn one_transition_decides_between_release_and_leaving() {
     check(|| {
         let queue = Shared::<2>::new();
