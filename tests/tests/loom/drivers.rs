@@ -57,6 +57,9 @@ fn two_drivers_release_one_waiter_each_interval_in_order() {
         let mine = queue.drive();
         assert_eq!(mine + driver.join().unwrap(), 1);
         assert!(!places[0].is_waiting() && places[1].is_waiting());
+        queue.pass(INTERVAL);
+        assert_eq!(queue.drive(), 1, "one release has used up one slot");
+        assert!(!places[1].is_waiting());
     });
 }
 
