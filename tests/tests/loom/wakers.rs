@@ -68,6 +68,31 @@ fn the_next_lap_leaves_its_waker_while_the_last_one_is_taken_out() {
     });
 }
 
+#[test]
+fn the_next_lap_leaves_its_waker_while_the_last_one_is_still_leaving_its_own() {
+    check(|| {
+        let queue = Shared::<1>::new();
+        let first = queue.join();
+        let poller = thread::spawn(move || {
+            let bell = Bell::new();
+            let _ = first.poll_release(&bell.waker());
+            (first, bell)
+        });
+        assert_eq!(queue.drive(), 1);
+        let second = queue.join();
+        let bell = Bell::new();
+        assert!(second.poll_release(&bell.waker()).is_pending());
+        let (first, late) = poller.join().unwrap();
+        assert!(!first.is_waiting() && late.rung() <= 1);
+        queue.pass(INTERVAL);
+        assert_eq!(queue.drive(), 1);
+        assert!(
+            bell.rung() >= 1,
+            "woken for its release, or at once to poll again"
+        );
+    });
+}
+
 /// The driver goes to sleep while `event` happens: it saw it, or is woken.
 fn driver_sleeps_against<const N: usize, P: 'static, E: 'static>(
     prepare: fn(&Shared<N>) -> P,
