@@ -81,9 +81,7 @@ impl<W: Word> Pace<W> {
         let mut schedule = *view;
         schedule.give_back();
         let turn = TURN - (view.last.low() & TURN);
-        let last = schedule.last;
-        // `give_back` leaves a word that says `NEVER` as it is, mark included.
-        let last = if last == view.last { W::FRESH } else { last };
+        let last = schedule.last().unwrap_or(W::FRESH);
         self.replace(view.last, last.with_low(turn))
     }
 

@@ -131,7 +131,7 @@ impl<W: Word> Schedule<W> {
 
     // From here on in stamps.
 
-    fn last(&self) -> Option<W> {
+    pub(crate) fn last(&self) -> Option<W> {
         (self.last.low() & NEVER == 0).then(|| unmarked(self.last))
     }
 
