@@ -3,7 +3,7 @@
 //! step (`tests/stepped`).
 
 #[cfg(all(not(loom), not(feature = "stepped")))]
-pub(crate) use portable_atomic::{AtomicBool, AtomicU32, AtomicUsize};
+pub(crate) use portable_atomic::{AtomicU8, AtomicU32, AtomicUsize};
 
 #[cfg(all(
     not(loom),
@@ -13,10 +13,10 @@ pub(crate) use portable_atomic::{AtomicBool, AtomicU32, AtomicUsize};
 pub(crate) use portable_atomic::AtomicU64;
 
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
+pub(crate) use loom::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
 
 #[cfg(feature = "stepped")]
-pub(crate) use crate::stepped::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
+pub(crate) use crate::stepped::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
 
 pub(crate) use portable_atomic::Ordering;
 

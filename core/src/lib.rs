@@ -153,4 +153,4 @@ pub use rate::{Rate, RateError};
 pub use schedule::{Due, Schedule};
 pub use slot::{Slot, Status};
 pub use storage::{Inline, slots};
-pub use waiter::{Line, Waiter};
+pub use waiter::{Left, Line, Waiter};

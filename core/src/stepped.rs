@@ -76,7 +76,7 @@ macro_rules! atomic {
     };
 }
 
-atomic!(AtomicBool, bool);
+atomic!(AtomicU8, u8);
 atomic!(AtomicU32, u32, fetch_add);
 atomic!(AtomicU64, u64, fetch_add);
 atomic!(AtomicUsize, usize, fetch_add, fetch_and, fetch_or);

@@ -129,7 +129,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
     }
 
     /// Gives back the permit of the released `ticket`, if nothing was released or changed since. Says whether.
-    pub(crate) fn give_back(&self, ticket: usize) -> bool {
+    pub(crate) fn unspend(&self, ticket: usize) -> bool {
         loop {
             let turn = self.free_turn();
             if turn & TICKET != ticket.wrapping_add(ONE) || turn & SPENT_ELSE != 0 {

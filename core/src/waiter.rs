@@ -5,7 +5,7 @@ use core::ops::Deref;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
-use crate::atomic::{AtomicBool, Ordering};
+use crate::atomic::{AtomicU8, Ordering};
 use crate::clock::{Clock, Tick, private::Bits};
 use crate::error::{Closed, EnqueueError};
 use crate::ring::QueueOver;
@@ -34,8 +34,27 @@ use private::Sealed;
 pub struct Waiter<Q: Deref<Target: Line>> {
     queue: Q,
     ticket: usize,
-    /// Whether its holder was told of its release.
-    seen: AtomicBool,
+    /// `IN_LINE`, `TOLD` or `LEFT`.
+    tie: AtomicU8,
+}
+
+/// Nobody was told of a release yet.
+const IN_LINE: u8 = 0;
+/// Its holder knows of its release.
+const TOLD: u8 = 1;
+/// It has nothing to do with its place any more, which may be another's by now.
+const LEFT: u8 = 2;
+
+/// What a waiter was when it left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// It was in line.
+    InLine,
+    /// It had been released, and its holder was not told: now it is, and may make its call or
+    /// [give the permit back](Waiter::give_back).
+    Released,
+    /// There was nothing to leave: its holder was told of its release before, it had left, or the queue is closed.
+    Over,
 }
 
 impl<Q: Deref<Target: Line>> Waiter<Q> {
@@ -64,7 +83,7 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
         Self {
             queue,
             ticket,
-            seen: AtomicBool::new(false),
+            tie: AtomicU8::new(IN_LINE),
         }
     }
 
@@ -73,14 +92,42 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
         self.status() == Status::Waiting
     }
 
-    /// Waiting, released, or closed.
+    /// Waiting, released, or closed; a waiter that has [left](Self::leave) the line says closed too.
     pub fn status(&self) -> Status {
+        // Ordering: Relaxed here and below; `LEFT` is only stored through `&mut`, and `TOLD` only read through it.
+        if self.tie.load(Ordering::Relaxed) == LEFT {
+            return Status::Closed;
+        }
         let status = self.queue.status(self.ticket);
         if status == Status::Released {
-            // Ordering: Relaxed; read again only by `drop`, which comes after every `&self`.
-            self.seen.store(true, Ordering::Relaxed);
+            self.tie.store(TOLD, Ordering::Relaxed);
         }
         status
+    }
+
+    /// Leaves the line now, and says what it was: one atomic transition decides between this and a release. What
+    /// dropping it does, for whoever wants to know.
+    pub fn leave(&mut self) -> Left {
+        if self.tie.load(Ordering::Relaxed) != IN_LINE {
+            return Left::Over;
+        }
+        let (tie, left) = match self.queue.cancel(self.ticket) {
+            Status::Waiting => (LEFT, Left::InLine),
+            Status::Released => (TOLD, Left::Released),
+            Status::Closed => (LEFT, Left::Over),
+        };
+        self.tie.store(tie, Ordering::Relaxed);
+        left
+    }
+
+    /// Gives the permit of a released waiter back, whose call will not be made after all: the next one goes a tick
+    /// later. False when it can't be, as the line has moved on or the rate or hold has changed, or there is none.
+    pub fn give_back(&mut self) -> bool {
+        if self.status() != Status::Released {
+            return false;
+        }
+        self.tie.store(LEFT, Ordering::Relaxed);
+        self.queue.give_back(self.ticket)
     }
 
     /// Says how the wait ended, or leaves `waker` to be called when it does. The waker of an earlier call is forgotten.
@@ -137,9 +184,8 @@ impl<Q: Deref<Target: Line>> Future for Waiter<Q> {
 
 impl<Q: Deref<Target: Line>> Drop for Waiter<Q> {
     fn drop(&mut self) {
-        // Ordering: Relaxed; `&mut`.
-        if !self.seen.load(Ordering::Relaxed) {
-            self.queue.leave(self.ticket);
+        if self.leave() == Left::Released {
+            self.queue.give_back(self.ticket);
         }
     }
 }
@@ -162,7 +208,8 @@ mod private {
         fn status(&self, ticket: usize) -> Status;
         #[expect(private_interfaces, reason = "the trait can't be named outside")]
         fn register(&self, ticket: usize, waker: &Waker) -> Register;
-        fn leave(&self, ticket: usize);
+        fn cancel(&self, ticket: usize) -> Status;
+        fn give_back(&self, ticket: usize) -> bool;
         fn position(&self, ticket: usize) -> usize;
     }
 }
@@ -202,11 +249,16 @@ impl<C: Clock, S: Deref<Target = [Slot]>> Sealed for QueueOver<C, S> {
         self.slot(ticket).register(self.lap(ticket), waker)
     }
 
-    fn leave(&self, ticket: usize) {
-        let left = self.slot(ticket).cancel(self.lap(ticket));
-        if left == Status::Released && self.give_back(ticket) {
+    fn cancel(&self, ticket: usize) -> Status {
+        self.slot(ticket).cancel(self.lap(ticket))
+    }
+
+    fn give_back(&self, ticket: usize) -> bool {
+        let given = self.unspend(ticket);
+        if given {
             self.permit_came_back();
         }
+        given
     }
 
     fn position(&self, ticket: usize) -> usize {
