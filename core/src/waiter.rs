@@ -94,15 +94,20 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
 
     /// Waiting, released, or closed; a waiter that has [left](Self::leave) the line says closed too.
     pub fn status(&self) -> Status {
-        // Ordering: Relaxed here and below; `LEFT` is only stored through `&mut`, and `TOLD` only read through it.
-        if self.tie.load(Ordering::Relaxed) == LEFT {
-            return Status::Closed;
-        }
-        let status = self.queue.status(self.ticket);
+        let status = self.peek();
         if status == Status::Released {
             self.tie.store(TOLD, Ordering::Relaxed);
         }
         status
+    }
+
+    /// [`status`](Self::status) for bookkeeping: its holder does not count as told of a release.
+    pub fn peek(&self) -> Status {
+        // Ordering: Relaxed, as all of `tie`: `LEFT` is only stored through `&mut`, and `TOLD` only read through it.
+        if self.tie.load(Ordering::Relaxed) == LEFT {
+            return Status::Closed;
+        }
+        self.queue.status(self.ticket)
     }
 
     /// Leaves the line now, and says what it was: one atomic transition decides between this and a release. What

@@ -1,16 +1,21 @@
 //! [`Builder`]: everything that a queue is started with.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use apiqueue_core::Slot;
+use apiqueue_core::{Clock, Slot};
 
+use crate::clock::Timebase;
 use crate::error::{RateError, StartError};
-use crate::queue::ApiQueue;
+use crate::queue::{ApiQueue, Parts};
 use crate::rate::Rate;
 
 /// The largest capacity: 2<sup>24</sup> places, 400 MB of them.
 const MAX_CAPACITY: usize = 1 << 24;
 const DEFAULT_CAPACITY: usize = 1024;
+/// Above that a thread that never sleeps is meant, and that is another design.
+const MAX_SPIN: Duration = Duration::from_millis(10);
 
 /// Sets up an [`ApiQueue`].
 ///
@@ -26,7 +31,7 @@ const DEFAULT_CAPACITY: usize = 1024;
 /// assert_eq!(why.to_string(), "0 releases a second is not in 1..=1000000000");
 /// # Ok::<(), StartError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "nothing is started before `start`"]
 pub struct Builder {
     rate: Option<Result<Rate, RateError>>,
@@ -35,6 +40,8 @@ pub struct Builder {
     capacity: usize,
     name: String,
     manual: bool,
+    spin: Duration,
+    clock: Option<Arc<dyn Clock<Tick = u64> + Send + Sync>>,
 }
 
 impl Default for Builder {
@@ -46,6 +53,8 @@ impl Default for Builder {
             capacity: DEFAULT_CAPACITY,
             name: String::new(),
             manual: false,
+            spin: Duration::ZERO,
+            clock: None,
         }
     }
 }
@@ -102,6 +111,43 @@ impl Builder {
         self
     }
 
+    /// Has the driver stay awake for the last stretch before each release of this queue (default 0: it sleeps until the
+    /// release is due, and is late by the system's wake-up, some tens of microseconds). Costs one core for that part of
+    /// each interval, at most 10 ms of it. No promise: what the system does with the thread meanwhile is its own affair.
+    pub fn spin(mut self, last: Duration) -> Self {
+        self.spin = last;
+        self
+    }
+
+    /// Paces the queue by a clock of your own, whose readings are nanoseconds from wherever it likes (default:
+    /// [`MonotonicClock`](crate::MonotonicClock)). The driver still sleeps by the system's: where yours goes slower it
+    /// looks again, where it jumps ahead tell the driver by [`ApiQueue::wake_driver`]. For tests that take no real time
+    /// use it with [`manual`](Self::manual):
+    ///
+    /// ```
+    /// use apiqueue::ApiQueue;
+    /// use apiqueue::core::ManualClock;
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    ///
+    /// let clock = Arc::new(ManualClock::<u64>::new(0));
+    /// let queue = ApiQueue::builder()
+    ///     .every(Duration::from_secs(60))
+    ///     .clock(Arc::clone(&clock))
+    ///     .manual()
+    ///     .start()?;
+    /// let waiters = [queue.enqueue()?, queue.enqueue()?];
+    /// assert!(waiters[1].is_waiting());
+    /// clock.advance(60_000_000_000);
+    /// assert_eq!(queue.advance().released, 1);
+    /// assert!(!waiters[1].is_waiting());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn clock(mut self, clock: Arc<impl Clock<Tick = u64> + Send + Sync + 'static>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
     /// Starts the queue.
     ///
     /// # Errors
@@ -114,8 +160,34 @@ impl Builder {
         if self.strict {
             rate = rate.strict();
         }
-        let slots = slots(self.capacity)?;
-        ApiQueue::start(rate, slots, self.name, self.manual)
+        if self.spin > MAX_SPIN {
+            return Err(StartError::Spin {
+                spin: self.spin,
+                max: MAX_SPIN,
+            });
+        }
+        ApiQueue::start(Parts {
+            rate,
+            clock: self.clock.map_or(Timebase::System, Timebase::Own),
+            slots: slots(self.capacity)?,
+            name: self.name,
+            spin: self.spin,
+            manual: self.manual,
+        })
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("rate", &self.rate)
+            .field("burst", &self.burst)
+            .field("strict", &self.strict)
+            .field("capacity", &self.capacity)
+            .field("name", &self.name)
+            .field("manual", &self.manual)
+            .field("spin", &self.spin)
+            .finish_non_exhaustive()
     }
 }
 

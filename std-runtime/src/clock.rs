@@ -1,6 +1,7 @@
-//! The system's monotonic clock, as readings that a queue can be paced by.
+//! The clocks that queues are paced by: the system's, or the user's own. Readings are nanoseconds.
 
-use std::sync::OnceLock;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use apiqueue_core::Clock;
@@ -13,8 +14,9 @@ static ORIGIN: OnceLock<Instant> = OnceLock::new();
 /// 584 years.
 ///
 /// It is the clock of [`Instant`]. Whether that goes on while the machine is suspended is the system's choice: on Linux
-/// it does not (`CLOCK_MONOTONIC`). A queue then goes on after the pause as if there had been none, which can't release
-/// anybody early.
+/// it does not (`CLOCK_MONOTONIC`; `CLOCK_BOOTTIME` would). A queue then goes on after the pause as if there had been
+/// none. That can't release anybody early, and it is the clock that the system's sleeps are measured by: with another one
+/// the driver would sleep through the difference. The price is that a hold, or a long interval, lasts longer by the pause.
 ///
 /// ```
 /// use apiqueue::MonotonicClock;
@@ -44,4 +46,61 @@ impl Clock for MonotonicClock {
 
 fn origin() -> Instant {
     *ORIGIN.get_or_init(Instant::now)
+}
+
+/// What a queue is paced by.
+pub(crate) enum Timebase {
+    System,
+    Own(Arc<dyn Clock<Tick = u64> + Send + Sync>),
+}
+
+impl Timebase {
+    pub(crate) fn is_own(&self) -> bool {
+        matches!(self, Self::Own(_))
+    }
+
+    /// How long until this clock reads `at`, if it goes on as the system's does.
+    pub(crate) fn until(&self, at: u64) -> Duration {
+        // The difference of readings that wrap: more than half the range away means in the past.
+        let left = at.wrapping_sub(self.now());
+        Duration::from_nanos(if left > u64::MAX / 2 { 0 } else { left })
+    }
+
+    /// The instant at which this clock will read `at`, as far as can be told now.
+    pub(crate) fn instant(&self, at: u64) -> Option<Instant> {
+        match self {
+            Self::System => MonotonicClock.instant(at),
+            Self::Own(_) => Instant::now().checked_add(self.until(at)),
+        }
+    }
+
+    /// The reading of [`MonotonicClock`] at which this clock will read `at`, as far as can be told now.
+    pub(crate) fn in_system_time(&self, at: u64) -> u64 {
+        match self {
+            Self::System => at,
+            Self::Own(_) => u64::try_from(self.until(at).as_nanos())
+                .unwrap_or(u64::MAX)
+                .saturating_add(MonotonicClock.now()),
+        }
+    }
+}
+
+impl Clock for Timebase {
+    type Tick = u64;
+
+    fn now(&self) -> u64 {
+        match self {
+            Self::System => MonotonicClock.now(),
+            Self::Own(clock) => clock.now(),
+        }
+    }
+}
+
+impl fmt::Debug for Timebase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::System => "System",
+            Self::Own(_) => "Own",
+        })
+    }
 }

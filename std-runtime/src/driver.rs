@@ -1,19 +1,18 @@
 //! The background thread that drives all queues of the process.
 //!
-//! It starts with the first queue and ends after the last. Each queue has an [`Entry`], which is its core waker: a ring
-//! puts the entry on the ready list, once, and unparks the thread. The thread serves the ready ones and those that are
-//! due, keeps their next deadlines in a heap and sleeps until the first. A queue with nobody in line has no deadline, so
-//! that with nothing due there are no wake-ups at all.
+//! It starts with the first queue and ends after the last (`register`). Each queue has an [`Entry`], which is its core
+//! waker: a ring hands the entry over and unparks the thread (`handover`). The thread serves those and the ones that are
+//! due (`timers`), and sleeps until the first deadline. A queue with nobody in line has no deadline, so that with nothing
+//! due there are no wake-ups at all.
 //!
 //! The thread holds queues weakly, and for the time of one `advance` only: a queue ends with its last handle and waiter,
 //! and its `Drop` rings one last time.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BinaryHeap};
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
 use std::thread;
 
@@ -21,63 +20,45 @@ use apiqueue_core::{Clock, Next};
 use parking::{Parker, Unparker};
 
 use crate::clock::MonotonicClock;
-use crate::line::Line;
-
-static REGISTER: Mutex<Register> = Mutex::new(Register {
-    driver: None,
-    entries: BTreeMap::new(),
-    next_id: 0,
-});
-
-/// Which queues there are, and the thread that drives them: there is one exactly while there are queues.
-struct Register {
-    driver: Option<Arc<Driver>>,
-    entries: BTreeMap<u64, Arc<Entry>>,
-    next_id: u64,
-}
+use crate::handover::{Handover, Mark};
+use crate::line::{Line, NEVER};
+use crate::register;
+use crate::timers::Timers;
 
 /// What others see of the thread.
 #[derive(Debug)]
-struct Driver {
-    /// None once the thread has ended: what rings then is let go.
-    ready: Mutex<Option<Vec<Arc<Entry>>>>,
+pub(crate) struct Driver {
+    rung: Handover<Arc<Entry>>,
     unparker: Unparker,
+    process: u32,
 }
 
 /// The driver's record of one queue.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    id: u64,
+    pub(crate) id: u64,
     line: Weak<Line>,
     driver: Arc<Driver>,
-    /// On the ready list.
-    queued: AtomicBool,
-    /// The deadline in the heap that counts, [`NEVER`] for none. Only the driver's thread writes it.
-    due: AtomicU64,
+    mark: Mark,
+    /// The deadline that counts, [`NEVER`] for none, as [`MonotonicClock`] tells it. Only the driver's thread writes it.
+    pub(crate) due: AtomicU64,
+    /// How long before its deadlines the driver stays awake, in nanoseconds.
+    pub(crate) spin: u64,
+    /// How often in a row the driver came at the time told by a clock of the user's, and found it not there yet.
+    early: AtomicU32,
 }
-
-const NEVER: u64 = u64::MAX;
 
 /// Gives `line` to the driver.
 pub(crate) fn attach(line: &Arc<Line>) -> io::Result<()> {
-    let entry = {
-        let mut register = lock(&REGISTER);
-        let driver = match &register.driver {
-            Some(driver) => Arc::clone(driver),
-            None => Arc::clone(register.driver.insert(spawn()?)),
-        };
-        let id = register.next_id;
-        register.next_id += 1;
-        let entry = Arc::new(Entry {
-            id,
-            line: Arc::downgrade(line),
-            driver,
-            queued: AtomicBool::new(false),
-            due: AtomicU64::new(NEVER),
-        });
-        register.entries.insert(id, Arc::clone(&entry));
-        entry
-    };
+    let entry = register::add(spawn, |id, driver| Entry {
+        id,
+        line: Arc::downgrade(line),
+        driver,
+        mark: Mark::new(),
+        due: AtomicU64::new(NEVER),
+        spin: u64::try_from(line.spin.as_nanos()).unwrap_or(NEVER),
+        early: AtomicU32::new(0),
+    })?;
     // The new line is empty and nobody else has it yet: this leaves the waker there, and the thread may sleep on.
     let _ = line.advance(Some(line.bell.get_or_init(|| Waker::from(entry))));
     Ok(())
@@ -95,8 +76,9 @@ thread_local! {
 fn spawn() -> io::Result<Arc<Driver>> {
     let (parker, unparker) = parking::pair();
     let driver = Arc::new(Driver {
-        ready: Mutex::new(Some(Vec::new())),
+        rung: Handover::new(),
         unparker,
+        process: std::process::id(),
     });
     let shared = Arc::clone(&driver);
     thread::Builder::new()
@@ -108,8 +90,7 @@ fn spawn() -> io::Result<Arc<Driver>> {
             Rounds {
                 driver: shared,
                 parker,
-                timers: BinaryHeap::new(),
-                tidy_at: TIDY_ABOVE,
+                timers: Timers::default(),
             }
             .run();
         })?;
@@ -122,31 +103,22 @@ fn sharpen() {
     let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // No user code runs under these locks, and what they guard is whole between any two statements.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Entry {
-    /// Has the driver look at the queue.
-    fn ring(self: &Arc<Self>) {
-        // Ordering: AcqRel; the driver's swap to false sees what came before a ring that it makes superfluous.
-        if !self.queued.swap(true, Ordering::AcqRel) {
-            if let Some(ready) = &mut *lock(&self.driver.ready) {
-                ready.push(Arc::clone(self));
-            }
-            self.driver.unparker.unpark();
-        }
-    }
-}
-
 impl Wake for Entry {
     fn wake(self: Arc<Self>) {
-        self.ring();
+        self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.ring();
+        // In a forked child there is no such thread, and its locks may be held for ever.
+        if self.driver.process == std::process::id() {
+            self.driver.rung.ring(
+                &self.mark,
+                || Arc::clone(self),
+                || {
+                    self.driver.unparker.unpark();
+                },
+            );
+        }
     }
 }
 
@@ -154,45 +126,32 @@ impl Wake for Entry {
 struct Rounds {
     driver: Arc<Driver>,
     parker: Parker,
-    timers: BinaryHeap<Timer>,
-    /// The size of the heap at which outdated timers are thrown out.
-    tidy_at: usize,
+    timers: Timers,
 }
-
-const TIDY_ABOVE: usize = 64;
 
 impl Rounds {
     fn run(mut self) {
-        let mut ready = Vec::new();
+        let mut rung = Vec::new();
         loop {
-            if let Some(rung) = &mut *lock(&self.driver.ready) {
-                std::mem::swap(&mut ready, rung);
-            }
-            for entry in ready.drain(..) {
-                // Ordering: AcqRel, before the look at the queue: a ring from here on is a new one.
-                entry.queued.swap(false, Ordering::AcqRel);
-                if self.serve(&entry) {
+            self.driver.rung.take(&mut rung);
+            for entry in rung.drain(..) {
+                entry.mark.clear();
+                if self.serve(&entry, false) {
                     return;
                 }
             }
             // One reading for all, so that a queue that is always due again does not keep the thread here.
             let now = MonotonicClock.now();
-            while let Some(timer) = self.timers.peek() {
-                if timer.is_outdated() {
-                    self.timers.pop();
-                } else if timer.at <= now {
-                    let entry = Arc::clone(&timer.entry);
-                    self.timers.pop();
-                    entry.due.store(NEVER, Ordering::Relaxed);
-                    if self.serve(&entry) {
-                        return;
-                    }
-                } else {
-                    break;
+            while let Some(entry) = self.timers.pop(now) {
+                if self.serve(&entry, true) {
+                    return;
                 }
             }
-            let next = self.timers.peek().map(|timer| timer.at);
-            match next.and_then(|at| MonotonicClock.instant(at)) {
+            if self.timers.is_spinning() {
+                std::hint::spin_loop();
+                continue;
+            }
+            match self.timers.next().and_then(|at| MonotonicClock.instant(at)) {
                 Some(at) => {
                     self.parker.park_deadline(at);
                 }
@@ -202,83 +161,42 @@ impl Rounds {
     }
 
     /// Releases what is due in one queue. Says whether that was the end of the last queue.
-    fn serve(&mut self, entry: &Arc<Entry>) -> bool {
+    fn serve(&mut self, entry: &Arc<Entry>, on_time: bool) -> bool {
         let Some(line) = entry.line.upgrade() else {
             entry.due.store(NEVER, Ordering::Relaxed);
-            return retire(entry);
+            return register::remove(entry.id);
         };
         match line.advance(line.bell.get()) {
-            Some(advanced) => self.schedule(
-                entry,
-                match advanced.next {
-                    Next::At(at) => at,
+            Some(progress) => {
+                let at = match progress.next {
+                    Next::At(at) => entry.not_before(at, on_time && progress.released == 0, &line),
                     Next::OnEnqueue | Next::Closed => NEVER,
-                },
-            ),
-            None => entry.ring(),
+                };
+                self.timers.set(entry, at);
+            }
+            None => entry.wake_by_ref(),
         }
         // If everybody else has let go meanwhile, this drops the queue, and with it wakers, which are user code.
         let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(line)));
         false
     }
+}
 
-    fn schedule(&mut self, entry: &Arc<Entry>, at: u64) {
-        if entry.due.swap(at, Ordering::Relaxed) == at || at == NEVER {
-            return;
+impl Entry {
+    /// `at`, or later where the user's clock goes slower than the system's, or stands: the thread then comes back after
+    /// 1 µs, 2 µs and so on up to 16 ms, so that it does not spin on such a clock.
+    fn not_before(&self, at: u64, early: bool, line: &Line) -> u64 {
+        if !line.queue.clock().is_own() {
+            return at;
         }
-        if self.timers.len() >= self.tidy_at {
-            self.timers.retain(|timer| !timer.is_outdated());
-            self.tidy_at = (2 * self.timers.len()).max(TIDY_ABOVE);
+        if !early {
+            self.early.store(0, Ordering::Relaxed);
+            return at;
         }
-        self.timers.push(Timer {
-            at,
-            entry: Arc::clone(entry),
-        });
+        let times = self.early.load(Ordering::Relaxed);
+        self.early.store(times.saturating_add(1), Ordering::Relaxed);
+        at.max(MonotonicClock.now().saturating_add(1000 << times.min(14)))
     }
-}
-
-/// A deadline in the heap. It counts if its entry says so.
-struct Timer {
-    at: u64,
-    entry: Arc<Entry>,
-}
-
-impl Timer {
-    fn is_outdated(&self) -> bool {
-        self.entry.due.load(Ordering::Relaxed) != self.at
-    }
-}
-
-impl Ord for Timer {
-    /// The earliest is the greatest, for the heap; of two, the older queue's.
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (other.at, other.entry.id).cmp(&(self.at, self.entry.id))
-    }
-}
-
-impl PartialOrd for Timer {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Timer {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Timer {}
-
-/// Forgets a queue that is gone. Says whether it was the driver's last; then the thread must end.
-fn retire(entry: &Entry) -> bool {
-    let mut register = lock(&REGISTER);
-    let was_there = register.entries.remove(&entry.id).is_some();
-    let last = was_there && register.entries.is_empty();
-    if last {
-        register.driver = None;
-    }
-    last
 }
 
 /// Lets go of everything when the thread ends, and if it dies, closes its queues, so that nobody waits for it.
@@ -286,17 +204,11 @@ struct LastWill(Arc<Driver>);
 
 impl Drop for LastWill {
     fn drop(&mut self) {
-        let ready = lock(&self.0.ready).take();
-        drop(ready);
+        drop(self.0.rung.end());
         if !thread::panicking() {
             return;
         }
-        let orphans = {
-            let mut register = lock(&REGISTER);
-            register.driver = None;
-            std::mem::take(&mut register.entries)
-        };
-        for entry in orphans.into_values() {
+        for entry in register::clear() {
             if let Some(line) = entry.line.upgrade() {
                 line.close();
             }

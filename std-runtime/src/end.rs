@@ -1,15 +1,15 @@
 //! The end of a queue, and who waits for it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Mutex, PoisonError};
+use std::task::{Poll, Waker};
 
 /// Tells that a queue has closed, or has drained to the last waiter.
 #[derive(Debug, Default)]
 pub(crate) struct End {
     reached: AtomicBool,
-    lock: Mutex<()>,
-    changed: Condvar,
+    /// Of those who wait for it.
+    wakers: Mutex<Vec<Waker>>,
 }
 
 impl End {
@@ -19,32 +19,30 @@ impl End {
 
     pub(crate) fn reached(&self) {
         if !self.reached.swap(true, Ordering::SeqCst) {
-            // Held for a moment, so that no waiter is between its look and its sleep.
-            drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
-            self.changed.notify_all();
+            let wakers = std::mem::take(&mut *self.wakers());
+            for waker in wakers {
+                waker.wake();
+            }
         }
     }
 
-    /// Blocks until then, or until `until`.
-    pub(crate) fn wait(&self, until: Option<Instant>) {
-        let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        while !self.is_reached() {
-            guard = match until {
-                None => self
-                    .changed
-                    .wait(guard)
-                    .unwrap_or_else(PoisonError::into_inner),
-                Some(until) => {
-                    let left = until.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return;
-                    }
-                    self.changed
-                        .wait_timeout(guard, left)
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .0
-                }
-            };
+    pub(crate) fn poll(&self, waker: &Waker) -> Poll<()> {
+        // Cloned first: user code must not run under the lock.
+        let waker = waker.clone();
+        {
+            let mut wakers = self.wakers();
+            // Looked at under the lock: who reaches the end takes the wakers after it is marked.
+            if self.is_reached() {
+                return Poll::Ready(());
+            }
+            if !wakers.iter().any(|other| other.will_wake(&waker)) {
+                wakers.push(waker);
+            }
         }
+        Poll::Pending
+    }
+
+    fn wakers(&self) -> std::sync::MutexGuard<'_, Vec<Waker>> {
+        self.wakers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -67,6 +67,13 @@ pub enum StartError {
         /// The largest capacity.
         max: usize,
     },
+    /// The driver would stay awake too long.
+    Spin {
+        /// The time asked for.
+        spin: Duration,
+        /// The longest time.
+        max: Duration,
+    },
     /// There is no memory for so many places.
     Memory {
         /// The capacity asked for, rounded up.
@@ -84,6 +91,7 @@ impl fmt::Display for StartError {
             Self::Capacity { capacity, max } => {
                 write!(f, "a capacity of {capacity} is not in 1..={max}")
             }
+            Self::Spin { spin, max } => write!(f, "spinning for {spin:?} is not in 0ns..={max:?}"),
             Self::Memory { capacity } => {
                 write!(f, "there is no memory for a capacity of {capacity}")
             }

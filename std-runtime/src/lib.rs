@@ -55,21 +55,45 @@
 
 mod builder;
 mod clock;
+#[cfg(feature = "quanta")]
+mod cycle;
+#[cfg(feature = "embedded-hal")]
+mod delay;
 mod driver;
 mod end;
+mod enqueue;
 mod error;
+#[cfg(not(loom))]
+#[expect(unreachable_pub, reason = "a loom model reaches it")]
+mod handover;
+#[cfg(loom)]
+#[doc(hidden)]
+pub mod handover;
 mod line;
+mod lobby;
+mod meter;
 mod queue;
 mod rate;
+mod register;
+mod seat;
+mod stats;
 mod stop;
+mod telemetry;
+mod timers;
 mod waiter;
 
 pub use apiqueue_core::{self as core, Closed, EnqueueError, Status};
 pub use builder::Builder;
 pub use clock::MonotonicClock;
+#[cfg(feature = "quanta")]
+pub use cycle::CycleClock;
+#[cfg(feature = "embedded-hal")]
+pub use delay::StdDelay;
+pub use enqueue::Enqueue;
 pub use error::{HoldError, RateError, StartError, TryAcquireError, WaitError};
 pub use queue::{Advance, ApiQueue, Next};
 pub use rate::Rate;
+pub use stats::{Intervals, Stats, Waits};
 pub use stop::{Stop, StopReport};
 pub use waiter::Waiter;
 

@@ -2,95 +2,157 @@
 
 use std::ops::Deref;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
+use std::time::Duration;
 
-use apiqueue_core::{EnqueueError, Next, QueueOver, Slot};
+use apiqueue_core::{Clock, EnqueueError, Next, QueueOver, Slot, Status};
 
-use crate::clock::MonotonicClock;
+use crate::clock::{MonotonicClock, Timebase};
 use crate::end::End;
+use crate::lobby::Lobby;
+use crate::meter::Meter;
+use crate::telemetry;
 
-pub(crate) type Queue = QueueOver<MonotonicClock, Box<[Slot]>>;
+pub(crate) type Queue = QueueOver<Timebase, Box<[Slot]>>;
 pub(crate) type CoreWaiter = apiqueue_core::Waiter<Place>;
+
+/// No such moment.
+pub(crate) const NEVER: u64 = u64::MAX;
 
 #[derive(Debug)]
 pub(crate) struct Line {
     pub(crate) queue: Queue,
     pub(crate) name: String,
+    /// How long before a release the driver stays awake.
+    pub(crate) spin: Duration,
     /// Wakes the driver. None when the user drives.
     pub(crate) bell: OnceLock<Waker>,
     pub(crate) end: End,
-    /// Releases by `advance`, from whichever thread. Those that an `enter` makes for itself are not in it.
-    released: AtomicUsize,
-    /// Calls of `enter` under way.
-    entering: AtomicUsize,
+    pub(crate) lobby: Lobby,
+    pub(crate) meter: Meter,
+    /// When a drain is cut short, as [`MonotonicClock`] tells it.
+    close_at: AtomicU64,
+    /// Where this was made, to tell a forked child's copy.
+    process: u32,
+}
+
+/// What a call of [`Line::advance`] did, and when the next is due.
+pub(crate) struct Progress {
+    pub(crate) released: usize,
+    /// [`Next::At`] is a reading of [`MonotonicClock`].
+    pub(crate) next: Next<u64>,
 }
 
 impl Line {
-    pub(crate) fn new(queue: Queue, name: String) -> Self {
+    pub(crate) fn new(queue: Queue, name: String, spin: Duration) -> Self {
         Self {
             queue,
+            meter: Meter::new(&name),
             name,
+            spin,
             bell: OnceLock::new(),
             end: End::default(),
-            released: AtomicUsize::new(0),
-            entering: AtomicUsize::new(0),
+            lobby: Lobby::default(),
+            close_at: AtomicU64::new(NEVER),
+            process: std::process::id(),
         }
     }
 
+    /// Whether there is a thread that drives it.
     pub(crate) fn is_driven(&self) -> bool {
-        self.bell.get().is_some()
+        self.bell.get().is_some() && !self.is_forked()
+    }
+
+    /// Whether this is the copy in a forked child, where no driver lives.
+    pub(crate) fn is_forked(&self) -> bool {
+        self.process != std::process::id()
     }
 
     /// Takes a place in line, or a free permit at once.
     pub(crate) fn enter(self: &Arc<Self>) -> Result<CoreWaiter, EnqueueError> {
-        let _entering = Counted::up(&self.entering);
-        loop {
+        let waiter = loop {
             let place = Place(Arc::clone(self));
             // Entering may release others and so call their wakers. One that panics must not cost this caller its
             // place; it is called once, so that this ends.
-            if let Ok(entered) = panic::catch_unwind(AssertUnwindSafe(|| CoreWaiter::enter(place)))
-            {
-                return entered;
+            match panic::catch_unwind(AssertUnwindSafe(|| CoreWaiter::enter(place))) {
+                Ok(entered) => break entered?,
+                Err(_) => telemetry::survived(&self.name, "a waker panicked"),
             }
+        };
+        if waiter.peek() == Status::Released {
+            self.meter.passed(self.now());
+        } else {
+            self.meter.joined();
         }
+        Ok(waiter)
     }
 
-    /// Whether some thread is inside `enter`, where it may release waiters uncounted.
-    pub(crate) fn is_entered(&self) -> bool {
-        self.entering.load(Ordering::SeqCst) != 0
+    pub(crate) fn now(&self) -> u64 {
+        self.queue.clock().now()
     }
 
     /// `advance`, counted. With `waker`, that is left to be called when there is something to do again.
     ///
     /// None when a waker of a waiter panicked: come back at once.
-    pub(crate) fn advance(&self, waker: Option<&Waker>) -> Option<apiqueue_core::Advance<u64>> {
+    pub(crate) fn advance(self: &Arc<Self>, waker: Option<&Waker>) -> Option<Progress> {
+        let close_at = self.close_at.load(Ordering::SeqCst);
+        if close_at != NEVER && close_at <= MonotonicClock.now() {
+            self.close();
+        }
         let advanced = panic::catch_unwind(AssertUnwindSafe(|| match waker {
             Some(waker) => self.queue.advance_with(waker),
             None => self.queue.advance(),
         }));
         let Ok(advanced) = advanced else {
-            // The one whose waker it was. If others were released by the same call, as of a burst, they go uncounted.
-            self.released.fetch_add(1, Ordering::SeqCst);
+            telemetry::survived(&self.name, "a waker panicked");
+            // The one whose waker it was. If others were released by the same call, as of a burst, the intervals miss
+            // them.
+            self.meter.released(self.now(), 1);
             return None;
         };
-        self.released.fetch_add(advanced.released, Ordering::SeqCst);
-        if advanced.next == Next::Closed {
-            self.end.reached();
+        if advanced.released > 0 {
+            self.meter.released(self.now(), advanced.released);
         }
-        Some(advanced)
+        self.lobby.admit(self);
+        let next = match advanced.next {
+            Next::At(at) => Next::At(self.queue.clock().in_system_time(at).min(close_at)),
+            Next::OnEnqueue if close_at != NEVER => Next::At(close_at),
+            Next::OnEnqueue => Next::OnEnqueue,
+            Next::Closed => {
+                self.end.reached();
+                Next::Closed
+            }
+        };
+        Some(Progress {
+            released: advanced.released,
+            next,
+        })
     }
 
-    pub(crate) fn released(&self) -> usize {
-        self.released.load(Ordering::SeqCst)
+    /// How many were released so far.
+    pub(crate) fn released(&self) -> u64 {
+        self.meter.released_of(self.queue.waiting())
+    }
+
+    /// Lets nobody new in. Those in line go on, until `close_at` at most.
+    pub(crate) fn drain(self: &Arc<Self>, close_at: u64) {
+        self.close_at.fetch_min(close_at, Ordering::SeqCst);
+        self.queue.drain();
+        self.lobby.admit(self);
+        // Once more, for a queue that was draining already: the driver must hear of the earlier moment.
+        self.queue.wake_driver();
     }
 
     /// Closes the queue for good. Wakers that panic stop nobody else from being told.
-    pub(crate) fn close(&self) {
+    pub(crate) fn close(self: &Arc<Self>) {
         // Each panic is one waiter that was told, so there are at most `capacity` rounds.
-        while panic::catch_unwind(AssertUnwindSafe(|| self.queue.close())).is_err() {}
-        self.end.reached();
+        while panic::catch_unwind(AssertUnwindSafe(|| self.queue.close())).is_err() {
+            telemetry::survived(&self.name, "a waker panicked");
+        }
+        self.lobby.admit(self);
+        while panic::catch_unwind(AssertUnwindSafe(|| self.end.reached())).is_err() {}
     }
 }
 
@@ -118,31 +180,5 @@ impl Deref for Place {
 
     fn deref(&self) -> &Queue {
         &self.0.queue
-    }
-}
-
-impl Drop for Place {
-    /// Comes after the core's waiter has left the line.
-    fn drop(&mut self) {
-        // The drain of a queue whose last waiters leave is over; nobody else would say so before the next slot.
-        if self.0.queue.is_closed() && !self.0.end.is_reached() {
-            self.0.queue.wake_driver();
-        }
-    }
-}
-
-/// One more while it lives.
-struct Counted<'a>(&'a AtomicUsize);
-
-impl<'a> Counted<'a> {
-    fn up(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::SeqCst);
-        Self(count)
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }

@@ -5,15 +5,20 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use apiqueue_core::{Clock, EnqueueError, Slot};
+use apiqueue_core::{Closed, EnqueueError, Slot, Word};
 
 use crate::builder::Builder;
-use crate::clock::MonotonicClock;
+use crate::clock::{MonotonicClock, Timebase};
 use crate::driver;
-use crate::error::{HoldError, StartError, TryAcquireError};
+use crate::enqueue::Enqueue;
+use crate::error::{HoldError, StartError, TryAcquireError, WaitError};
 use crate::line::{Line, Queue};
+use crate::lobby::Standing;
 use crate::rate::{MAX_SPAN, Rate};
+use crate::seat;
+use crate::stats::Stats;
 use crate::stop::{self, Stop, StopReport};
+use crate::telemetry;
 use crate::waiter::Waiter;
 
 /// A queue of callers of one API, released one by one at a configured rate.
@@ -44,20 +49,16 @@ impl ApiQueue {
         Builder::default()
     }
 
-    pub(crate) fn start(
-        rate: Rate,
-        slots: Box<[Slot]>,
-        name: String,
-        manual: bool,
-    ) -> Result<Self, StartError> {
-        let queue = Queue::over(MonotonicClock, rate.ticks(), slots).map_err(|why| {
+    /// Takes everything that the builder has checked.
+    pub(crate) fn start(parts: Parts) -> Result<Self, StartError> {
+        let queue = Queue::over(parts.clock, parts.rate.ticks(), parts.slots).map_err(|why| {
             StartError::Capacity {
                 capacity: why.capacity,
                 max: why.max,
             }
         })?;
-        let line = Arc::new(Line::new(queue, name));
-        if !manual {
+        let line = Arc::new(Line::new(queue, parts.name, parts.spin));
+        if !parts.manual {
             driver::attach(&line).map_err(StartError::Thread)?;
         }
         Ok(Self { line })
@@ -72,7 +73,112 @@ impl ApiQueue {
     /// [`EnqueueError::Full`] when [`capacity`](Self::capacity) waiters are in line, [`EnqueueError::Closed`] when the
     /// queue was stopped.
     pub fn enqueue(&self) -> Result<Waiter, EnqueueError> {
-        self.line.enter().map(Waiter::new)
+        let entered = if self.line.lobby.len() == 0 {
+            self.line.enter()
+        } else {
+            // Whatever room there is belongs to those who wait for it.
+            Err(self.full())
+        };
+        entered
+            .map(Waiter::new)
+            .inspect_err(|_| self.line.meter.refused())
+    }
+
+    fn full(&self) -> EnqueueError {
+        if self.is_closed() {
+            EnqueueError::Closed
+        } else {
+            EnqueueError::Full {
+                capacity: self.capacity(),
+            }
+        }
+    }
+
+    /// [`enqueue`](Self::enqueue), but where the line is full this thread waits for room: those who do, on threads
+    /// or tasks, get places in the order in which they came, and as long as there are any, `enqueue` says
+    /// [`Full`](EnqueueError::Full). Allocates only when it has to wait.
+    ///
+    /// Not for a thread that drives the queue by hand.
+    ///
+    /// ```
+    /// use apiqueue::ApiQueue;
+    ///
+    /// let queue = ApiQueue::builder().per_second(1000).capacity(2).start()?;
+    /// std::thread::scope(|scope| {
+    ///     for _ in 0..8 {
+    ///         scope.spawn(|| queue.enqueue_wait()?.wait());
+    ///     }
+    /// });
+    /// assert_eq!(queue.stats().released, 8);
+    /// # Ok::<(), apiqueue::StartError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Closed`] when the queue is stopped before there is room.
+    pub fn enqueue_wait(&self) -> Result<Waiter, Closed> {
+        self.place(None).unwrap_or(Err(Closed))
+    }
+
+    /// [`enqueue_wait`](Self::enqueue_wait) for `timeout` at most. The wait for the release that comes after is not part
+    /// of it.
+    ///
+    /// # Errors
+    /// [`WaitError::TimedOut`] when there was no room in time, [`WaitError::Closed`] when the queue is stopped.
+    pub fn enqueue_wait_timeout(&self, timeout: Duration) -> Result<Waiter, WaitError> {
+        match self.place(Instant::now().checked_add(timeout)) {
+            Some(place) => Ok(place?),
+            None => {
+                self.line.meter.refused();
+                Err(WaitError::TimedOut { timeout })
+            }
+        }
+    }
+
+    /// None when `until` came first.
+    fn place(&self, until: Option<Instant>) -> Option<Result<Waiter, Closed>> {
+        match self.try_place() {
+            Some(place) => Some(place),
+            None => {
+                let standing = Standing::join(&self.line);
+                seat::block_on(until, |waker| standing.poll(waker))
+            }
+        }
+    }
+
+    /// None when the line is full.
+    fn try_place(&self) -> Option<Result<Waiter, Closed>> {
+        if self.line.lobby.len() > 0 {
+            return None;
+        }
+        match self.line.enter() {
+            Ok(core) => Some(Ok(Waiter::new(core))),
+            Err(EnqueueError::Full { .. }) => None,
+            Err(_) => Some(Err(Closed)),
+        }
+    }
+
+    /// The async twin of [`enqueue_wait`](Self::enqueue_wait): a future of the place in line. Awaiting the [`Waiter`] that
+    /// it gives is a second step.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// use apiqueue::ApiQueue;
+    ///
+    /// let queue = ApiQueue::builder().per_second(1000).capacity(1).start()?;
+    /// for _ in 0..3 {
+    ///     queue.enqueue_async().await?.await?; // a place, and then the turn
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Cancel safety
+    /// Dropping the future gives up the turn, and a place that came with it; it delays nobody.
+    pub fn enqueue_async(&self) -> Enqueue {
+        match self.try_place() {
+            Some(place) => Enqueue::ready(place),
+            None => Enqueue::standing(Standing::join(&self.line)),
+        }
     }
 
     /// Takes a permit now or not at all. Never overtakes a waiter.
@@ -80,13 +186,18 @@ impl ApiQueue {
     /// # Errors
     /// [`TryAcquireError`] says why not, and if it is a matter of time, until when.
     pub fn try_acquire(&self) -> Result<(), TryAcquireError> {
-        self.line.queue.try_acquire().map_err(|why| match why {
-            apiqueue_core::TryAcquireError::NotYet { at } => TryAcquireError::NotYet {
-                at: MonotonicClock.instant(at),
-            },
-            apiqueue_core::TryAcquireError::Queued => TryAcquireError::Queued,
-            _ => TryAcquireError::Closed,
-        })
+        let line = &self.line;
+        match line.queue.try_acquire() {
+            Ok(()) => {
+                line.meter.passed(line.now());
+                Ok(())
+            }
+            Err(apiqueue_core::TryAcquireError::NotYet { at }) => Err(TryAcquireError::NotYet {
+                at: line.queue.clock().instant(at),
+            }),
+            Err(apiqueue_core::TryAcquireError::Queued) => Err(TryAcquireError::Queued),
+            Err(_) => Err(TryAcquireError::Closed),
+        }
     }
 
     /// The present rate.
@@ -110,6 +221,7 @@ impl ApiQueue {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn set_rate(&self, rate: Rate) {
+        telemetry::changed(&self.line.name, "rate set", &rate);
         self.line.queue.set_rate(rate.ticks());
     }
 
@@ -119,9 +231,11 @@ impl ApiQueue {
     /// # Errors
     /// [`HoldError`] when it is longer than 36 years.
     pub fn hold_for(&self, duration: Duration) -> Result<(), HoldError> {
+        telemetry::changed(&self.line.name, "held", &duration);
         u64::try_from(duration.as_nanos())
             .ok()
-            .and_then(|ticks| MonotonicClock.now().checked_add(ticks))
+            .filter(|&ticks| ticks <= <u64 as Word>::MAX_SPAN)
+            .map(|ticks| self.line.now().wrapping_add(ticks))
             .and_then(|until| self.line.queue.hold_until(until).ok())
             .ok_or(HoldError {
                 duration,
@@ -131,6 +245,7 @@ impl ApiQueue {
 
     /// Ends a hold now.
     pub fn resume(&self) {
+        telemetry::changed(&self.line.name, "resumed", &());
         self.line.queue.resume();
     }
 
@@ -171,6 +286,40 @@ impl ApiQueue {
     /// that is going on elsewhere. Not for a waker to call with `Drain`: that would hold up the driver.
     pub fn stop(&self, how: Stop) -> StopReport {
         stop::stop(&self.line, how)
+    }
+
+    /// [`stop`](Self::stop) for async code: blocks no thread. With [`Stop::Drain`] on a [`manual`](Builder::manual) queue,
+    /// whoever drives it must go on doing so.
+    ///
+    /// # Cancel safety
+    /// The stop begins with the first poll. Dropping the future later loses the report and nothing else: a drain goes on
+    /// and ends with its timeout.
+    pub async fn stop_async(&self, how: Stop) -> StopReport {
+        stop::stop_async(&self.line, how).await
+    }
+
+    /// What the queue has done so far. Walks the places of the line that are taken; not for a hot path.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let line = &self.line;
+        Stats {
+            name: line.name.clone(),
+            rate: self.rate(),
+            depth: self.len(),
+            capacity: self.capacity(),
+            without_place: line.lobby.len(),
+            released: line.released(),
+            cancelled: line.meter.cancelled_count(),
+            refused: line.meter.refused_count(),
+            since_last_release: line.meter.since_last(line.now()),
+            intervals: line.meter.intervals(),
+            waits: line.meter.waits(),
+        }
+    }
+
+    /// Has the driver look again at a clock of your own that was set or has jumped forward.
+    pub fn wake_driver(&self) {
+        self.line.queue.wake_driver();
     }
 
     /// Releases the waiters that are due, and says when to call again: how a [`manual`](Builder::manual) queue is driven.
@@ -220,6 +369,16 @@ impl ApiQueue {
             return Advance { released, next };
         }
     }
+}
+
+/// What a queue is made of, checked.
+pub(crate) struct Parts {
+    pub(crate) rate: Rate,
+    pub(crate) clock: Timebase,
+    pub(crate) slots: Box<[Slot]>,
+    pub(crate) name: String,
+    pub(crate) spin: Duration,
+    pub(crate) manual: bool,
 }
 
 impl fmt::Debug for ApiQueue {

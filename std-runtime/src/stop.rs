@@ -1,13 +1,17 @@
 //! How a queue ends: [`Stop`], and what it came to.
 
+use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use apiqueue_core::Next;
+use apiqueue_core::{Clock, Next};
 
 use crate::clock::MonotonicClock;
 use crate::driver;
-use crate::line::Line;
+use crate::line::{Line, NEVER};
+use crate::seat;
+use crate::telemetry;
 
 /// How to stop a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,42 +36,64 @@ pub struct StopReport {
     pub abandoned: usize,
 }
 
-pub(crate) fn stop(line: &Line, how: Stop) -> StopReport {
-    let released = match how {
-        Stop::Now => 0,
-        Stop::Drain { timeout } => drain(line, timeout),
-    };
-    line.close();
-    StopReport {
-        released,
-        abandoned: line.queue.waiting(),
-    }
+/// A stop under way.
+struct Stopping<'a> {
+    line: &'a Arc<Line>,
+    /// Releases before it.
+    before: u64,
 }
 
-/// Says how many were released.
-fn drain(line: &Line, timeout: Duration) -> usize {
-    let until = Instant::now().checked_add(timeout);
-    line.queue.drain();
-    // A thread that got in before the door closed may be releasing itself just now, which nobody counts: that came
-    // before the stop.
-    while line.is_entered() && until.is_none_or(|until| Instant::now() < until) {
-        std::thread::yield_now();
+pub(crate) fn stop(line: &Arc<Line>, how: Stop) -> StopReport {
+    let stopping = Stopping::begin(line, how);
+    if let Stop::Drain { timeout } = how {
+        let until = Instant::now().checked_add(timeout);
+        if line.is_driven() && !driver::is_current_thread() {
+            seat::block_on(until, |waker| line.end.poll(waker));
+        } else {
+            drive_to_the_end(line, until);
+        }
     }
-    let before = line.released();
-    if line.is_driven() && !driver::is_current_thread() {
-        line.end.wait(until);
-    } else {
-        drive_to_the_end(line, until);
+    stopping.finish()
+}
+
+pub(crate) async fn stop_async(line: &Arc<Line>, how: Stop) -> StopReport {
+    let stopping = Stopping::begin(line, how);
+    if let Stop::Drain { .. } = how {
+        poll_fn(|cx| line.end.poll(cx.waker())).await;
     }
-    line.released().saturating_sub(before)
+    stopping.finish()
+}
+
+impl<'a> Stopping<'a> {
+    fn begin(line: &'a Arc<Line>, how: Stop) -> Self {
+        telemetry::changed(&line.name, "stopped", &how);
+        let stopping = Self {
+            line,
+            before: line.released(),
+        };
+        if let Stop::Drain { timeout } = how {
+            let timeout = u64::try_from(timeout.as_nanos()).unwrap_or(NEVER);
+            line.drain(MonotonicClock.now().saturating_add(timeout));
+        }
+        stopping
+    }
+
+    fn finish(self) -> StopReport {
+        self.line.close();
+        let released = self.line.released().saturating_sub(self.before);
+        StopReport {
+            released: usize::try_from(released).unwrap_or(usize::MAX),
+            abandoned: self.line.queue.waiting(),
+        }
+    }
 }
 
 /// For a queue whose driver is the user, who is busy here.
-fn drive_to_the_end(line: &Line, until: Option<Instant>) {
+fn drive_to_the_end(line: &Arc<Line>, until: Option<Instant>) {
     let (parker, unparker) = parking::pair();
     let waker = Waker::from(unparker);
     while until.is_none_or(|until| Instant::now() < until) {
-        let due = match line.advance(Some(&waker)).map(|advanced| advanced.next) {
+        let due = match line.advance(Some(&waker)).map(|progress| progress.next) {
             None => continue,
             Some(Next::Closed) => return,
             Some(Next::At(at)) => MonotonicClock.instant(at),

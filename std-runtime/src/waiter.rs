@@ -1,18 +1,17 @@
 //! What a caller holds while in line, and the three ways to wait.
 
-use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use apiqueue_core::{Closed, Status};
-use parking::Parker;
+use apiqueue_core::{Closed, Left, Status};
 
-use crate::clock::MonotonicClock;
 use crate::error::WaitError;
-use crate::line::CoreWaiter;
+use crate::line::{CoreWaiter, Line};
+use crate::seat;
 
 /// A place in line, from [`ApiQueue::enqueue`](crate::ApiQueue::enqueue).
 ///
@@ -31,11 +30,27 @@ use crate::line::CoreWaiter;
 #[must_use = "dropping a waiter leaves the line"]
 pub struct Waiter {
     core: CoreWaiter,
+    /// When it took its place, until the wait has been counted.
+    since: AtomicU64,
 }
+
+/// There is no wait to count.
+const COUNTED: u64 = u64::MAX;
 
 impl Waiter {
     pub(crate) fn new(core: CoreWaiter) -> Self {
-        Self { core }
+        let since = match core.peek() {
+            Status::Waiting => core.queue().line().now(),
+            Status::Released | Status::Closed => COUNTED,
+        };
+        Self {
+            core,
+            since: AtomicU64::new(since),
+        }
+    }
+
+    fn line(&self) -> &Line {
+        self.core.queue().line()
     }
 
     /// Whether it still waits. False once released, and once the queue is closed: [`wait`](Self::wait) then returns at
@@ -54,13 +69,33 @@ impl Waiter {
     /// ```
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        self.core.is_waiting()
+        self.status() == Status::Waiting
     }
 
     /// Waiting, released, or closed. Like every look at a waiter, this counts as telling its holder of the release.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.core.status()
+        match self.core.status() {
+            Status::Released => {
+                self.count();
+                Status::Released
+            }
+            // Nobody drives the queue here.
+            Status::Waiting if self.line().is_forked() => Status::Closed,
+            other => other,
+        }
+    }
+
+    /// Counts the wait, once.
+    fn count(&self) {
+        // Ordering: Relaxed; only a number, and the swap has it counted once.
+        if self.since.load(Ordering::Relaxed) != COUNTED {
+            let since = self.since.swap(COUNTED, Ordering::Relaxed);
+            if since != COUNTED {
+                let line = self.line();
+                line.meter.waited(line.now().saturating_sub(since));
+            }
+        }
     }
 
     /// How many are ahead, 0 for the next one; those who have left count until the head passes them. None when it does
@@ -76,7 +111,7 @@ impl Waiter {
     pub fn estimate(&self) -> Option<Instant> {
         self.core
             .estimate()
-            .and_then(|at| MonotonicClock.instant(at))
+            .and_then(|at| self.core.queue().clock().instant(at))
     }
 
     /// Blocks this thread until the release. Allocates nothing after a thread's first wait.
@@ -105,48 +140,92 @@ impl Waiter {
     ///
     /// # Errors
     /// [`WaitError::TimedOut`] when the time is over first, [`WaitError::Closed`] when the queue is closed first.
-    pub fn wait_timeout(self, timeout: Duration) -> Result<(), WaitError> {
-        match self.block(Instant::now().checked_add(timeout)) {
-            Some(outcome) => Ok(outcome?),
-            None => Err(WaitError::TimedOut { timeout }),
+    pub fn wait_timeout(mut self, timeout: Duration) -> Result<(), WaitError> {
+        if let Some(outcome) = self.block(Instant::now().checked_add(timeout)) {
+            return Ok(outcome?);
+        }
+        match self.leave() {
+            Left::Released => Ok(()),
+            Left::InLine | Left::Over => Err(WaitError::TimedOut { timeout }),
         }
     }
 
     /// None when `until` came first.
     fn block(&self, until: Option<Instant>) -> Option<Result<(), Closed>> {
         match self.status() {
-            Status::Waiting => {}
-            Status::Released => return Some(Ok(())),
-            Status::Closed => return Some(Err(Closed)),
+            Status::Waiting => seat::block_on(until, |waker| self.poll_release(waker)),
+            Status::Released => Some(Ok(())),
+            Status::Closed => Some(Err(Closed)),
         }
-        let seat = Seat::take();
-        let outcome = loop {
-            if let Poll::Ready(outcome) = self.core.poll_release(&seat.waker) {
-                break Some(outcome);
+    }
+
+    fn poll_release(&self, waker: &Waker) -> Poll<Result<(), Closed>> {
+        match self.core.poll_release(waker) {
+            Poll::Ready(outcome) => {
+                if outcome.is_ok() {
+                    self.count();
+                }
+                Poll::Ready(outcome)
             }
-            match until {
-                None => seat.parker.park(),
-                Some(until) => {
-                    if !seat.parker.park_deadline(until) {
-                        break match self.status() {
-                            Status::Waiting => None,
-                            Status::Released => Some(Ok(())),
-                            Status::Closed => Some(Err(Closed)),
-                        };
-                    }
+            Poll::Pending if self.line().is_forked() => Poll::Ready(Err(Closed)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Gives the permit back, when the call will not be made after all: the next one then goes early. Says whether it
+    /// could be: not before the release, and not once another was released or the rate or hold has changed.
+    ///
+    /// ```
+    /// use apiqueue::ApiQueue;
+    /// use std::time::Duration;
+    ///
+    /// let queue = ApiQueue::builder().every(Duration::from_secs(3600)).start()?;
+    /// let waiter = queue.enqueue()?;
+    /// assert!(!waiter.is_waiting());
+    /// assert!(waiter.give_back()); // the answer was in the cache
+    /// queue.enqueue()?.wait()?; // not an hour later
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn give_back(mut self) -> bool {
+        let given = self.core.give_back();
+        if given {
+            self.line().meter.cancelled();
+        }
+        given
+    }
+
+    fn leave(&mut self) -> Left {
+        let left = self.core.leave();
+        match left {
+            Left::InLine => {
+                let line = self.core.queue().line();
+                line.meter.cancelled();
+                line.lobby.admit(line);
+                // The drain of a queue whose last waiters leave is over; nobody else would say so before the next slot.
+                if line.queue.is_closed() && !line.end.is_reached() {
+                    line.queue.wake_driver();
                 }
             }
-        };
-        seat.put_back();
-        outcome
+            Left::Released => self.count(),
+            Left::Over => {}
+        }
+        left
     }
 }
 
 impl Future for Waiter {
     type Output = Result<(), Closed>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.core).poll(cx)
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.poll_release(cx.waker())
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        if self.leave() == Left::Released && self.core.give_back() {
+            self.line().meter.cancelled();
+        }
     }
 }
 
@@ -154,36 +233,7 @@ impl fmt::Debug for Waiter {
     /// Without the status: to look at that counts.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Waiter")
-            .field("queue", &self.core.queue().line().name)
+            .field("queue", &self.line().name)
             .finish_non_exhaustive()
-    }
-}
-
-thread_local! {
-    static SEAT: Cell<Option<Seat>> = const { Cell::new(None) };
-}
-
-/// What a thread sleeps in, kept from wait to wait.
-///
-/// A waker left behind in a slot may unpark the thread in a later wait; that looks again and sleeps on.
-struct Seat {
-    parker: Parker,
-    waker: Waker,
-}
-
-impl Seat {
-    fn take() -> Self {
-        SEAT.try_with(Cell::take).ok().flatten().unwrap_or_else(|| {
-            let (parker, unparker) = parking::pair();
-            Self {
-                parker,
-                waker: unparker.into(),
-            }
-        })
-    }
-
-    fn put_back(self) {
-        // Where the thread is just ending there is no place for it.
-        let _ = SEAT.try_with(|place| place.set(Some(self)));
     }
 }

@@ -1,0 +1,58 @@
+//! [`Enqueue`]: the future of a place in line.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use apiqueue_core::Closed;
+
+use crate::lobby::Standing;
+use crate::waiter::Waiter;
+
+/// A place in line as soon as there is room, from [`ApiQueue::enqueue_async`](crate::ApiQueue::enqueue_async). Says
+/// [`Closed`] when the queue is stopped first.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct Enqueue {
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Ready(Result<Waiter, Closed>),
+    Standing(Standing),
+    Over,
+}
+
+impl Enqueue {
+    pub(crate) fn ready(place: Result<Waiter, Closed>) -> Self {
+        Self {
+            stage: Stage::Ready(place),
+        }
+    }
+
+    pub(crate) fn standing(standing: Standing) -> Self {
+        Self {
+            stage: Stage::Standing(standing),
+        }
+    }
+}
+
+impl Future for Enqueue {
+    type Output = Result<Waiter, Closed>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Stage::Standing(standing) = &self.stage {
+            let place = standing.poll(cx.waker());
+            if place.is_ready() {
+                self.stage = Stage::Over;
+            }
+            return place;
+        }
+        match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Ready(place) => Poll::Ready(place),
+            // Polled after it was ready: there is no second place.
+            Stage::Standing(_) | Stage::Over => Poll::Ready(Err(Closed)),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Those who wait for room in a full ring, in order.
+//!
+//! Whoever makes room calls [`Lobby::admit`], which takes places for the first guests and hands them over: a guest wakes
+//! up with its place in hand, so that nobody can slip in before it and no slot is wasted while it wakes. As long as there
+//! are guests, others are told that the ring is full.
+//!
+//! Room is made by `advance` and by waiters who leave; both admit afterwards. A permit that somebody takes while entering
+//! makes room too, without admitting; so who becomes a guest rings the driver, whose `advance` comes after that
+//! or has that somebody still in line.
+
+use std::collections::VecDeque;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+
+use apiqueue_core::{Closed, EnqueueError};
+
+use crate::line::Line;
+use crate::waiter::Waiter;
+
+#[derive(Debug, Default)]
+pub(crate) struct Lobby {
+    guests: Mutex<VecDeque<Arc<Guest>>>,
+    /// How many guests there are. Written under the lock.
+    count: AtomicUsize,
+    /// Calls of `admit` that are not answered yet. Who makes it 1 answers them all, so that no two hand out places at the
+    /// same time and a waker that calls back here does not wait for itself.
+    calls: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct Guest {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+enum State {
+    Waits(Option<Waker>),
+    Answered(Result<Waiter, Closed>),
+    /// Has left, or has taken its answer.
+    Gone,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No user code runs under these locks, and what they guard is whole between any two statements.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Lobby {
+    pub(crate) fn len(&self) -> usize {
+        // Ordering: Relaxed; a guest who came just now may be overtaken by a caller who came just now.
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Gives free places of `line` to the guests, the first one first.
+    pub(crate) fn admit(&self, line: &Arc<Line>) {
+        // Ordering: AcqRel; what made room comes before the look of whoever answers this call.
+        if self.len() == 0 || self.calls.fetch_add(1, Ordering::AcqRel) != 0 {
+            return;
+        }
+        loop {
+            let calls = self.calls.load(Ordering::Acquire);
+            while let Some(guest) = self.first() {
+                let place = match line.enter() {
+                    Ok(core) => Ok(Waiter::new(core)),
+                    Err(EnqueueError::Full { .. }) => break,
+                    Err(_) => Err(Closed),
+                };
+                self.forget(&guest);
+                guest.answer(place);
+            }
+            if self
+                .calls
+                .compare_exchange(calls, 0, Ordering::AcqRel, Ordering::Acquire)
+                .is_ok()
+            {
+                return;
+            }
+        }
+    }
+
+    fn first(&self) -> Option<Arc<Guest>> {
+        lock(&self.guests).front().cloned()
+    }
+
+    fn forget(&self, guest: &Arc<Guest>) {
+        let mut guests = lock(&self.guests);
+        // The first, nearly always.
+        if let Some(at) = guests.iter().position(|other| Arc::ptr_eq(other, guest)) {
+            guests.remove(at);
+            self.count.store(guests.len(), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Guest {
+    fn answer(&self, place: Result<Waiter, Closed>) {
+        let (waker, refused) = {
+            let mut state = lock(&self.state);
+            match &mut *state {
+                State::Waits(waker) => {
+                    let waker = waker.take();
+                    *state = State::Answered(place);
+                    (waker, None)
+                }
+                State::Answered(_) | State::Gone => (None, Some(place)),
+            }
+        };
+        // Out of the lock, as it leaves the line, which may admit the next one.
+        drop(refused);
+        if let Some(waker) = waker {
+            // It is called once; if it panics, its owner is answered all the same.
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| waker.wake()));
+        }
+    }
+}
+
+/// A guest's own hold on its turn. Dropping it gives the turn up, and a place that came with it.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    line: Arc<Line>,
+    guest: Arc<Guest>,
+}
+
+impl Standing {
+    pub(crate) fn join(line: &Arc<Line>) -> Self {
+        let guest = Arc::new(Guest {
+            state: Mutex::new(State::Waits(None)),
+        });
+        let standing = Self {
+            line: Arc::clone(line),
+            guest: Arc::clone(&guest),
+        };
+        {
+            let mut guests = lock(&line.lobby.guests);
+            guests.push_back(guest);
+            line.lobby.count.store(guests.len(), Ordering::Relaxed);
+        }
+        line.lobby.admit(line);
+        if matches!(*lock(&standing.guest.state), State::Waits(_)) {
+            line.queue.wake_driver();
+        }
+        standing
+    }
+
+    pub(crate) fn poll(&self, waker: &Waker) -> Poll<Result<Waiter, Closed>> {
+        // Cloned first: user code must not run under the lock.
+        let mut mine = Some(waker.clone());
+        let (answer, old) = {
+            let mut state = lock(&self.guest.state);
+            match &mut *state {
+                State::Waits(place) if !self.line.is_forked() => {
+                    std::mem::swap(place, &mut mine);
+                    (Poll::Pending, mine)
+                }
+                _ => match std::mem::replace(&mut *state, State::Gone) {
+                    State::Answered(place) => (Poll::Ready(place), mine),
+                    State::Waits(old) => (Poll::Ready(Err(Closed)), old),
+                    State::Gone => (Poll::Ready(Err(Closed)), mine),
+                },
+            }
+        };
+        drop(old);
+        answer
+    }
+}
+
+impl Drop for Standing {
+    fn drop(&mut self) {
+        let state = std::mem::replace(&mut *lock(&self.guest.state), State::Gone);
+        if matches!(state, State::Waits(_)) {
+            self.line.lobby.forget(&self.guest);
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Where a thread sleeps while it waits, kept from wait to wait so that a wait allocates nothing.
+
+use std::cell::Cell;
+use std::task::{Poll, Waker};
+use std::time::Instant;
+
+use parking::Parker;
+
+thread_local! {
+    static SEAT: Cell<Option<Seat>> = const { Cell::new(None) };
+}
+
+/// What a thread sleeps in.
+///
+/// Not `std::thread::park`, whose one permit the caller's own code may be using. A waker left behind somewhere may unpark
+/// the thread in a later wait; that looks again and sleeps on.
+struct Seat {
+    parker: Parker,
+    waker: Waker,
+}
+
+/// Blocks this thread until `poll` is ready, or until `until`; then it is None.
+pub(crate) fn block_on<T>(
+    until: Option<Instant>,
+    mut poll: impl FnMut(&Waker) -> Poll<T>,
+) -> Option<T> {
+    let seat = Seat::take();
+    let outcome = loop {
+        if let Poll::Ready(outcome) = poll(&seat.waker) {
+            break Some(outcome);
+        }
+        match until {
+            None => seat.parker.park(),
+            Some(until) => {
+                if !seat.parker.park_deadline(until) {
+                    break None;
+                }
+            }
+        }
+    };
+    seat.put_back();
+    outcome
+}
+
+impl Seat {
+    fn take() -> Self {
+        SEAT.try_with(Cell::take).ok().flatten().unwrap_or_else(|| {
+            let (parker, unparker) = parking::pair();
+            Self {
+                parker,
+                waker: unparker.into(),
+            }
+        })
+    }
+
+    fn put_back(self) {
+        // Where the thread is just ending there is no place for it.
+        let _ = SEAT.try_with(|place| place.set(Some(self)));
+    }
+}

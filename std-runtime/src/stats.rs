@@ -1,0 +1,125 @@
+//! [`Stats`]: what a queue tells of itself.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::rate::Rate;
+
+/// What a queue has done so far, from [`ApiQueue::stats`](crate::ApiQueue::stats). Always on.
+///
+/// The counts are taken one after the other while the queue goes on: each is exact, together they are of about one
+/// moment. `Display` shows them in one block.
+///
+/// ```
+/// use apiqueue::ApiQueue;
+///
+/// let queue = ApiQueue::builder().per_second(1000).name("ec2").start()?;
+/// for _ in 0..3 {
+///     queue.enqueue()?.wait()?;
+/// }
+/// let stats = queue.stats();
+/// assert_eq!((stats.released, stats.depth), (3, 0));
+/// println!("{stats}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// The queue's name.
+    pub name: String,
+    /// The rate at this moment.
+    pub rate: Rate,
+    /// How many places of the line are taken.
+    pub depth: usize,
+    /// How many there are.
+    pub capacity: usize,
+    /// How many callers wait for a place.
+    pub without_place: usize,
+    /// How many were let through, [`try_acquire`](crate::ApiQueue::try_acquire) included.
+    pub released: u64,
+    /// How many left the line before they were told of a release.
+    pub cancelled: u64,
+    /// How many were refused a place, because the line was full or the queue closed.
+    pub refused: u64,
+    /// The time since the latest release; none before the first.
+    pub since_last_release: Option<Duration>,
+    /// The achieved intervals; none before a second release for which somebody had to wait.
+    pub intervals: Option<Intervals>,
+    /// How long those released had waited; none before the first.
+    pub waits: Option<Waits>,
+}
+
+/// The time from one release to the next, of the last 256 releases for which somebody had to wait: a pause in which nobody
+/// came does not count. Exact, but for when the releasing thread could look at the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Intervals {
+    /// How many were looked at.
+    pub count: usize,
+    /// The mean.
+    pub mean: Duration,
+    /// The standard deviation, of these intervals as the whole population.
+    pub deviation: Duration,
+    /// Half of them are at most this long.
+    pub p50: Duration,
+    /// 99 of 100 are at most this long.
+    pub p99: Duration,
+}
+
+/// From taking a place to seeing the release, since the queue was started. Who passed at once counts as zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Waits {
+    /// How many have waited, or passed at once.
+    pub count: u64,
+    /// Half of them waited at most this long, within 3.2 %.
+    pub p50: Duration,
+    /// 99 of 100 waited at most this long, within 3.2 %.
+    pub p99: Duration,
+    /// The longest wait, exactly.
+    pub max: Duration,
+}
+
+impl fmt::Display for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = if self.name.is_empty() {
+            "queue"
+        } else {
+            &self.name
+        };
+        write!(f, "{name}: one each {:?}", self.rate.interval())?;
+        if self.rate.burst_size() > 1 {
+            write!(f, ", burst {}", self.rate.burst_size())?;
+        }
+        write!(f, "\n  in line    {} of {}", self.depth, self.capacity)?;
+        if self.without_place > 0 {
+            write!(f, ", {} more wait for a place", self.without_place)?;
+        }
+        write!(f, "\n  released   {}", self.released)?;
+        if let Some(since) = self.since_last_release {
+            write!(f, ", the last one {since:.1?} ago")?;
+        }
+        write!(f, "\n  cancelled  {}", self.cancelled)?;
+        write!(f, "\n  refused    {}", self.refused)?;
+        if let Some(intervals) = self.intervals {
+            let Intervals {
+                count,
+                mean,
+                deviation,
+                p50,
+                p99,
+            } = intervals;
+            write!(
+                f,
+                "\n  interval   mean {mean:.3?} ± {deviation:.3?}, p50 {p50:.3?}, p99 {p99:.3?} (last {count})"
+            )?;
+        }
+        if let Some(Waits { p50, p99, max, .. }) = self.waits {
+            write!(
+                f,
+                "\n  wait       p50 {p50:.3?}, p99 {p99:.3?}, max {max:.3?}"
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,117 @@
+//! What is told to the `tracing` and `metrics` ecosystems, each behind the feature of its name; nothing without them.
+
+use std::time::Duration;
+
+/// The handles of one queue's metrics, registered when it is started.
+pub(crate) struct Telemetry {
+    #[cfg(feature = "metrics")]
+    metrics: Metrics,
+    #[cfg(feature = "tracing")]
+    name: String,
+}
+
+#[cfg(feature = "metrics")]
+struct Metrics {
+    released: metrics::Counter,
+    cancelled: metrics::Counter,
+    refused: metrics::Counter,
+    wait: metrics::Histogram,
+    interval: metrics::Histogram,
+}
+
+#[cfg_attr(
+    not(any(feature = "metrics", feature = "tracing")),
+    expect(
+        clippy::unused_self,
+        unused_variables,
+        reason = "there is nobody to tell"
+    )
+)]
+impl Telemetry {
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            #[cfg(feature = "metrics")]
+            metrics: Metrics::register(name),
+            #[cfg(feature = "tracing")]
+            name: name.to_owned(),
+        }
+    }
+
+    /// Somebody saw the release.
+    #[inline]
+    pub(crate) fn waited(&self, wait: Duration) {
+        #[cfg(feature = "metrics")]
+        {
+            self.metrics.released.increment(1);
+            self.metrics.wait.record(wait);
+        }
+        #[cfg(feature = "tracing")]
+        tracing::trace!(target: "apiqueue", queue = %self.name, ?wait, "released");
+    }
+
+    #[inline]
+    pub(crate) fn interval(&self, interval: Duration) {
+        #[cfg(feature = "metrics")]
+        self.metrics.interval.record(interval);
+        #[cfg(all(feature = "tracing", not(feature = "metrics")))]
+        let _ = interval;
+    }
+
+    #[inline]
+    pub(crate) fn cancelled(&self) {
+        #[cfg(feature = "metrics")]
+        self.metrics.cancelled.increment(1);
+        #[cfg(feature = "tracing")]
+        tracing::trace!(target: "apiqueue", queue = %self.name, "cancelled");
+    }
+
+    #[inline]
+    pub(crate) fn refused(&self) {
+        #[cfg(feature = "metrics")]
+        self.metrics.refused.increment(1);
+        #[cfg(feature = "tracing")]
+        tracing::debug!(target: "apiqueue", queue = %self.name, "refused");
+    }
+}
+
+/// A change that somebody made to the queue `name`.
+#[inline]
+#[cfg_attr(
+    not(feature = "tracing"),
+    expect(unused_variables, reason = "there is nobody to tell")
+)]
+pub(crate) fn changed(name: &str, what: &str, value: &dyn std::fmt::Debug) {
+    #[cfg(feature = "tracing")]
+    tracing::debug!(target: "apiqueue", queue = %name, ?value, "{what}");
+}
+
+/// Something that its author should know of went wrong, and was survived.
+#[inline]
+#[cfg_attr(
+    not(feature = "tracing"),
+    expect(unused_variables, reason = "there is nobody to tell")
+)]
+pub(crate) fn survived(name: &str, what: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::error!(target: "apiqueue", queue = %name, "{what}");
+}
+
+#[cfg(feature = "metrics")]
+impl Metrics {
+    fn register(name: &str) -> Self {
+        let queue = name.to_owned();
+        Self {
+            released: metrics::counter!("apiqueue_released_total", "queue" => queue.clone()),
+            cancelled: metrics::counter!("apiqueue_cancelled_total", "queue" => queue.clone()),
+            refused: metrics::counter!("apiqueue_refused_total", "queue" => queue.clone()),
+            wait: metrics::histogram!("apiqueue_wait_seconds", "queue" => queue.clone()),
+            interval: metrics::histogram!("apiqueue_interval_seconds", "queue" => queue),
+        }
+    }
+}
+
+impl std::fmt::Debug for Telemetry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Telemetry")
+    }
+}
