@@ -1,0 +1,95 @@
+//! A forked child has its parent's queues but not their driver: it is told so, and never hangs.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, unsafe_code)]
+
+use std::time::Duration;
+
+use apiqueue::{ApiQueue, Closed, Status, Stop, StopReport};
+use futures_lite::future::block_on;
+
+/// Runs `check` in a forked child, and says whether it came back true within 20 seconds.
+fn in_a_child(check: impl FnOnce() -> bool) -> bool {
+    // SAFETY: the child runs `check` and ends without returning to the test harness. What `check` uses that other threads
+    // of this process may hold at the moment (the allocator) is made safe for a fork by the C library.
+    let child = unsafe { libc::fork() };
+    assert!(child >= 0, "{}", std::io::Error::last_os_error());
+    if child == 0 {
+        // SAFETY: both only concern the child's own process.
+        unsafe {
+            libc::alarm(20);
+            libc::_exit(i32::from(!check()));
+        }
+    }
+    let mut status = -1;
+    // SAFETY: `status` lives through the call, and `child` is this process's own.
+    let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
+    waited == child && status == 0
+}
+
+#[test]
+fn a_forked_child_is_told_closed_where_it_would_have_to_wait_for_the_driver() {
+    let queue = ApiQueue::builder()
+        .every(Duration::from_secs(3600))
+        .start()
+        .unwrap();
+    queue.enqueue().unwrap().wait().unwrap();
+    let inherited = queue.enqueue().unwrap();
+    assert!(in_a_child(|| {
+        let status = inherited.status() == Status::Closed && !inherited.is_waiting();
+        let blocking = queue.enqueue().unwrap().wait() == Err(Closed);
+        let awaited = block_on(queue.enqueue().unwrap()) == Err(Closed);
+        let limited = queue
+            .enqueue()
+            .unwrap()
+            .wait_timeout(Duration::from_secs(60))
+            .is_err();
+        drop(queue.clone());
+        status && blocking && awaited && limited
+    }));
+    assert!(inherited.is_waiting(), "the parent's own line is as it was");
+    assert_eq!(queue.len(), 1);
+}
+
+#[test]
+fn a_forked_child_that_waits_for_room_is_told_closed() {
+    let queue = ApiQueue::builder()
+        .every(Duration::from_secs(3600))
+        .capacity(1)
+        .start()
+        .unwrap();
+    queue.enqueue().unwrap().wait().unwrap();
+    let _in_line = queue.enqueue().unwrap();
+    assert!(in_a_child(
+        || queue.enqueue_wait().is_err() && block_on(queue.enqueue_async()).is_err()
+    ));
+}
+
+#[test]
+fn a_forked_child_can_stop_what_it_inherited() {
+    let queue = ApiQueue::builder()
+        .every(Duration::from_millis(5))
+        .start()
+        .unwrap();
+    queue.enqueue().unwrap().wait().unwrap();
+    queue.hold_for(Duration::from_secs(1)).unwrap();
+    let _line = [queue.enqueue().unwrap(), queue.enqueue().unwrap()];
+    assert!(in_a_child(|| {
+        queue.resume();
+        let timeout = Duration::from_secs(10);
+        queue.stop(Stop::Drain { timeout })
+            == StopReport {
+                released: 2,
+                abandoned: 0,
+            }
+    }));
+    assert!(!queue.is_closed());
+}
+
+#[test]
+fn a_forked_child_can_start_queues_of_its_own() {
+    let _parents = ApiQueue::builder().per_second(1).start().unwrap();
+    assert!(in_a_child(|| {
+        let queue = ApiQueue::builder().per_second(1000).start().unwrap();
+        (0..5).all(|_| queue.enqueue().unwrap().wait().is_ok())
+    }));
+}
