@@ -8,7 +8,8 @@
 //! ```
 //! A queue is on the list at most once. A ring that finds the mark set is served by the look that clears it: that comes
 //! after the swap to false, which sees what came before the ring's swap to true. An unpark before the park makes that
-//! return at once. The model `handover` of the tests goes through every interleaving with a real core queue.
+//! return at once. The loom models of this module (`tests/tests/loom/handover.rs`, which takes
+//! this very file in) put a real core queue behind it.
 
 #[cfg(loom)]
 use loom::sync::{
@@ -25,24 +26,23 @@ use std::sync::PoisonError;
 
 /// Whether a queue is on the list.
 #[derive(Debug)]
-pub struct Mark(AtomicBool);
+pub(crate) struct Mark(AtomicBool);
 
 /// The queues that were rung for and not looked at since.
 #[derive(Debug)]
-pub struct Handover<E> {
+pub(crate) struct Handover<E> {
     /// None once the driver has ended: what rings then is let go.
     rung: Mutex<Option<Vec<E>>>,
 }
 
 impl Mark {
     /// Not on the list.
-    #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(AtomicBool::new(false))
     }
 
     /// For the driver, before it looks at the queue: a ring from here on is a new one.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         // Ordering: AcqRel; see the head of this page.
         self.0.swap(false, Ordering::AcqRel);
     }
@@ -56,15 +56,14 @@ impl Default for Mark {
 
 impl<E> Handover<E> {
     /// An empty list.
-    #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             rung: Mutex::new(Some(Vec::new())),
         }
     }
 
     /// Has the driver look at the queue whose mark this is.
-    pub fn ring(&self, mark: &Mark, entry: impl FnOnce() -> E, unpark: impl FnOnce()) {
+    pub(crate) fn ring(&self, mark: &Mark, entry: impl FnOnce() -> E, unpark: impl FnOnce()) {
         // Ordering: AcqRel; see the head of this page.
         if mark.0.swap(true, Ordering::AcqRel) {
             return;
@@ -76,14 +75,14 @@ impl<E> Handover<E> {
     }
 
     /// Swaps the list with `into`, which is empty.
-    pub fn take(&self, into: &mut Vec<E>) {
+    pub(crate) fn take(&self, into: &mut Vec<E>) {
         if let Some(rung) = &mut *self.rung() {
             std::mem::swap(rung, into);
         }
     }
 
     /// The driver has ended.
-    pub fn end(&self) -> Option<Vec<E>> {
+    pub(crate) fn end(&self) -> Option<Vec<E>> {
         self.rung().take()
     }
 

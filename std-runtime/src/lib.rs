@@ -63,12 +63,7 @@ mod driver;
 mod end;
 mod enqueue;
 mod error;
-#[cfg(not(loom))]
-#[expect(unreachable_pub, reason = "a loom model reaches it")]
 mod handover;
-#[cfg(loom)]
-#[doc(hidden)]
-pub mod handover;
 mod line;
 mod lobby;
 mod meter;

@@ -6,6 +6,11 @@
 mod common;
 mod door;
 mod drivers;
+mod handover;
 mod leaving;
 mod rates;
+/// The std runtime's own file.
+#[path = "../../../std-runtime/src/handover.rs"]
+#[expect(dead_code, reason = "the models end otherwise")]
+mod runtime;
 mod wakers;
