@@ -44,12 +44,15 @@ impl StdDelay {
                 .start()
                 .ok()
         });
-        if let Some(line) = line
-            && line.hold_for(time).is_ok()
-            && let Ok(waiter) = line.enqueue()
-            && waiter.await.is_ok()
-        {
-            return;
+        if let Some(line) = line {
+            // A hold that an earlier call left, dropped in the middle, would outlast this one.
+            line.resume();
+            if line.hold_for(time).is_ok()
+                && let Ok(waiter) = line.enqueue()
+                && waiter.await.is_ok()
+            {
+                return;
+            }
         }
         thread::sleep(time);
     }
