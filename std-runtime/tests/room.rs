@@ -1,5 +1,5 @@
 //! Waiting for room in a full line: in order, on threads and tasks, and given up without harm.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::panic, clippy::unwrap_used)]
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
