@@ -50,7 +50,7 @@
 //! | | shown by |
 //! |---|---|
 //! | **FIFO**: released in the order in which `enqueue` took effect | `tests/tests/model.rs`, `tests/tests/loom` |
-//! | **Never too fast**: in any window of length w at most `burst + ⌊(w + slack) / interval⌋`, whatever threads, cancels and clock readings do; across a change of rate, by the faster of the two | `tests/tests/loom`, `tests/tests/model.rs` |
+//! | **Never too fast**: in any window of length w at most `burst + ⌊(w + slack) / interval⌋`, whatever threads, cancels and clock readings do; across a change of rate, by the interval of the faster and the slack of the slower | `tests/tests/loom`, `tests/tests/model.rs` |
 //! | **Never too slow**: called on time, no slot of the grid is wasted | `tests/tests/scenarios.rs` |
 //! | **Who leaves costs nobody a turn**; one transition decides between release and leaving; a release nobody saw is given back | `tests/tests/loom`, `tests/tests/model.rs` |
 //! | **Lock-free**: a thread stopped for ever at any step stops nobody else | `tests/stepped/tests/suspension.rs`, `interrupts.rs` |
