@@ -23,8 +23,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Three ways to wait
-//! [`ApiQueue::enqueue`] gives a [`Waiter`], and its holder chooses:
+//! # Which call do I use?
+//! [`ApiQueue::enqueue`] gives a [`Waiter`], and its holder chooses how to wait:
 //!
 //! | | |
 //! |---|---|
@@ -34,21 +34,42 @@
 //!
 //! All stand in the same line. Dropping a waiter leaves it, and costs nobody a turn.
 //!
+//! | | |
+//! |---|---|
+//! | when the line is full | [`enqueue`](ApiQueue::enqueue) says so at once; [`enqueue_wait`](ApiQueue::enqueue_wait), [`enqueue_wait_timeout`](ApiQueue::enqueue_wait_timeout) and [`enqueue_async`](ApiQueue::enqueue_async) wait for a place, in order |
+//! | now or not at all | [`try_acquire`](ApiQueue::try_acquire) |
+//! | the server said `Retry-After` | [`hold_for`](ApiQueue::hold_for), [`resume`](ApiQueue::resume) |
+//! | the limit has changed | [`set_rate`](ApiQueue::set_rate), for those in line too |
+//! | the call was not needed after all | [`give_back`](Waiter::give_back) |
+//! | the end | [`stop`](ApiQueue::stop), [`stop_async`](ApiQueue::stop_async) |
+//! | how is it doing? | [`stats`](ApiQueue::stats) |
+//!
 //! # The driver
 //! One background thread drives all queues of the process. It starts with the first queue, ends after the last, and
-//! sleeps without a single wake-up while nothing is due. [`Builder::manual`] makes a queue that needs no thread.
+//! sleeps without a single wake-up while nothing is due. [`Builder::manual`] makes a queue that needs no thread, for a
+//! scheduler or executor of your own; with [`Builder::clock`] it is how tests take no real time.
 //!
 //! # What happens when
 //! | | |
 //! |---|---|
-//! | the ring is full | [`enqueue`](ApiQueue::enqueue) says [`EnqueueError::Full`] at once |
 //! | the last handle is dropped with waiters in line | they hold the queue: each is released in its turn |
 //! | the queue is stopped | see [`Stop`] |
 //! | a waker panics | the driver goes on; that waiter counts as released |
 //! | a thread panics with a waiter in hand | the waiter is dropped: it leaves the line |
 //! | the driver's thread dies | its queues are closed: nobody hangs, nobody passes unpaced |
 //! | the machine is suspended | the pause does not count on Linux: see [`MonotonicClock`] |
-//! | the process forks | the child has the queues but not the driver: whoever has to wait in it waits for ever. Fork before the first queue, or only to `exec` |
+//! | a clock of yours jumps or stands | releases come later, never earlier: see [`Builder::clock`] |
+//! | the process forks | the child has the queues but not the driver: whoever would have to wait there is told [`Closed`]. A permit that is free in the child's copy is given out there once more, so two processes may then send at up to the rate each. The child can start queues of its own, unless it was forked while another thread was starting one |
+//!
+//! # Features
+//! None is on by default.
+//!
+//! | | |
+//! |---|---|
+//! | `tracing` | events of target `apiqueue`: changes at `DEBUG`, each release at `TRACE`, survived panics at `ERROR` |
+//! | `metrics` | `apiqueue_released_total`, `_cancelled_total`, `_refused_total`, `_wait_seconds`, `_interval_seconds`, labelled `queue`; install the recorder before starting queues |
+//! | `quanta` | `CycleClock`: the processor's cycle counter as a clock |
+//! | `embedded-hal` | `StdDelay`: embedded-hal's `DelayNs`, blocking and async, over the operating system |
 //!
 //! The queue itself is [`apiqueue_core`], without std; what it promises is written there.
 #![forbid(unsafe_code)]
