@@ -189,7 +189,9 @@ impl<Q: Deref<Target: Line>> Future for Waiter<Q> {
 
 impl<Q: Deref<Target: Line>> Drop for Waiter<Q> {
     fn drop(&mut self) {
-        if self.leave() == Left::Released {
+        if self.tie.load(Ordering::Relaxed) == IN_LINE
+            && self.queue.cancel(self.ticket) == Status::Released
+        {
             self.queue.give_back(self.ticket);
         }
     }
