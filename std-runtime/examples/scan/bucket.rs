@@ -1,32 +1,73 @@
-//! The account's token bucket, as EC2 documents it: so many at the start, refilled at a steady rate.
+//! The account's token buckets, one for each action: so many calls at the start, refilled at a steady rate.
 
-use std::sync::Mutex;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-/// A bucket that says no when it is empty.
-pub(crate) struct Bucket {
-    size: f64,
-    per_second: f64,
-    state: Mutex<(f64, Instant)>,
+use crate::limits::{self, Limit};
+
+/// All buckets of all accounts.
+pub(crate) struct Buckets {
+    scanned: Limit,
+    scale: f64,
+    buckets: Mutex<HashMap<Key, Bucket>>,
 }
 
-impl Bucket {
-    pub(crate) fn new(size: u32, per_second: f64) -> Self {
+/// An account, an action, and whether filters or pages make it a cheaper one.
+type Key = (String, String, bool);
+
+impl Buckets {
+    /// Refills go `scale` times faster than EC2's. `scanned` is the limit of the action that the scanner calls.
+    pub(crate) fn new(scanned: Limit, scale: f64) -> Self {
         Self {
-            size: f64::from(size),
-            per_second,
-            state: Mutex::new((f64::from(size), Instant::now())),
+            scanned,
+            scale,
+            buckets: Mutex::default(),
         }
     }
 
-    /// Takes one, if there is one.
-    pub(crate) fn take(&self) -> bool {
-        let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
+    /// Takes one call from `account`'s bucket for `action`, if it has one.
+    pub(crate) fn take(&self, account: &str, action: &str, narrowed: bool) -> bool {
+        let key = (account.to_owned(), action.to_owned(), narrowed);
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        buckets
+            .entry(key)
+            .or_insert_with(|| {
+                let Limit { size, refill } = limits::of(action, narrowed, self.scanned);
+                Bucket::new(size, refill * self.scale)
+            })
+            .take()
+    }
+}
+
+/// A bucket that says no when it is empty.
+struct Bucket {
+    size: f64,
+    per_second: f64,
+    level: f64,
+    at: Instant,
+}
+
+impl Bucket {
+    fn new(size: u32, per_second: f64) -> Self {
+        let size = f64::from(size);
+        Self {
+            size,
+            per_second,
+            level: size,
+            at: Instant::now(),
+        }
+    }
+
+    fn take(&mut self) -> bool {
         let now = Instant::now();
-        let refilled = now.duration_since(state.1).as_secs_f64() * self.per_second;
-        let level = (state.0 + refilled).min(self.size);
-        let granted = level >= 1.0;
-        *state = (if granted { level - 1.0 } else { level }, now);
+        let refilled = now.duration_since(self.at).as_secs_f64() * self.per_second;
+        self.at = now;
+        self.level = (self.level + refilled).min(self.size);
+        let granted = self.level >= 1.0;
+        if granted {
+            self.level -= 1.0;
+        }
         granted
     }
 }

@@ -1,9 +1,11 @@
-//! A throttling API on loopback: real HTTP/1.1, EC2's error body, one bucket for everybody on the account.
+//! A throttling API on loopback: real HTTP/1.1, EC2's error body, a bucket for each action that all callers on an account
+//! share.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -12,32 +14,31 @@ use hyper::{Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-use crate::bucket::Bucket;
+use crate::bucket::Buckets;
 
 const THROTTLED: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>Request limit exceeded.</Message></Error></Errors><RequestID>00000000-0000-0000-0000-000000000000</RequestID></Response>"#;
-const SNAPSHOTS: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
-<DescribeSnapshotsResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><snapshotSet/></DescribeSnapshotsResponse>"#;
+const NO_ACTION: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<Response><Errors><Error><Code>MissingAction</Code><Message>The request must contain the parameter Action.</Message></Error></Errors><RequestID>00000000-0000-0000-0000-000000000000</RequestID></Response>"#;
 
 /// The server, for as long as this lives.
 pub(crate) struct Endpoint {
-    pub(crate) address: SocketAddr,
+    address: SocketAddr,
     throttled: Arc<AtomicUsize>,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Endpoint {
-    /// Serves `bucket` on a free port of loopback.
-    pub(crate) fn start(bucket: Bucket) -> std::io::Result<Self> {
+    /// Serves `buckets` on a free port of loopback.
+    pub(crate) fn start(buckets: Buckets) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()?;
         let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0)))?;
         let address = listener.local_addr()?;
-        let bucket = Arc::new(bucket);
         let throttled = Arc::new(AtomicUsize::new(0));
-        runtime.spawn(serve(listener, bucket, throttled.clone()));
+        runtime.spawn(serve(listener, Arc::new(buckets), throttled.clone()));
         Ok(Self {
             address,
             throttled,
@@ -45,39 +46,76 @@ impl Endpoint {
         })
     }
 
-    /// How many calls it has throttled, by its own count, and ends.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Ends, and tells how many calls it has throttled by its own count.
     pub(crate) fn stop(self) -> usize {
         self.runtime.shutdown_background();
         self.throttled.load(Ordering::Relaxed)
     }
 }
 
-async fn serve(listener: TcpListener, bucket: Arc<Bucket>, throttled: Arc<AtomicUsize>) {
+async fn serve(listener: TcpListener, buckets: Arc<Buckets>, throttled: Arc<AtomicUsize>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
+            // Out of files, say: others will be closed.
+            tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };
-        let (bucket, throttled) = (bucket.clone(), throttled.clone());
-        let answer = service_fn(move |_: Request<Incoming>| {
-            let answer = if bucket.take() {
-                answer(StatusCode::OK, SNAPSHOTS)
-            } else {
+        let (buckets, throttled) = (buckets.clone(), throttled.clone());
+        let service = service_fn(move |request: Request<Incoming>| {
+            let answer = answer(&request, &buckets);
+            if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
                 throttled.fetch_add(1, Ordering::Relaxed);
-                answer(StatusCode::SERVICE_UNAVAILABLE, THROTTLED)
-            };
+            }
             async move { Ok::<_, Infallible>(answer) }
         });
         tokio::spawn(async move {
             // A connection that breaks is the client's to notice.
             let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), answer)
+                .serve_connection(TokioIo::new(stream), service)
                 .await;
         });
     }
 }
 
-fn answer(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from_static(body.as_bytes())));
+/// EC2 is at the root; every other path is some other service, and no concern of this account's buckets.
+fn answer(request: &Request<Incoming>, buckets: &Buckets) -> Response<Full<Bytes>> {
+    if request.uri().path() != "/" {
+        return response(StatusCode::OK, "<Response/>".into());
+    }
+    let query = request.uri().query().unwrap_or_default();
+    let parameters = || query.split('&').filter_map(|pair| pair.split_once('='));
+    let Some((_, action)) = parameters().find(|(name, _)| *name == "Action") else {
+        return response(StatusCode::BAD_REQUEST, NO_ACTION.into());
+    };
+    let narrowed =
+        parameters().any(|(name, _)| name.starts_with("Filter.") || name == "MaxResults");
+    if !buckets.take(account(request), action, narrowed) {
+        return response(StatusCode::SERVICE_UNAVAILABLE, THROTTLED.into());
+    }
+    let body = format!(
+        r#"<?xml version="1.0" encoding="UTF-8"?>
+<{action}Response xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"/>"#
+    );
+    response(StatusCode::OK, body.into())
+}
+
+/// The account is all that counts: who on it calls is not looked at.
+fn account(request: &Request<Incoming>) -> &str {
+    request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Credential="))
+        .and_then(|credential| credential.split('/').next())
+        .unwrap_or_default()
+}
+
+fn response(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
     response.headers_mut().insert(
         header::CONTENT_TYPE,

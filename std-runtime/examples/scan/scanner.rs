@@ -1,89 +1,96 @@
-//! The scanner: threads that list snapshots, and how each of its modes behaves around a call.
+//! The scanner: threads that list snapshots, each item a call to EC2 and some to other services, and an SDK's retries.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::thread;
+use std::time::Duration;
 
-use apiqueue::ApiQueue;
+use crate::client::{Answer, Client, Failure, Service};
+use crate::interrupt::End;
+use crate::modes::Pace;
+use crate::options::{OTHER_SERVICES, Options};
+use crate::tally::Tally;
 
-/// What stands between a thread and its call.
-pub(crate) enum Mode {
-    /// Nothing; a throttled call is tried again after an exponential backoff with jitter.
-    Retry,
-    /// A place in the queue; a throttled call counts and is tried again through the queue.
-    Queue(ApiQueue),
+/// The most that an SDK waits before its first retry, and before any, in seconds of EC2's time.
+const BACKOFF: (f64, f64) = (1.0, 20.0);
+
+/// A scan, seen by all of its threads.
+pub(crate) struct Scanner<'a> {
+    pub(crate) options: &'a Options,
+    pub(crate) client: &'a Client,
+    pub(crate) pace: &'a dyn Pace,
+    pub(crate) tally: &'a Tally,
+    pub(crate) end: &'a End,
 }
 
-/// What a run came to.
-pub(crate) struct Outcome {
-    pub(crate) wall: Duration,
-    pub(crate) done: usize,
-    pub(crate) throttled: usize,
-}
+impl Scanner<'_> {
+    /// Scans, until all items are done or the end is raised.
+    ///
+    /// # Errors
+    /// The first failure of a call. The others stop at their next.
+    pub(crate) fn run(&self) -> Result<(), Failure> {
+        let next = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            let threads: Vec<_> = (0..usize::from(self.options.threads))
+                .map(|number| {
+                    let next = &next;
+                    scope.spawn(move || self.work(number, next).inspect_err(|_| self.end.raise()))
+                })
+                .collect();
+            let ends = threads.into_iter().map(|thread| {
+                thread
+                    .join()
+                    .unwrap_or_else(|_| Err("a thread of the scanner panicked".into()))
+            });
+            // Waits for all of them, and keeps the first failure.
+            ends.fold(Ok(()), Result::and)
+        })
+    }
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
-/// Makes `calls` calls from `threads` threads over one pool of connections.
-pub(crate) fn run(
-    mode: &Mode,
-    url: &str,
-    calls: usize,
-    threads: usize,
-) -> Result<Outcome, Failure> {
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .timeout_global(Some(Duration::from_secs(10)))
-        .max_idle_connections_per_host(threads)
-        .build()
-        .into();
-    let (next, throttled, done) = (
-        AtomicUsize::new(0),
-        AtomicUsize::new(0),
-        AtomicUsize::new(0),
-    );
-    let start = Instant::now();
-    let work = || -> Result<(), Failure> {
-        while next.fetch_add(1, Ordering::Relaxed) < calls {
-            let mut attempt = 0;
-            loop {
-                if let Mode::Queue(queue) = mode {
-                    queue.enqueue()?.wait()?;
-                }
-                let mut response = agent.get(url).call()?;
-                let status = response.status().as_u16();
-                response.body_mut().read_to_string()?;
-                match status {
-                    200 => break,
-                    503 => {
-                        throttled.fetch_add(1, Ordering::Relaxed);
-                        if matches!(mode, Mode::Retry) {
-                            std::thread::sleep(backoff(attempt));
-                        }
-                        attempt += 1;
-                    }
-                    other => return Err(format!("{url} answered with status {other}").into()),
+    fn work(&self, number: usize, next: &AtomicUsize) -> Result<(), Failure> {
+        let services: Vec<_> = [Service::Ec2("DescribeSnapshots")]
+            .into_iter()
+            .chain(OTHER_SERVICES.map(Service::Other))
+            .collect();
+        while next.fetch_add(1, Ordering::Relaxed) < self.options.calls as usize {
+            // Each thread begins an item with another service, as threads that are not in step do.
+            for turn in 0..services.len() {
+                let service = services[(number + turn) % services.len()];
+                if !self.call_until_done(service)? {
+                    return Ok(());
                 }
             }
-            done.fetch_add(1, Ordering::Relaxed);
+            self.tally.item_done();
         }
         Ok(())
-    };
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().try_for_each(|thread| {
-            thread
-                .join()
-                .unwrap_or_else(|_| Err("a thread of the scanner panicked".into()))
-        })
-    })?;
-    Ok(Outcome {
-        wall: start.elapsed(),
-        done: done.into_inner(),
-        throttled: throttled.into_inner(),
-    })
-}
+    }
 
-/// Exponential backoff with full jitter, from 50 ms up to 2 s: what SDKs do by default.
-fn backoff(attempt: u32) -> Duration {
-    let most = 0.05 * f64::from(1_u32 << attempt.min(6));
-    Duration::from_secs_f64(most.min(2.0) * fastrand::f64())
+    /// Tries a call until it is not throttled. False when the end came first.
+    fn call_until_done(&self, service: Service) -> Result<bool, Failure> {
+        for attempt in 0.. {
+            self.pace.before(service)?;
+            if self.end.is_raised() {
+                break;
+            }
+            let answer = match self.client.call(service) {
+                // Nobody asks any more how a last call went.
+                Err(_) if self.end.is_raised() => break,
+                answer => answer?,
+            };
+            if let Service::Ec2(_) = service {
+                self.tally.answered(answer);
+            }
+            if answer == Answer::Done {
+                return Ok(true);
+            }
+            self.end.sleep(self.backoff(attempt));
+        }
+        Ok(false)
+    }
+
+    /// Exponential, with full jitter.
+    fn backoff(&self, attempt: i32) -> Duration {
+        let (first, most) = BACKOFF;
+        let most = (first * 2_f64.powi(attempt)).min(most);
+        Duration::from_secs_f64(most * fastrand::f64() / self.options.scale())
+    }
 }
