@@ -8,6 +8,7 @@ use crate::error::{CapacityError, EnqueueError, HoldError};
 use crate::rate::Rate;
 pub use crate::ring::QueueOver;
 use crate::ring::{MAX_CAPACITY, TICKET, TICKET_SHIFT};
+use crate::schedule::stamp;
 use crate::slot::{Slot, Vacancy};
 use crate::storage::Inline;
 use crate::tail::{CLOSED, DRAINING};
@@ -182,6 +183,15 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
             self.bump();
             self.bell.ring();
         }
+    }
+
+    /// Whether it is as a new queue of this rate would be: nobody in line, the whole burst free, nothing held, open. What
+    /// replaces such a queue by a new one gives no permit out twice.
+    #[must_use]
+    pub fn is_rested(&self) -> bool {
+        let now = stamp(self.clock.now().to_word());
+        // The line last: who came before this look is seen, and one who comes later comes to a queue that was at rest.
+        self.pace.view().is_rested(now) && self.is_empty() && !self.is_closed()
     }
 
     /// Refuses everybody from now on: [`enqueue`](Self::enqueue) says `Closed`, every waiter in line is woken and says

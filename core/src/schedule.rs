@@ -159,6 +159,16 @@ impl<W: Word> Schedule<W> {
         until(slot).max(until(self.hold()))
     }
 
+    /// Whether it answers at `now`, and from then on, what a new schedule would: the whole burst is free and nothing is
+    /// held.
+    pub(crate) fn is_rested(&self, now: W) -> bool {
+        let rested = self.last().is_none_or(|last| {
+            let full = last.plus(self.step()).plus(self.rate.span().shl(MARKS));
+            !is_after(full, now)
+        });
+        rested && self.hold().is_none_or(|hold| !is_after(hold, now))
+    }
+
     /// The slot that a release at `now` uses up.
     pub(crate) fn spent(&self, now: W) -> W {
         let span = self.rate.span().shl(MARKS);

@@ -12,7 +12,7 @@ use crate::queue::{ApiQueue, Parts};
 use crate::rate::Rate;
 
 /// The largest capacity: 2<sup>24</sup> places, 400 MB of them.
-const MAX_CAPACITY: usize = 1 << 24;
+pub(crate) const MAX_CAPACITY: usize = 1 << 24;
 const DEFAULT_CAPACITY: usize = 1024;
 /// Above that a thread that never sleeps is meant, and that is another design.
 const MAX_SPIN: Duration = Duration::from_millis(10);
@@ -153,13 +153,7 @@ impl Builder {
     /// # Errors
     /// [`StartError`], naming the value and what it may be.
     pub fn start(self) -> Result<ApiQueue, StartError> {
-        let mut rate = self.rate.ok_or(StartError::NoRate)??;
-        if let Some(n) = self.burst {
-            rate = rate.burst(n)?;
-        }
-        if self.strict {
-            rate = rate.strict();
-        }
+        let rate = self.checked_rate()?;
         if self.spin > MAX_SPIN {
             return Err(StartError::Spin {
                 spin: self.spin,
@@ -174,6 +168,17 @@ impl Builder {
             spin: self.spin,
             manual: self.manual,
         })
+    }
+}
+
+impl Builder {
+    /// The rate that a queue started now would have.
+    pub(crate) fn checked_rate(&self) -> Result<Rate, StartError> {
+        let mut rate = self.rate.ok_or(StartError::NoRate)??;
+        if let Some(n) = self.burst {
+            rate = rate.burst(n)?;
+        }
+        Ok(if self.strict { rate.strict() } else { rate })
     }
 }
 

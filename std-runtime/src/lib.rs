@@ -91,6 +91,7 @@ mod meter;
 mod queue;
 mod rate;
 mod register;
+mod registry;
 mod seat;
 mod stats;
 mod stop;
@@ -109,6 +110,9 @@ pub use enqueue::Enqueue;
 pub use error::{HoldError, RateError, StartError, TryAcquireError, WaitError};
 pub use queue::{Advance, ApiQueue, Next};
 pub use rate::Rate;
+#[cfg(feature = "toml")]
+pub use registry::FileError;
+pub use registry::{Limit, Limits, Registry};
 pub use stats::{Intervals, Stats, Waits};
 pub use stop::{Stop, StopReport};
 pub use waiter::Waiter;

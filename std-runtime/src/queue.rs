@@ -298,6 +298,17 @@ impl ApiQueue {
         stop::stop_async(&self.line, how).await
     }
 
+    /// Whether it is as a new queue of its rate would be: nobody in line, the whole burst free, nothing held, open.
+    #[must_use]
+    pub fn is_rested(&self) -> bool {
+        self.line.queue.is_rested() && self.line.lobby.len() == 0
+    }
+
+    /// Whether no other handle and no waiter holds this queue, at this moment.
+    pub(crate) fn is_last_handle(&self) -> bool {
+        Arc::strong_count(&self.line) == 1
+    }
+
     /// What the queue has done so far. Walks the places of the line that are taken; not for a hot path.
     #[must_use]
     pub fn stats(&self) -> Stats {

@@ -1,0 +1,112 @@
+//! [`Limits`]: which limit a key has, by its own name, by a pattern, or by default.
+
+use std::collections::BTreeMap;
+
+use crate::builder::Builder;
+use crate::queue::ApiQueue;
+use crate::rate::Rate;
+
+/// Places of a registry's queue, unless its builder says otherwise: 6 KB.
+pub(crate) const CAPACITY: usize = 256;
+
+/// What a key of a [`Registry`](crate::Registry) is held to.
+#[derive(Clone, Debug)]
+pub enum Limit {
+    /// Nothing: there is no queue for it.
+    None,
+    /// A queue, started from this builder when the key is first asked for.
+    Queue(Builder),
+}
+
+impl Limit {
+    /// A queue of this rate and 256 places.
+    #[must_use]
+    pub fn rate(rate: Rate) -> Self {
+        Self::Queue(ApiQueue::builder().rate(rate).capacity(CAPACITY))
+    }
+}
+
+/// Limits of keys that are text, such as `ec2/eu-west-1`.
+///
+/// A key's own limit comes first; then the most specific pattern, which is the one with the most characters beside its
+/// `*`, and of two such the one that is first in the alphabet; then the default. A `*` stands for any characters, none
+/// included.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    default: Limit,
+    exact: BTreeMap<String, Limit>,
+    /// The most specific first.
+    patterns: Vec<(String, Limit)>,
+}
+
+impl Limits {
+    /// The same limit for each key.
+    #[must_use]
+    pub fn new(default: Limit) -> Self {
+        Self {
+            default,
+            exact: BTreeMap::new(),
+            patterns: Vec::new(),
+        }
+    }
+
+    /// Sets the limit of a key or, with a `*` in it, of all keys of that pattern.
+    #[must_use]
+    pub fn set(mut self, key: impl Into<String>, limit: Limit) -> Self {
+        let key = key.into();
+        if key.contains('*') {
+            self.patterns.retain(|(pattern, _)| *pattern != key);
+            self.patterns.push((key, limit));
+            self.patterns
+                .sort_by_key(|(pattern, _)| (usize::MAX - weight(pattern), pattern.clone()));
+        } else {
+            self.exact.insert(key, limit);
+        }
+        self
+    }
+
+    /// The limit of `key`.
+    #[must_use]
+    pub fn of(&self, key: &str) -> Limit {
+        let pattern = || {
+            let mut patterns = self.patterns.iter();
+            patterns.find(|(pattern, _)| matches(pattern, key))
+        };
+        let limit = self
+            .exact
+            .get(key)
+            .or_else(|| pattern().map(|(_, limit)| limit))
+            .unwrap_or(&self.default);
+        match limit {
+            Limit::Queue(builder) => Limit::Queue(builder.clone().name(key)),
+            Limit::None => Limit::None,
+        }
+    }
+}
+
+/// How many characters a pattern asks for.
+fn weight(pattern: &str) -> usize {
+    pattern.chars().filter(|&c| c != '*').count()
+}
+
+/// Whether `key` is what `pattern` says. The pieces between the stars are looked for one after the other, each as far
+/// left as it goes, which finds a fit if there is one.
+fn matches(pattern: &str, key: &str) -> bool {
+    let Some((head, rest)) = pattern.split_once('*') else {
+        return pattern == key;
+    };
+    let Some(mut key) = key.strip_prefix(head) else {
+        return false;
+    };
+    let mut pieces: Vec<&str> = rest.split('*').collect();
+    let Some(tail) = pieces.pop() else {
+        return true;
+    };
+    for piece in pieces {
+        match key.split_once(piece) {
+            Some((_, after)) => key = after,
+            None => return false,
+        }
+    }
+    key.ends_with(tail)
+}
