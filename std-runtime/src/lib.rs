@@ -69,6 +69,8 @@
 //! | `tracing` | events of target `apiqueue`: changes at `DEBUG`, each release at `TRACE`, survived panics at `ERROR` |
 //! | `metrics` | `apiqueue_released_total`, `_cancelled_total`, `_refused_total`, `_wait_seconds`, `_interval_seconds`, labelled `queue`; install the recorder before starting queues |
 //! | `quanta` | `CycleClock`: the processor's cycle counter as a clock |
+//! | `toml` | `Registry::from_toml`: limits from a file |
+//! | `http` | `Throttled`: how long to hold after an answer with status 429 or 503 and its `Retry-After` |
 //! | `embedded-hal` | `StdDelay`: embedded-hal's `DelayNs`, blocking and async, over the operating system |
 //!
 //! The queue itself is [`apiqueue_core`], without std; what it promises is written there.
@@ -96,6 +98,8 @@ mod seat;
 mod stats;
 mod stop;
 mod telemetry;
+#[cfg(feature = "http")]
+mod throttled;
 mod timers;
 mod waiter;
 
@@ -115,6 +119,8 @@ pub use registry::FileError;
 pub use registry::{Limit, Limits, Registry};
 pub use stats::{Intervals, Stats, Waits};
 pub use stop::{Stop, StopReport};
+#[cfg(feature = "http")]
+pub use throttled::Throttled;
 pub use waiter::Waiter;
 
 /// The examples of the repository's front page, as doctests.

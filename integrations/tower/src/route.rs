@@ -1,0 +1,101 @@
+//! [`QueueLayer`]: which queue a request goes through, and which answers hold it.
+
+use std::fmt;
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::Duration;
+
+use apiqueue::{ApiQueue, Registry, StartError};
+use tower_layer::Layer;
+
+use crate::queued::Queued;
+
+type Choose<R> = dyn Fn(&R) -> Result<Option<ApiQueue>, StartError> + Send + Sync;
+type Hold<A> = dyn Fn(&A) -> Option<Duration> + Send + Sync;
+
+/// Lets each request take its turn, waiting in the future that `call` gives. `R` is the request, `A` the answer.
+pub struct QueueLayer<R, A> {
+    pub(crate) choose: Arc<Choose<R>>,
+    pub(crate) hold: Option<Arc<Hold<A>>>,
+}
+
+impl<R: 'static, A: 'static> QueueLayer<R, A> {
+    /// One queue for all requests.
+    #[must_use]
+    pub fn new(queue: ApiQueue) -> Self {
+        Self::choosing(move |_| Ok(Some(queue.clone())))
+    }
+
+    /// The queue of the request's key.
+    ///
+    /// ```
+    /// use apiqueue::{Limit, Limits, Rate, Registry};
+    /// use apiqueue_tower::QueueLayer;
+    ///
+    /// let limits = Limits::new(Limit::None).set("api.github.com", Limit::rate(Rate::per_second(10)?));
+    /// let layer: QueueLayer<http::Request<String>, http::Response<String>> =
+    ///     QueueLayer::keyed(Registry::from(limits), |request: &http::Request<String>| {
+    ///         request.uri().host().unwrap_or_default().to_owned()
+    ///     });
+    /// # Ok::<(), apiqueue::RateError>(())
+    /// ```
+    #[must_use]
+    pub fn keyed<K>(registry: Registry<K>, key: impl Fn(&R) -> K + Send + Sync + 'static) -> Self
+    where
+        K: Hash + Eq + Clone + Send + Sync + 'static,
+    {
+        Self::choosing(move |request| registry.queue(&key(request)))
+    }
+
+    fn choosing(
+        choose: impl Fn(&R) -> Result<Option<ApiQueue>, StartError> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            choose: Arc::new(choose),
+            hold: None,
+        }
+    }
+
+    /// Holds the request's queue for as long as `hold` says of its answer. Holds only extend each other.
+    #[must_use]
+    pub fn hold_when(self, hold: impl Fn(&A) -> Option<Duration> + Send + Sync + 'static) -> Self {
+        Self {
+            hold: Some(Arc::new(hold)),
+            ..self
+        }
+    }
+}
+
+#[cfg(feature = "http")]
+impl<R: 'static, B: 'static> QueueLayer<R, http::Response<B>> {
+    /// Holds the request's queue after an HTTP answer with status 429 or 503: for its `Retry-After`, capped.
+    #[must_use]
+    pub fn hold_when_throttled(self, throttled: apiqueue::Throttled) -> Self {
+        self.hold_when(move |answer| throttled.hold(answer))
+    }
+}
+
+impl<R, A, S> Layer<S> for QueueLayer<R, A> {
+    type Service = Queued<S, R, A>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Queued::new(inner, self.clone())
+    }
+}
+
+impl<R, A> Clone for QueueLayer<R, A> {
+    fn clone(&self) -> Self {
+        Self {
+            choose: Arc::clone(&self.choose),
+            hold: self.hold.clone(),
+        }
+    }
+}
+
+impl<R, A> fmt::Debug for QueueLayer<R, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueueLayer")
+            .field("holds", &self.hold.is_some())
+            .finish_non_exhaustive()
+    }
+}
