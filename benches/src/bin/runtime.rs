@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use apiqueue::core::{Clock, Status};
-use apiqueue::{ApiQueue, MonotonicClock, Waiter};
+use apiqueue::{ApiQueue, Limit, MonotonicClock, Registry, Waiter};
 use futures_lite::future::block_on;
 
 fn main() {
@@ -24,6 +24,9 @@ fn main() {
             Duration::from_secs(if quick { 3 } else { 10 }),
             Duration::from_secs(shortest),
         );
+    }
+    for capacity in [16, 256] {
+        many_keys(capacity);
     }
     idle(Duration::from_secs(5));
 }
@@ -250,6 +253,39 @@ fn many_queues(time: Duration, shortest: Duration) {
         line.iter()
             .flatten()
             .any(|waiter| waiter.status() == Status::Waiting)
+    );
+}
+
+/// Resident memory of this process, in bytes.
+fn resident() -> f64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: f64 = statm.split_whitespace().nth(1).unwrap().parse().unwrap();
+    pages * 4096.0
+}
+
+/// A registry of 100,000 keys that were all used once.
+fn many_keys(capacity: usize) {
+    const KEYS: u32 = 100_000;
+    let registry: Registry<u32> =
+        Registry::new(move |_| Limit::Queue(ApiQueue::builder().per_second(10).capacity(capacity)));
+    let before = resident();
+    for key in 0..KEYS {
+        let queue = registry.queue(&key).unwrap().unwrap();
+        queue.enqueue().unwrap().wait().unwrap();
+    }
+    let each = (resident() - before) / f64::from(KEYS);
+    let before = cpu();
+    thread::sleep(Duration::from_secs(2));
+    let idle = (cpu() - before).as_secs_f64() / 2.0;
+    let mut key = 0;
+    let look_up = nanos(100_000, || {
+        key = (key + 7_919) % KEYS;
+        black_box(registry.queue(&key).unwrap());
+    });
+    println!("a registry of {KEYS} keys, {capacity} places each");
+    println!(
+        "  {each:.0} bytes a key, {:.1} % of one core while idle, {look_up:.0} ns a look-up",
+        100.0 * idle
     );
 }
 

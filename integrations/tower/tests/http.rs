@@ -49,8 +49,9 @@ async fn sixty_four_callers_on_clones_share_one_line() {
     let client: Paced = QueueLayer::new(queue.clone()).layer(http());
     let start = Instant::now();
     let callers: Vec<_> = (0..64)
-        .map(|_| {
-            let (mut client, request) = (client.clone(), get(&server, "/"));
+        .map(|n| {
+            let (mut client, request) =
+                (client.clone(), get(&server, &format!("/delay/{}", n % 5)));
             tokio::spawn(async move { call(&mut client, request).await })
         })
         .collect();

@@ -46,7 +46,9 @@ const LOOKS: usize = 4;
 /// different, so nothing that was used is given back. Where none is at rest there may be more keys than that: none is ever
 /// lost in use.
 ///
-/// The look-up of a key that is there takes no lock. A clone is the same registry.
+/// The look-up of a key that is there takes no lock. A clone is the same registry. A key costs about 450 bytes and 24 for
+/// each place of its line (100,000 keys of 256 places: 580 MB; of 16 places: 84 MB), and no CPU time while idle, as
+/// `benches/src/bin/runtime.rs` measures.
 ///
 /// ```
 /// use apiqueue::{Limit, Limits, Rate, Registry};
