@@ -1,24 +1,31 @@
 #!/usr/bin/env bash
-# What a queue costs on bare metal, in bytes: flash, RAM, and whether anything in it can panic.
+# What a queue costs on bare metal, in bytes: flash, RAM, stack, and whether anything in it can panic.
 #
 #   firmware/sizes.sh            measure, check the limits, compare with sizes.txt (more than 5 % of growth fails)
 #   firmware/sizes.sh --record   measure, check the limits, write sizes.txt
 #
-# Flash is the code and constants of enqueue, advance, poll and cancel: the difference between two images, with the
-# queue and without. The first state of a queue that is a `static` takes as much flash again as the queue takes RAM.
-# RAM is the size of the queue's symbol: 16 waiters and the pacing.
+# | figure | is |
+# |---|---|
+# | flash.queue | code and constants of enqueue, advance and poll: an image with them less one without |
+# | flash.+NAME | the same with that feature of `sizes/` as well |
+# | ram.queue-of-16 | the queue's symbol: 16 waiters and the pacing. A `static` takes as much flash again for its first state |
+# | ram.slot, ram.waiter | a place in the ring, and what a waiter's holder keeps |
+# | stack.CALL | the deepest that a call went, in QEMU, by painting the stack (`stack/`) |
 #
-# Needs the targets (see toolchain.sh) and binutils-arm-none-eabi; NM names another nm.
+# Needs the targets (see toolchain.sh), binutils-arm-none-eabi (NM and SIZE name others), qemu-system-arm and
+# qemu-system-misc.
 set -euo pipefail
 shopt -s inherit_errexit
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$here/toolchain.sh"
+source "$here/qemu.sh"
 
 record="$here/sizes.txt"
 build=${CARGO_TARGET_DIR:-$here/../target/firmware}
 nm=${NM:-arm-none-eabi-nm}
 size=${SIZE:-arm-none-eabi-size}
-targets=(thumbv6m-none-eabi thumbv7em-none-eabihf)
+targets=("${board_targets[@]}")
+sets=(queue cancel control embedded-hal fugit heapless)
 # Not met yet: reported, while growth fails.
 flash_goal=2048
 ram_limit=256
@@ -61,45 +68,74 @@ panics() {
 control=$(image "${targets[0]}" panicking)
 [[ -n $(panics "$control") ]] || fail "the image with a panic on purpose shows none: the search is blind"
 
+# measure TARGET: a line "figure bytes" each.
+measure() {
+    local target=$1 set without with name
+    without=$(flash "$(image "$target")")
+    for set in "${sets[@]}"; do
+        with=$(image "$target" "$set")
+        name=$set
+        [[ $set == queue ]] || name=+$set
+        echo "flash.$name $(($(flash "$with") - without))"
+    done
+    with=$(image "$target" queue)
+    echo "ram.queue-of-16 $(symbol "$with" QUEUE)"
+    echo "ram.slot $(symbol "$with" SLOT_SIZE)"
+    echo "ram.waiter $(symbol "$with" WAITER_SIZE)"
+    (cd "$here" && bare_cargo "$target" build --locked --quiet --release -p stack --target-dir "$build") >&2
+    on_board 60 "$target" "$build/$target/release/stack" "${exact[@]}" |
+        sed -n 's/^stack //p' | tr ' =' '\n ' | sed 's/^/stack./'
+}
+
 rows=()
 panicking=
 for target in "${targets[@]}"; do
-    with=$(image "$target")
-    without=$(image "$target" baseline)
-    flash_with=$(flash "$with")
-    flash_without=$(flash "$without")
-    queue=$(symbol "$with" QUEUE)
-    slot=$(symbol "$with" SLOT_SIZE)
-    rows+=("$target $((flash_with - flash_without)) $queue $slot")
-    found=$(panics "$with")
-    panicking+=${found:+$'\n'"$target can panic:"$'\n'"$found"}
+    figures=$(measure "$target")
+    mapfile -t -O "${#rows[@]}" rows < <(sed "s/^/$target /" <<<"$figures")
+    for set in "${sets[@]}"; do
+        found=$(panics "$build/sizes-$target-$set")
+        panicking+=${found:+$'\n'"$target with $set can panic:"$'\n'"$found"}
+    done
 done
 
 compiler=$(bare_rustc "${targets[0]}")
-table=$(printf '%s\n' "target flash queue-of-16 slot" "${rows[@]}" | column -t)
-printf 'bytes, %s\n%s\n' "$compiler" "$table"
+table=$(printf '%s\n' "${rows[@]}" | awk '
+    !($1 in column) { column[$1] = ++columns; head = head " " $1 }
+    !($2 in row) { row[$2] = ++count; name[count] = $2 }
+    { value[row[$2], column[$1]] = $3 }
+    END {
+        print "bytes" head
+        for (r = 1; r <= count; r++) {
+            line = name[r]
+            for (c = 1; c <= columns; c++) line = line " " value[r, c]
+            print line
+        }
+    }' | column -t)
+printf '%s\n%s\n' "$compiler" "$table"
 if [[ ${1:-} == --record ]]; then
-    printf '# Bytes, by firmware/sizes.sh --record; %s\n# %s\n' "$compiler" "$table" >"$record"
+    {
+        printf '# By firmware/sizes.sh --record; %s\n# target figure bytes\n' "$compiler"
+        printf '%s\n' "${rows[@]}"
+    } >"$record"
     echo "recorded in $record"
 fi
 
 [[ -z $panicking ]] || fail "$panicking"
-echo "no panic in any image"
-
-# grown TARGET WHAT NOW THEN
-grown() {
-    (($3 * 100 <= $4 * (100 + growth_percent))) ||
-        fail "$1: $2 grew from $4 to $3 bytes, more than $growth_percent % (--record accepts it)"
-}
+echo "no panic in any image of the queue"
 
 for row in "${rows[@]}"; do
-    read -r target flash queue slot <<<"$row"
-    ((queue <= ram_limit)) || fail "$target: a queue of 16 takes $queue bytes of RAM, the limit is $ram_limit"
-    [[ $target != thumbv6m-none-eabi ]] || ((flash <= flash_goal)) ||
-        echo "$target: the goal of $flash_goal bytes of flash is missed by $((flash - flash_goal))"
-    then=$(grep -s "^$target " "$record") || fail "$record knows no $target (--record writes it)"
-    read -r _ flash_then queue_then slot_then <<<"$then"
-    grown "$target" flash "$flash" "$flash_then"
-    grown "$target" queue "$queue" "$queue_then"
-    grown "$target" slot "$slot" "$slot_then"
+    read -r target figure bytes <<<"$row"
+    case $target.$figure in
+        *.ram.queue-of-16)
+            ((bytes <= ram_limit)) || fail "$target: a queue of 16 takes $bytes bytes of RAM, the limit is $ram_limit"
+            ;;
+        thumbv6m-*.flash.queue)
+            ((bytes <= flash_goal)) ||
+                echo "$target: the goal of $flash_goal bytes of flash is missed by $((bytes - flash_goal))"
+            ;;
+    esac
+    then=$(awk -v target="$target" -v figure="$figure" '$1 == target && $2 == figure { print $3 }' "$record")
+    [[ -n $then ]] || fail "$record knows no $figure of $target (--record writes it)"
+    ((bytes * 100 <= then * (100 + growth_percent))) ||
+        fail "$target: $figure grew from $then to $bytes bytes, more than $growth_percent % (--record accepts it)"
 done

@@ -76,20 +76,24 @@ impl<'c, D> DelayDriver<'c, D> {
 }
 
 impl<D: DelayNs> DelayDriver<'_, D> {
-    /// Releases what is due, and sleeps until the next release if one is pending.
+    /// Releases what is due; if nothing is, sleeps until something is, and releases that.
     pub fn step<C, S>(&mut self, queue: &QueueOver<C, S>) -> Advance<u32>
     where
         C: Clock<Tick = u32>,
         S: Deref<Target = [Slot]>,
     {
         let advance = queue.advance();
-        if let Next::At(at) = advance.next {
-            while let Some((ticks, nanos)) = self.chunk(at) {
-                self.delay.delay_ns(nanos);
-                self.clock.advance(ticks);
-            }
+        let Next::At(at) = advance.next else {
+            return advance;
+        };
+        if advance.released > 0 {
+            return advance;
         }
-        advance
+        while let Some((ticks, nanos)) = self.chunk(at) {
+            self.delay.delay_ns(nanos);
+            self.clock.advance(ticks);
+        }
+        queue.advance()
     }
 
     /// Drives the queue until nobody is in line, and returns how many were released.

@@ -1,6 +1,6 @@
 //! The steps between the last releases, for whoever wants to know how steady they were.
 
-use heapless::history_buf::HistoryBuf;
+use heapless::Deque;
 
 use crate::clock::Word;
 
@@ -24,7 +24,8 @@ use crate::clock::Word;
 /// ```
 #[derive(Debug)]
 pub struct History<W, const K: usize> {
-    releases: HistoryBuf<W, K>,
+    // Not heapless's own history, whose indexing can panic as far as the compiler can tell.
+    releases: Deque<W, K>,
 }
 
 /// Steps between releases, in ticks.
@@ -44,14 +45,18 @@ impl<W: Word, const K: usize> History<W, K> {
     /// An empty history.
     pub const fn new() -> Self {
         Self {
-            releases: HistoryBuf::new(),
+            releases: Deque::new(),
         }
     }
 
     /// Records `released` releases at the reading `now`: what one `advance` did.
     pub fn record(&mut self, now: W, released: usize) {
         for _ in 0..released.min(K) {
-            self.releases.write(now);
+            if self.releases.is_full() {
+                self.releases.pop_front();
+            }
+            // Full it is only when `K` is 0, which remembers nothing.
+            let _ = self.releases.push_back(now);
         }
     }
 
@@ -59,7 +64,7 @@ impl<W: Word, const K: usize> History<W, K> {
     ///
     /// A step longer than half the clock's range can't be told from a short one.
     pub fn steps(&self) -> Option<Steps<W>> {
-        let mut readings = self.releases.oldest_ordered().copied();
+        let mut readings = self.releases.iter().copied();
         let mut before = readings.next()?;
         let (mut count, mut sum) = (0, W::ZERO);
         let mut range: Option<(W, W)> = None;

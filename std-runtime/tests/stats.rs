@@ -102,6 +102,20 @@ fn intervals_are_those_of_releases_that_somebody_waited_for() {
 }
 
 #[test]
+fn the_first_release_ends_no_interval() {
+    let (queue, clock) = queue();
+    queue.hold_for(ms(1)).unwrap();
+    let line = [queue.enqueue().unwrap(), queue.enqueue().unwrap()];
+    clock.advance(MS);
+    assert_eq!(queue.advance().released, 1);
+    assert_eq!(queue.stats().intervals, None);
+    clock.advance(10 * MS);
+    assert_eq!(queue.advance().released, 1);
+    assert_eq!(queue.stats().intervals.unwrap().count, 1);
+    drop(line);
+}
+
+#[test]
 fn waits_are_counted_from_the_place_to_the_look_at_the_release() {
     let (queue, clock) = queue();
     queue.enqueue().unwrap().wait().unwrap(); // at once

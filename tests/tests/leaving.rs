@@ -1,4 +1,5 @@
 //! Leaving the line, and giving back a permit, told apart: what `Waiter::leave` and `Waiter::give_back` answer.
+#![allow(clippy::unwrap_used)]
 
 use apiqueue_core::{Left, ManualClock, Queue, Rate, Status};
 
