@@ -115,6 +115,7 @@
 #[cfg(feature = "stepped")]
 pub mod stepped;
 
+mod adaptive;
 mod advance;
 mod atomic;
 mod bell;
@@ -138,6 +139,7 @@ mod tail;
 mod turn;
 mod waiter;
 
+pub use adaptive::{Aimd, Bounds, Change, Constants, Controller, Cubic, Outcome, SettingError};
 pub use advance::{Advance, Next};
 pub use clock::{Clock, Tick, Word, WordOf};
 pub use error::{CapacityError, Closed, EnqueueError, HoldError, TryAcquireError};
