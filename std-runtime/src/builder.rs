@@ -8,7 +8,7 @@ use apiqueue_core::{Clock, Slot};
 
 use crate::clock::Timebase;
 use crate::error::{RateError, StartError};
-use crate::queue::{ApiQueue, Parts};
+use crate::queue::ApiQueue;
 use crate::rate::Rate;
 
 /// The largest capacity: 2<sup>24</sup> places, 400 MB of them.
@@ -169,6 +169,16 @@ impl Builder {
             manual: self.manual,
         })
     }
+}
+
+/// What a queue is made of, checked.
+pub(crate) struct Parts {
+    pub(crate) rate: Rate,
+    pub(crate) clock: Timebase,
+    pub(crate) slots: Box<[Slot]>,
+    pub(crate) name: String,
+    pub(crate) spin: Duration,
+    pub(crate) manual: bool,
 }
 
 impl Builder {

@@ -39,6 +39,7 @@
 //! | when the line is full | [`enqueue`](ApiQueue::enqueue) says so at once; [`enqueue_wait`](ApiQueue::enqueue_wait), [`enqueue_wait_timeout`](ApiQueue::enqueue_wait_timeout) and [`enqueue_async`](ApiQueue::enqueue_async) wait for a place, in order |
 //! | now or not at all | [`try_acquire`](ApiQueue::try_acquire) |
 //! | the server said `Retry-After` | [`hold_for`](ApiQueue::hold_for), [`resume`](ApiQueue::resume) |
+//! | nobody has told the limit | [`apply`](ApiQueue::apply), with a controller of the core |
 //! | the limit has changed | [`set_rate`](ApiQueue::set_rate), for those in line too |
 //! | the call was not needed after all | [`give_back`](Waiter::give_back) |
 //! | the end | [`stop`](ApiQueue::stop), [`stop_async`](ApiQueue::stop_async) |
@@ -77,6 +78,7 @@
 #![forbid(unsafe_code)]
 
 mod builder;
+mod by_hand;
 mod clock;
 #[cfg(feature = "quanta")]
 mod cycle;
@@ -105,6 +107,7 @@ mod waiter;
 
 pub use apiqueue_core::{self as core, Closed, EnqueueError, Status};
 pub use builder::Builder;
+pub use by_hand::{Advance, Next};
 pub use clock::MonotonicClock;
 #[cfg(feature = "quanta")]
 pub use cycle::CycleClock;
@@ -112,7 +115,7 @@ pub use cycle::CycleClock;
 pub use delay::StdDelay;
 pub use enqueue::Enqueue;
 pub use error::{HoldError, RateError, StartError, TryAcquireError, WaitError};
-pub use queue::{Advance, ApiQueue, Next};
+pub use queue::ApiQueue;
 pub use rate::Rate;
 #[cfg(feature = "toml")]
 pub use registry::FileError;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use apiqueue_core::{Closed, EnqueueError, Slot, Word};
+use apiqueue_core::{Closed, EnqueueError, Word};
 
-use crate::builder::Builder;
-use crate::clock::{MonotonicClock, Timebase};
+use crate::builder::{Builder, Parts};
+use crate::by_hand::{Advance, Next};
 use crate::driver;
 use crate::enqueue::Enqueue;
 use crate::error::{HoldError, StartError, TryAcquireError, WaitError};
@@ -225,6 +225,33 @@ impl ApiQueue {
         self.line.queue.set_rate(rate.ticks());
     }
 
+    /// Does what a controller of the core says after a call: sets the rate, holds, or neither. Its readings are those of
+    /// the queue's clock, which is [`MonotonicClock`](crate::MonotonicClock) by default.
+    ///
+    /// ```
+    /// use apiqueue::core::{Bounds, Clock, Constants, Controller, Cubic, Outcome};
+    /// use apiqueue::{ApiQueue, MonotonicClock, Rate};
+    ///
+    /// let start = Rate::per_second(100)?;
+    /// let queue = ApiQueue::builder().rate(start).start()?;
+    /// let (slowest, fastest) = (Rate::per_second(1)?, Rate::per_second(1000)?);
+    /// let bounds = Bounds::new(slowest.into(), fastest.into(), 1_000_000_000)?;
+    /// let mut controller = Cubic::new(bounds, start.into(), Constants::CALM)?;
+    ///
+    /// queue.enqueue()?.wait()?;
+    /// let released = MonotonicClock.now();
+    /// // … the call, which is throttled …
+    /// queue.apply(controller.outcome(MonotonicClock.now(), released, Outcome::Throttled));
+    /// assert!(queue.rate().interval() > start.interval());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn apply(&self, change: apiqueue_core::Change<u64>) {
+        if let Some(rate) = change.rate {
+            telemetry::changed(&self.line.name, "rate set", &Rate::from(rate));
+        }
+        change.apply(&self.line.queue);
+    }
+
     /// Releases nobody for `duration`, those already queued included: what a server asks for with `Retry-After`. Only
     /// extends a hold. From its end on releases are evenly spaced: a hold spends the burst.
     ///
@@ -369,27 +396,12 @@ impl ApiQueue {
                 continue;
             };
             released += advanced.released;
-            let next = match advanced.next {
-                apiqueue_core::Next::At(at) => match MonotonicClock.instant(at) {
-                    Some(at) => Next::At(at),
-                    None => Next::OnEnqueue,
-                },
-                apiqueue_core::Next::OnEnqueue => Next::OnEnqueue,
-                apiqueue_core::Next::Closed => Next::Closed,
+            return Advance {
+                released,
+                next: Next::of(advanced.next),
             };
-            return Advance { released, next };
         }
     }
-}
-
-/// What a queue is made of, checked.
-pub(crate) struct Parts {
-    pub(crate) rate: Rate,
-    pub(crate) clock: Timebase,
-    pub(crate) slots: Box<[Slot]>,
-    pub(crate) name: String,
-    pub(crate) spin: Duration,
-    pub(crate) manual: bool,
 }
 
 impl fmt::Debug for ApiQueue {
@@ -402,25 +414,4 @@ impl fmt::Debug for ApiQueue {
             .field("closed", &self.is_closed())
             .finish()
     }
-}
-
-/// What a call of [`ApiQueue::advance`] did, and when the next is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "it says when to call `advance` again"]
-pub struct Advance {
-    /// How many waiters this call released.
-    pub released: usize,
-    /// When to call again.
-    pub next: Next,
-}
-
-/// When `advance` has something to do again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// At this instant.
-    At(Instant),
-    /// When something is enqueued.
-    OnEnqueue,
-    /// Never: the queue is closed, or draining and empty.
-    Closed,
 }

@@ -119,6 +119,13 @@ impl From<Ticks> for Rate {
     }
 }
 
+impl From<Rate> for Ticks {
+    /// In nanoseconds, as the core's controllers take it.
+    fn from(rate: Rate) -> Self {
+        rate.0
+    }
+}
+
 impl fmt::Debug for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rate")

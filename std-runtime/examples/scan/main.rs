@@ -1,14 +1,15 @@
 //! The story that this project exists for: a scanner of many threads calls an API that throttles the whole account.
 //!
 //! `cargo run --release --example scan` starts a throttling HTTP endpoint on loopback (token buckets of EC2's shape) and
-//! scans it three times: with the usual retries and backoff, with a delay on every call, and through a queue. Somebody
-//! else on the account makes a call now and then: the queue's row shows that nobody was throttled, and the fastest scan
-//! that can be said of. `--help` tells the rest.
+//! scans it four times: with the usual retries and backoff, with a delay on every call, through a queue, and through one
+//! that has to find the rate. Somebody else on the account makes a call now and then: the queue's row shows that nobody was
+//! throttled, and the fastest scan that can be said of. `--help` tells the rest.
 //!
 //! `modes` is where the ways to behave differ, `run` is one of them from start to end; `scanner` and `bystander` are the
 //! account's callers, through `client`; `endpoint` is what they call, `bucket` and `limits` what it allows; `tally`,
 //! `progress`, `report` and `picture` show it; `options` and `interrupt` are the user's.
 
+mod adaptive;
 mod bucket;
 mod bystander;
 mod client;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use apiqueue::{ApiQueue, Stop};
 use clap::ValueEnum;
 
-use crate::client::{Failure, Service};
+use crate::adaptive::Adaptive;
+use crate::client::{Answer, Failure, Service};
 use crate::interrupt::End;
 use crate::options::{OTHER_SERVICES, Options};
 
@@ -19,12 +20,17 @@ pub(crate) enum Mode {
     Latency,
     /// Puts EC2 calls through a queue
     Queue,
+    /// The same with a rate that is not known: it starts four times too high, and follows the answers
+    Adaptive,
 }
 
 /// What a mode does around the scanner's calls.
 pub(crate) trait Pace: Sync {
     /// Waits until a call to `service` may be made. Returns early when the end has come.
     fn before(&self, service: Service) -> Result<(), Failure>;
+
+    /// An EC2 call that was let go at the reading `released` of the monotonic clock was answered.
+    fn after(&self, _released: u64, _answer: Answer) {}
 
     /// How many calls wait in line.
     fn depth(&self) -> usize {
@@ -41,6 +47,7 @@ impl Mode {
             Self::Retry => "retry",
             Self::Latency => "latency",
             Self::Queue => "queue",
+            Self::Adaptive => "adaptive",
         }
     }
 
@@ -60,6 +67,7 @@ impl Mode {
                     .start()?,
                 end: end.clone(),
             }),
+            Self::Adaptive => Box::new(Adaptive::new(options, end)?),
         })
     }
 
@@ -67,7 +75,7 @@ impl Mode {
     pub(crate) fn ideal(self, options: &Options) -> f64 {
         let calls_after = |first: u32| f64::from(options.calls.saturating_sub(first));
         match self {
-            Self::Retry => calls_after(options.bucket) / options.refill(),
+            Self::Retry | Self::Adaptive => calls_after(options.bucket) / options.refill(),
             Self::Latency => {
                 let calls = calls_after(0) * (1 + OTHER_SERVICES.len()) as f64;
                 calls * options.delay().as_secs_f64() / f64::from(options.threads)
@@ -104,17 +112,7 @@ struct Queued {
 
 impl Pace for Queued {
     fn before(&self, service: Service) -> Result<(), Failure> {
-        if let Service::Other(_) = service {
-            return Ok(());
-        }
-        let released = self.ec2.enqueue().map(|waiter| waiter.wait());
-        match released {
-            Ok(Ok(())) => Ok(()),
-            // Closed, since the end has come.
-            _ if self.end.is_raised() => Ok(()),
-            Ok(Err(why)) => Err(why.into()),
-            Err(why) => Err(why.into()),
-        }
+        pass(&self.ec2, service, &self.end)
     }
 
     fn depth(&self) -> usize {
@@ -123,5 +121,20 @@ impl Pace for Queued {
 
     fn stop(&self) {
         self.ec2.stop(Stop::Now);
+    }
+}
+
+/// Lets a call to EC2 wait its turn in `queue`.
+pub(crate) fn pass(queue: &ApiQueue, service: Service, end: &End) -> Result<(), Failure> {
+    if let Service::Other(_) = service {
+        return Ok(());
+    }
+    let released = queue.enqueue().map(|waiter| waiter.wait());
+    match released {
+        Ok(Ok(())) => Ok(()),
+        // Closed, since the end has come.
+        _ if end.is_raised() => Ok(()),
+        Ok(Err(why)) => Err(why.into()),
+        Err(why) => Err(why.into()),
     }
 }

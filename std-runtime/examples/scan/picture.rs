@@ -35,6 +35,7 @@ fn color(mode: Mode) -> RGBColor {
         Mode::Retry => RGBColor(0xd5, 0x5e, 0x00),
         Mode::Latency => RGBColor(0x00, 0x72, 0xb2),
         Mode::Queue => RGBColor(0x00, 0x9e, 0x73),
+        Mode::Adaptive => RGBColor(0xcc, 0x79, 0xa7),
     }
 }
 

@@ -4,6 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use apiqueue::MonotonicClock;
+use apiqueue::core::Clock;
+
 use crate::client::{Answer, Client, Failure, Service};
 use crate::interrupt::End;
 use crate::modes::Pace;
@@ -71,6 +74,7 @@ impl Scanner<'_> {
             if self.end.is_raised() {
                 break;
             }
+            let released = MonotonicClock.now();
             let answer = match self.client.call(service) {
                 // Nobody asks any more how a last call went.
                 Err(_) if self.end.is_raised() => break,
@@ -78,6 +82,7 @@ impl Scanner<'_> {
             };
             if let Service::Ec2(_) = service {
                 self.tally.answered(answer);
+                self.pace.after(released, answer);
             }
             if answer == Answer::Done {
                 return Ok(true);
