@@ -1,5 +1,6 @@
 //! The end of a queue, and who waits for it.
 
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Poll, Waker};
@@ -21,7 +22,8 @@ impl End {
         if !self.reached.swap(true, Ordering::SeqCst) {
             let wakers = std::mem::take(&mut *self.wakers());
             for waker in wakers {
-                waker.wake();
+                // One that panics keeps nobody else from hearing of the end.
+                let _ = panic::catch_unwind(AssertUnwindSafe(|| waker.wake()));
             }
         }
     }

@@ -1,5 +1,5 @@
 //! How a queue ends.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::panic, clippy::unwrap_used)]
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -229,4 +229,32 @@ fn those_who_left_before_the_stop_are_not_counted_as_abandoned() {
     drop(waiters);
     let report = queue.stop(Stop::Now);
     assert_eq!((report.released, report.abandoned), (0, 6));
+}
+
+/// Whoever awaits the end of a drain may have a waker that panics: the driver, and those who wait for the same end, go on.
+#[test]
+fn a_waker_of_an_async_stop_that_panics_holds_up_nobody() {
+    struct Panics;
+    impl std::task::Wake for Panics {
+        fn wake(self: std::sync::Arc<Self>) {
+            panic!("on purpose");
+        }
+    }
+    let queue = every(5);
+    queue.enqueue().unwrap().wait().unwrap();
+    let last = queue.enqueue().unwrap();
+    let timeout = Duration::from_secs(60);
+    let mut panics = Box::pin(queue.stop_async(Stop::Drain { timeout }));
+    let waker = std::task::Waker::from(std::sync::Arc::new(Panics));
+    let polled = panics
+        .as_mut()
+        .poll(&mut std::task::Context::from_waker(&waker));
+    assert!(polled.is_pending());
+    let report = futures_lite::future::block_on(queue.stop_async(Stop::Drain { timeout }));
+    assert_eq!(report.abandoned, 0);
+    last.wait().unwrap();
+    let other = every(1);
+    for _ in 0..3 {
+        other.enqueue().unwrap().wait().unwrap();
+    }
 }
