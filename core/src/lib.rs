@@ -41,6 +41,7 @@
 //! | a timer interrupt or a scheduler's loop | [`advance`](QueueOver::advance), at [`Advance::next`] or at every tick |
 //! | a driver that sleeps | [`advance_with`](QueueOver::advance_with) its waker |
 //! | told to come back later by a server | [`hold_until`](QueueOver::hold_until) |
+//! | ignorant of the server's limit | a [`Controller`], [`Aimd`] or [`Cubic`], after each call |
 //! | in need of the pacing alone | [`Schedule`] |
 //!
 //! # Promises
