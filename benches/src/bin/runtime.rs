@@ -244,11 +244,11 @@ fn many_queues(time: Duration, shortest: Duration) {
     thread::sleep(time);
     let used = (cpu() - before).as_secs_f64() / time.as_secs_f64();
     let released = count() - first;
-    println!("{QUEUES} queues, one driver thread, {time:?}");
     println!(
-        "  {released} releases, {:.1} % of one core (limit 5)",
-        100.0 * used
+        "{QUEUES} queues on the driver's thread, a release each {shortest:?} to {:?}, for {time:?}",
+        2 * shortest
     );
+    println!("  {released} releases, {:.1} % of one core", 100.0 * used);
     assert!(
         line.iter()
             .flatten()
