@@ -106,6 +106,28 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
         Advance { released, next }
     }
 
+    /// Releases the first in line now, whatever the schedule says: for a queue whose permits come from elsewhere, as from a
+    /// limit that several queues share. Its own schedule should then let nothing go by itself: a hold without an end does.
+    /// False when nobody is in line or the queue is closed.
+    ///
+    /// Exact only where one caller at a time grants, and nothing else releases: then of `n` calls that say true exactly `n`
+    /// permits were used, by those released and not given back.
+    ///
+    /// # Panics
+    /// Only if a waker does; the waiter is released then.
+    pub fn grant(&self) -> bool {
+        loop {
+            let turn = self.free_turn();
+            let tail = self.tail();
+            if tail & CLOSED != 0 || turn & TICKET == tail & TICKET {
+                return false;
+            }
+            if !self.pass_over(turn) && self.release_for_good(turn) {
+                return true;
+            }
+        }
+    }
+
     /// Takes a permit now or not at all. Never overtakes a waiter.
     ///
     /// # Errors

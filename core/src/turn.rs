@@ -121,6 +121,22 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
             .map_or(Completed::Nothing, |turn| self.complete(turn))
     }
 
+    /// [`release_head`](Self::release_head), and says whether the release came about, here or with whoever helped.
+    pub(crate) fn release_for_good(&self, turn: usize) -> bool {
+        let Some(begun) = self.begin(turn, RELEASING) else {
+            return false;
+        };
+        if let Completed::Released(waker) = self.complete(begun) {
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+            return true;
+        }
+        // Ordering: Acquire, as for every look at the turn. A release flips the bit once, and giving its permit back flips it
+        // again; a waiter that had left flips nothing.
+        (self.head.load(Ordering::Acquire) ^ begun) & TURN != 0
+    }
+
     /// `FREE → TAKING`, then all that follows. Says whether this call took the permit.
     pub(crate) fn take(&self, turn: usize) -> bool {
         self.begin(turn, TAKING)

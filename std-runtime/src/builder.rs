@@ -40,6 +40,7 @@ pub struct Builder {
     capacity: usize,
     name: String,
     manual: bool,
+    granted: bool,
     spin: Duration,
     clock: Option<Arc<dyn Clock<Tick = u64> + Send + Sync>>,
 }
@@ -53,6 +54,7 @@ impl Default for Builder {
             capacity: DEFAULT_CAPACITY,
             name: String::new(),
             manual: false,
+            granted: false,
             spin: Duration::ZERO,
             clock: None,
         }
@@ -111,6 +113,17 @@ impl Builder {
         self
     }
 
+    /// Releases nobody by itself: permits come from elsewhere, through [`ApiQueue::grant`]. For those who pace several queues,
+    /// or processes, by one schedule.
+    ///
+    /// Rate, hold and clock pace nothing then, and no thread is started. Whoever grants finds out by
+    /// [`advance_with`](ApiQueue::advance_with) that somebody has come to an empty line, and calls it after granting, so
+    /// that a drain is noticed to be over; [`ApiQueue::take_returned`] says what came back.
+    pub fn granted(mut self) -> Self {
+        self.granted = true;
+        self
+    }
+
     /// Has the driver stay awake for the last stretch before each release of this queue (default 0: it sleeps until the
     /// release is due, and is late by the system's wake-up, some tens of microseconds). Costs one core for that part of
     /// each interval, at most 10 ms of it. No promise: what the system does with the thread meanwhile is its own affair.
@@ -162,7 +175,11 @@ impl Builder {
         }
         ApiQueue::start(Parts {
             rate,
-            clock: self.clock.map_or(Timebase::System, Timebase::Own),
+            clock: if self.granted {
+                Timebase::standing()
+            } else {
+                self.clock.map_or(Timebase::System, Timebase::Own)
+            },
             slots: slots(self.capacity)?,
             name: self.name,
             spin: self.spin,
@@ -201,6 +218,7 @@ impl fmt::Debug for Builder {
             .field("capacity", &self.capacity)
             .field("name", &self.name)
             .field("manual", &self.manual)
+            .field("granted", &self.granted)
             .field("spin", &self.spin)
             .finish_non_exhaustive()
     }

@@ -1,6 +1,7 @@
 //! The clocks that queues are paced by: the system's, or the user's own. Readings are nanoseconds.
 
 use std::fmt;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -52,7 +53,14 @@ fn origin() -> Instant {
 pub(crate) enum Timebase {
     System,
     Own(Arc<dyn Clock<Tick = u64> + Send + Sync>),
+    /// A clock that stands before the end of the queue's hold, so that nothing is ever due: permits are granted. Counts
+    /// those that came back.
+    Standing(AtomicUsize),
 }
+
+/// What the standing clock reads, and until when the queue is held.
+const STANDS_AT: u64 = 0;
+pub(crate) const HELD_UNTIL: u64 = 1;
 
 impl Timebase {
     pub(crate) fn is_own(&self) -> bool {
@@ -71,6 +79,7 @@ impl Timebase {
         match self {
             Self::System => MonotonicClock.instant(at),
             Self::Own(_) => Instant::now().checked_add(self.until(at)),
+            Self::Standing(_) => None,
         }
     }
 
@@ -81,6 +90,15 @@ impl Timebase {
             Self::Own(_) => u64::try_from(self.until(at).as_nanos())
                 .unwrap_or(u64::MAX)
                 .saturating_add(MonotonicClock.now()),
+            Self::Standing(_) => u64::MAX,
+        }
+    }
+
+    /// A reading for measuring how long something took.
+    pub(crate) fn stopwatch(&self) -> u64 {
+        match self {
+            Self::System | Self::Standing(_) => MonotonicClock.now(),
+            Self::Own(clock) => clock.now(),
         }
     }
 }
@@ -92,6 +110,7 @@ impl Clock for Timebase {
         match self {
             Self::System => MonotonicClock.now(),
             Self::Own(clock) => clock.now(),
+            Self::Standing(_) => STANDS_AT,
         }
     }
 }
@@ -101,6 +120,7 @@ impl fmt::Debug for Timebase {
         f.write_str(match self {
             Self::System => "System",
             Self::Own(_) => "Own",
+            Self::Standing(_) => "Standing",
         })
     }
 }

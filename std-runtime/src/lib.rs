@@ -42,6 +42,7 @@
 //! | nobody has told the limit | [`apply`](ApiQueue::apply), with a controller of the core |
 //! | the limit has changed | [`set_rate`](ApiQueue::set_rate), for those in line too |
 //! | the call was not needed after all | [`give_back`](Waiter::give_back) |
+//! | permits come from elsewhere | [`Builder::granted`], [`grant`](ApiQueue::grant) |
 //! | the end | [`stop`](ApiQueue::stop), [`stop_async`](ApiQueue::stop_async) |
 //! | how is it doing? | [`stats`](ApiQueue::stats) |
 //!
@@ -88,6 +89,7 @@ mod driver;
 mod end;
 mod enqueue;
 mod error;
+mod granted;
 mod handover;
 mod line;
 mod lobby;

@@ -89,8 +89,9 @@ impl Line {
         Ok(waiter)
     }
 
+    /// For measuring how long something took.
     pub(crate) fn now(&self) -> u64 {
-        self.queue.clock().now()
+        self.queue.clock().stopwatch()
     }
 
     /// `advance`, counted. With `waker`, that is left to be called when there is something to do again.

@@ -9,6 +9,7 @@ use apiqueue_core::{Closed, EnqueueError, Word};
 
 use crate::builder::{Builder, Parts};
 use crate::by_hand::{Advance, Next};
+use crate::clock::HELD_UNTIL;
 use crate::driver;
 use crate::enqueue::Enqueue;
 use crate::error::{HoldError, StartError, TryAcquireError, WaitError};
@@ -49,6 +50,10 @@ impl ApiQueue {
         Builder::default()
     }
 
+    pub(crate) fn line(&self) -> &Arc<Line> {
+        &self.line
+    }
+
     /// Takes everything that the builder has checked.
     pub(crate) fn start(parts: Parts) -> Result<Self, StartError> {
         let queue = Queue::over(parts.clock, parts.rate.ticks(), parts.slots).map_err(|why| {
@@ -58,7 +63,10 @@ impl ApiQueue {
             }
         })?;
         let line = Arc::new(Line::new(queue, parts.name, parts.spin));
-        if !parts.manual {
+        if line.is_granted() {
+            // Never an error: it is one tick away.
+            let _ = line.queue.hold_until(HELD_UNTIL);
+        } else if !parts.manual {
             driver::attach(&line).map_err(StartError::Thread)?;
         }
         Ok(Self { line })
@@ -273,7 +281,10 @@ impl ApiQueue {
     /// Ends a hold now.
     pub fn resume(&self) {
         telemetry::changed(&self.line.name, "resumed", &());
-        self.line.queue.resume();
+        // A granted queue's own hold has no end.
+        if !self.line.is_granted() {
+            self.line.queue.resume();
+        }
     }
 
     /// How many places of the line are taken. A waiter that has left counts until the head passes its place.

@@ -47,7 +47,7 @@ pub(crate) fn stop(line: &Arc<Line>, how: Stop) -> StopReport {
     let stopping = Stopping::begin(line, how);
     if let Stop::Drain { timeout } = how {
         let until = Instant::now().checked_add(timeout);
-        if line.is_driven() && !driver::is_current_thread() {
+        if (line.is_driven() || line.is_granted()) && !driver::is_current_thread() {
             seat::block_on(until, |waker| line.end.poll(waker));
         } else {
             drive_to_the_end(line, until);

@@ -189,7 +189,7 @@ impl Waiter {
     pub fn give_back(mut self) -> bool {
         let given = self.core.give_back();
         if given {
-            self.line().meter.cancelled();
+            self.line().gave_back();
         }
         given
     }
@@ -224,7 +224,7 @@ impl Future for Waiter {
 impl Drop for Waiter {
     fn drop(&mut self) {
         if self.leave() == Left::Released && self.core.give_back() {
-            self.line().meter.cancelled();
+            self.line().gave_back();
         }
     }
 }
