@@ -19,7 +19,7 @@ use crate::slot::Slot;
 use crate::storage::spare;
 
 /// Tickets stand above this many bits, in the turn's word and in the tail's.
-pub(crate) const TICKET_SHIFT: u32 = if usize::BITS >= 64 { 16 } else { 6 };
+pub(crate) const TICKET_SHIFT: u32 = if usize::BITS >= 64 { 20 } else { 8 };
 pub(crate) const TICKET: usize = !((1 << TICKET_SHIFT) - 1);
 /// One ticket.
 pub(crate) const ONE: usize = 1 << TICKET_SHIFT;

@@ -10,7 +10,7 @@
 //!   FREE ──► RELEASING ──► slot: WAITING → next lap ──► last: spent ──► FREE, ticket + 1, TURN flipped
 //!     │           └──────► slot: CANCELLED ───────────────────────────► FREE, ticket + 1
 //!     │           └──────► slot: CLOSED ──────────────────────────────► FREE
-//!     ├──► TAKING  (try_acquire) ───────────────────────► last: spent ──► FREE, TURN flipped
+//!     ├──► TAKING  (try_acquire) ───────────────────────► last: spent ──► FREE, TURN flipped, version + 1
 //!     ├──► GIVING  (a released waiter left unseen) ───► last: unspent ─► FREE, TURN flipped
 //!     ├──► FREE, ticket + 1      the head's waiter has left
 //!     └──► FREE, version + 1     the rate, the hold or the door has changed
@@ -32,9 +32,9 @@
 //! uses up is computed from a reading taken *after* the release: a driver that was suspended between looking at the
 //! clock and releasing makes the schedule later, never earlier.
 //!
-//! The version counts modulo 2¹² (2² on 32-bit targets) and the ticket modulo 2⁴⁸ (2²⁶): a thread would have to stop
-//! between a load and its compare-and-swap while exactly so many changes of rate or hold are made and nothing is released,
-//! or exactly so many waiters pass, for its swap to succeed wrongly.
+//! The version counts modulo 2¹⁶ (2⁴ on 32-bit targets) and the ticket modulo 2⁴⁴ (2²⁴): a thread would have to stop
+//! between a load and its compare-and-swap while exactly so many permits are taken or changes of rate or hold made and
+//! nothing is released, or exactly so many waiters pass, for its swap to succeed wrongly.
 
 use core::task::Waker;
 
@@ -73,6 +73,11 @@ pub(crate) enum Completed {
     Released(Option<Waker>),
     /// Someone else did, or there was nobody to release.
     Nothing,
+}
+
+/// The turn without a ticket passed or a bit lost, and yet another word.
+fn next_version(turn: usize) -> usize {
+    (turn & !VERSION) | (turn.wrapping_add(1 << VERSION_SHIFT) & VERSION)
 }
 
 impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
@@ -169,8 +174,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
     pub(crate) fn bump(&self) {
         loop {
             let turn = self.free_turn();
-            let version = turn.wrapping_add(1 << VERSION_SHIFT) & VERSION;
-            if self.swap(turn, (turn & !VERSION) | version | SPENT_ELSE) {
+            if self.swap(turn, next_version(turn) | SPENT_ELSE) {
                 return;
             }
         }
@@ -219,7 +223,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
             }
             TAKING => {
                 self.spend(turn);
-                self.swap(turn, done | SPENT_ELSE);
+                self.swap(turn, next_version(done) | SPENT_ELSE);
                 Completed::Nothing
             }
             _ => {

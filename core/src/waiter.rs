@@ -27,7 +27,7 @@ use private::Sealed;
 ///
 /// A waiter that is leaked costs its own turn, nothing else.
 ///
-/// On 32-bit targets look at a released waiter before 2<sup>26</sup> later ones have been released: the ring's laps
+/// On 32-bit targets look at a released waiter before 2<sup>24</sup> later ones have been released: the ring's laps
 /// repeat then.
 #[derive(Debug)]
 #[must_use = "dropping a waiter leaves the line"]

@@ -152,3 +152,33 @@ fn a_handler_may_enqueue_poll_and_leave_while_main_drives() {
         }
     }
 }
+
+/// A turn's word must not come back to what a thread saw that stopped between its look at the clock and its claim.
+#[test]
+fn a_permit_taken_late_is_not_one_that_others_took_meanwhile() {
+    for passes in 1..=9 {
+        for at in 0.. {
+            let (queue, clock) = line();
+            queue.try_acquire().unwrap();
+            clock.advance(INTERVAL);
+            let taken = Rc::new(Cell::new(0));
+            let count = taken.clone();
+            let handler = move || {
+                for pass in 0..passes {
+                    clock.advance(if pass == 0 { 0 } else { INTERVAL });
+                    count.set(count.get() + u32::from(queue.try_acquire().is_ok()));
+                }
+            };
+            let mut late = false;
+            let hit = interrupted(at, false, handler, || late = queue.try_acquire().is_ok());
+            let all = taken.get() + u32::from(late);
+            assert!(
+                all <= passes,
+                "step {at}: {all} permits in {passes} intervals"
+            );
+            if !hit {
+                break;
+            }
+        }
+    }
+}
