@@ -10,6 +10,7 @@ use crate::ring::{QueueOver, TICKET};
 use crate::slot::Slot;
 use crate::tail::{CLOSED, DRAINING, IDLE};
 use crate::turn::{Completed, Ready};
+use crate::weight::{Weighing, extra_of};
 
 /// What a call of `advance` did, and when the next is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub enum Next<T> {
     Closed,
 }
 
-impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
+impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     /// Releases the waiters that are due, and says when to call again.
     ///
     /// At most `capacity` of them in one call. A waiter's waker is called after every step of its release is done.
@@ -86,15 +87,16 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
                 }
                 continue;
             }
-            if self.pass_over(turn) {
+            if self.weigh(tail) || self.pass_over(turn) {
                 continue;
             }
-            match self.ready() {
+            let extra = extra_of::<K>(self.key(turn & TICKET));
+            match self.ready(extra) {
                 Ready::At(at) => break Next::At(C::Tick::from_word(at)),
                 Ready::Again => {}
                 Ready::Now if released >= self.capacity() => break Next::At(self.clock.now()),
                 Ready::Now => {
-                    if let Completed::Released(waker) = self.release_head(turn) {
+                    if let Completed::Released(waker) = self.release_head(turn, extra) {
                         released += 1;
                         if let Some(waker) = waker {
                             waker.wake();
@@ -122,7 +124,10 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
             if tail & CLOSED != 0 || turn & TICKET == tail & TICKET {
                 return false;
             }
-            if !self.pass_over(turn) && self.release_for_good(turn) {
+            if self.weigh(tail) || self.pass_over(turn) {
+                continue;
+            }
+            if self.release_for_good(turn, extra_of::<K>(self.key(turn & TICKET))) {
                 return true;
             }
         }
@@ -147,7 +152,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
             }
             // If `take` succeeds, the turn was free all the time between, so at the look at the tail the queue was
             // empty and the permit free: that is when this call took effect.
-            match self.ready() {
+            match self.ready(0) {
                 Ready::Now if self.take(turn) => return Ok(()),
                 Ready::At(at) => {
                     return Err(TryAcquireError::NotYet {

@@ -13,7 +13,7 @@ pub(crate) use portable_atomic::{AtomicU8, AtomicU32, AtomicUsize};
 pub(crate) use portable_atomic::AtomicU64;
 
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
+pub(crate) use crate::modelled::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
 
 #[cfg(feature = "stepped")]
 pub(crate) use crate::stepped::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize};

@@ -14,6 +14,13 @@ pub enum EnqueueError {
     },
     /// The queue is closed or draining.
     Closed,
+    /// It would cost no permits, or more than can gather.
+    Weight {
+        /// The permits asked for.
+        weight: usize,
+        /// The most: the burst, up to [`MAX_WEIGHT`](crate::MAX_WEIGHT); 1 in a queue that is not weighted.
+        max: usize,
+    },
 }
 
 impl fmt::Display for EnqueueError {
@@ -23,11 +30,35 @@ impl fmt::Display for EnqueueError {
                 write!(f, "all {capacity} places of the queue are taken")
             }
             Self::Closed => f.write_str("the queue is closed"),
+            Self::Weight { weight, max } => {
+                write!(
+                    f,
+                    "a weight of {weight} permits is not in 1..={max}, the burst"
+                )
+            }
         }
     }
 }
 
 impl Error for EnqueueError {}
+
+/// More was charged than the next release can be put off for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChargeError {
+    /// The permits asked for.
+    pub permits: usize,
+    /// The most that can be charged at this moment.
+    pub max: usize,
+}
+
+impl fmt::Display for ChargeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { permits, max } = self;
+        write!(f, "a charge of {permits} permits is not in 0..={max}")
+    }
+}
+
+impl Error for ChargeError {}
 
 /// Why there was no permit right now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

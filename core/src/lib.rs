@@ -120,6 +120,7 @@ mod adaptive;
 mod advance;
 mod atomic;
 mod bell;
+mod charge;
 mod clock;
 mod error;
 #[cfg(all(feature = "embedded-hal", not(loom)))]
@@ -127,6 +128,8 @@ mod hal;
 #[cfg(feature = "heapless")]
 mod history;
 mod manual;
+#[cfg(loom)]
+mod modelled;
 #[cfg(feature = "heapless")]
 mod named;
 mod pace;
@@ -139,11 +142,13 @@ mod storage;
 mod tail;
 mod turn;
 mod waiter;
+mod weight;
+mod weighted;
 
 pub use adaptive::{Aimd, Bounds, Change, Constants, Controller, Cubic, Outcome, SettingError};
 pub use advance::{Advance, Next};
 pub use clock::{Clock, Tick, Word, WordOf};
-pub use error::{CapacityError, Closed, EnqueueError, HoldError, TryAcquireError};
+pub use error::{CapacityError, ChargeError, Closed, EnqueueError, HoldError, TryAcquireError};
 #[cfg(all(feature = "embedded-hal", not(loom)))]
 pub use hal::DelayDriver;
 #[cfg(feature = "heapless")]
@@ -157,3 +162,5 @@ pub use schedule::{Due, Schedule};
 pub use slot::{Slot, Status};
 pub use storage::{Inline, slots};
 pub use waiter::{Left, Line, Waiter};
+pub use weight::{MAX_WEIGHT, Single, Weighing, Weighted};
+pub use weighted::WeightedQueue;

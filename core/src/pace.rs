@@ -68,21 +68,27 @@ impl<W: Word> Pace<W> {
         }
     }
 
-    /// Uses up a slot for a release at `now`.
+    /// Uses up a slot for a release at `now`, and `extra` more.
     ///
     /// By the rate as it is now. Where the rate was made slower between the decision and this, the slot may lie in the
     /// future: the next release then comes up to one new interval later than it might, never earlier.
-    pub(crate) fn spend(&self, view: &Schedule<W>, now: W) -> bool {
-        self.replace(view.last, mark(view.spent(stamp(now)), !turn_of(view)))
+    pub(crate) fn spend(&self, view: &Schedule<W>, now: W, extra: usize) -> bool {
+        let spent = view.spent(stamp(now)).plus(view.steps(extra));
+        self.replace(view.last, mark(spent, !turn_of(view)))
     }
 
     /// Gives back what the latest `spend` used.
-    pub(crate) fn unspend(&self, view: &Schedule<W>) -> bool {
+    pub(crate) fn unspend(&self, view: &Schedule<W>, extra: usize) -> bool {
         let mut schedule = *view;
-        schedule.give_back();
+        schedule.return_last(extra);
         let turn = TURN - (view.last.low() & TURN);
         let last = schedule.last().unwrap_or(W::FRESH);
         self.replace(view.last, last.with_low(turn))
+    }
+
+    /// Moves `last` without using or giving back a turn. False when it has changed meanwhile: look again.
+    pub(crate) fn adjust(&self, view: &Schedule<W>, last: W) -> bool {
+        self.replace(view.last, mark(last, turn_of(view)))
     }
 
     /// Ends a hold that is over, and forgets a stamp before it wraps. Says whether there was anything to do; then look

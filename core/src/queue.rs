@@ -13,6 +13,7 @@ use crate::slot::{Slot, Vacancy};
 use crate::storage::Inline;
 use crate::tail::{CLOSED, DRAINING};
 use crate::waiter::Waiter;
+use crate::weight::Weighing;
 
 /// A FIFO queue of up to `N` waiters with its storage inside: can be a `static`.
 pub type Queue<C, const N: usize> = QueueOver<C, Inline<N>>;
@@ -39,10 +40,7 @@ impl<C: Clock, const N: usize> Queue<C, N> {
     /// let queue: Queue<_, 10> = Queue::new(ManualClock::<u32>::new(0), rate); // 10 is no power of two
     /// ```
     pub const fn new(clock: C, rate: Rate<WordOf<C>>) -> Self {
-        const {
-            assert!(N.is_power_of_two(), "a queue's capacity must be a power of two");
-            assert!(N <= MAX_CAPACITY, "a queue's capacity must be at most a quarter of all tickets");
-        }
+        const { assert_capacity(N) }
         Self::assemble(clock, rate, Inline::new())
     }
     }
@@ -53,22 +51,38 @@ impl<C: Clock, S: DerefMut<Target = [Slot]>> QueueOver<C, S> {
     ///
     /// # Errors
     /// [`CapacityError`] when the number of slots is no power of two.
-    pub fn over(clock: C, rate: Rate<WordOf<C>>, mut slots: S) -> Result<Self, CapacityError> {
-        let capacity = slots.len();
-        if !capacity.is_power_of_two() || capacity > MAX_CAPACITY {
-            return Err(CapacityError {
-                capacity,
-                max: MAX_CAPACITY,
-            });
-        }
-        for slot in slots.iter_mut() {
-            *slot = Slot::new();
-        }
-        Ok(Self::assemble(clock, rate, slots))
+    pub fn over(clock: C, rate: Rate<WordOf<C>>, slots: S) -> Result<Self, CapacityError> {
+        Ok(Self::assemble(clock, rate, fresh(slots)?))
     }
 }
 
-impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
+pub(crate) const fn assert_capacity(n: usize) {
+    assert!(
+        n.is_power_of_two(),
+        "a queue's capacity must be a power of two"
+    );
+    assert!(
+        n <= MAX_CAPACITY,
+        "a queue's capacity must be at most a quarter of all tickets"
+    );
+}
+
+/// The slots as a queue starts with them.
+pub(crate) fn fresh<S: DerefMut<Target = [Slot]>>(mut slots: S) -> Result<S, CapacityError> {
+    let capacity = slots.len();
+    if !capacity.is_power_of_two() || capacity > MAX_CAPACITY {
+        return Err(CapacityError {
+            capacity,
+            max: MAX_CAPACITY,
+        });
+    }
+    for slot in slots.iter_mut() {
+        *slot = Slot::new();
+    }
+    Ok(slots)
+}
+
+impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     /// Takes the next place in line.
     ///
     /// Wakes the driver if it sleeps because nothing was queued. Releases nobody: that is [`advance`](Self::advance).
@@ -117,7 +131,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
             .filter(|&ticket| {
                 let slot = self.slot(ticket);
                 matches!(
-                    slot.vacancy(self.next_lap(ticket), self.lap(ticket)),
+                    slot.vacancy(self.next_lap(ticket), self.key(ticket)),
                     Vacancy::Taken
                 )
             })

@@ -8,6 +8,7 @@
 //!     └─────┴─────┴─────┴─────┴─────┴────┘
 //! ```
 
+use core::marker::PhantomData;
 use core::ops::Deref;
 
 use crate::atomic::{AtomicUsize, const_unless_loom};
@@ -17,6 +18,7 @@ use crate::pace::Pace;
 use crate::rate::Rate;
 use crate::slot::Slot;
 use crate::storage::spare;
+use crate::weight::{Single, Weighing};
 
 /// Tickets stand above this many bits, in the turn's word and in the tail's.
 pub(crate) const TICKET_SHIFT: u32 = if usize::BITS >= 64 { 20 } else { 8 };
@@ -28,22 +30,25 @@ pub(crate) const MAX_CAPACITY: usize = 1 << (usize::BITS - TICKET_SHIFT - 2);
 
 /// A FIFO queue of waiters over storage `S`: [`Inline`](crate::Inline) (as [`Queue`](crate::Queue)), `&'static mut [Slot]`, `Box<[Slot]>`.
 ///
+/// Of its kind `K` all waiters cost one permit, or as many as they say: [`WeightedQueue`](crate::WeightedQueue).
+///
 /// Every method takes `&self` and may be called by any number of threads and interrupt handlers at once; none of them
 /// blocks, allocates or waits for another.
 ///
 /// # Fairness
 /// Strictly first in, first out, in the order in which the calls of [`enqueue`](Self::enqueue) took effect.
 #[derive(Debug)]
-pub struct QueueOver<C: Clock, S> {
+pub struct QueueOver<C: Clock, S, K: Weighing = Single> {
     pub(crate) head: AtomicUsize,
     pub(crate) tail: AtomicUsize,
     pub(crate) pace: Pace<WordOf<C>>,
     pub(crate) bell: Bell,
     pub(crate) clock: C,
     pub(crate) slots: S,
+    pub(crate) kind: PhantomData<K>,
 }
 
-impl<C: Clock, S> QueueOver<C, S> {
+impl<C: Clock, S, K: Weighing> QueueOver<C, S, K> {
     const_unless_loom! {
     pub(crate) const fn assemble(clock: C, rate: Rate<WordOf<C>>, slots: S) -> Self {
         Self {
@@ -53,12 +58,13 @@ impl<C: Clock, S> QueueOver<C, S> {
             bell: Bell::new(),
             clock,
             slots,
+            kind: PhantomData,
         }
     }
     }
 }
 
-impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
+impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     /// A whole lap, in tickets.
     pub(crate) fn ring(&self) -> usize {
         self.slots.len() << TICKET_SHIFT

@@ -25,6 +25,7 @@
 use core::fmt;
 
 use crate::clock::Word;
+use crate::error::ChargeError;
 use crate::rate::Rate;
 
 /// Readings stand above this many bits of a stamp.
@@ -80,12 +81,7 @@ impl<W: Word> Schedule<W> {
     /// Whether one may go at `now`, and if not, when.
     #[must_use]
     pub fn next(&self, now: W) -> Due<W> {
-        let wait = self.wait(stamp(now));
-        if wait == W::ZERO {
-            Due::Now
-        } else {
-            Due::At(now.plus(unstamp(wait)))
-        }
+        self.next_weighted(now, 1)
     }
 
     /// Uses up a slot for a release at `now`. Call it when [`next`](Self::next) said [`Due::Now`]; earlier, it uses up
@@ -101,8 +97,45 @@ impl<W: Word> Schedule<W> {
     /// The tick makes every later stamp a new one. Otherwise giving back and taking again would lead to the very word that
     /// a thread suspended in the middle of either still expects.
     pub fn give_back(&mut self) {
-        if let Some(last) = self.last() {
-            self.last = last.minus(self.step()).plus(W::TICK);
+        self.return_last(0);
+    }
+
+    /// Uses up `permits` more, for what turned out to cost more: [`Queue::charge`](crate::QueueOver::charge).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn charge(&mut self, now: W, permits: usize) -> Result<(), ChargeError> {
+        if permits > 0 {
+            self.last = self.charged(stamp(now), permits)?;
+        }
+        Ok(())
+    }
+
+    /// Puts `permits` back, up to the burst: [`Queue::refund`](crate::QueueOver::refund).
+    pub fn refund(&mut self, now: W, permits: usize) {
+        if let Some(refunded) = self.refunded(stamp(now), permits) {
+            self.last = refunded;
+        }
+    }
+
+    /// [`next`](Self::next) for what costs `weight` permits at once: when so many have gathered, or the burst, if that is
+    /// less.
+    #[must_use]
+    pub fn next_weighted(&self, now: W, weight: usize) -> Due<W> {
+        let gathering = self.gathering(weight.saturating_sub(1));
+        let wait = self.wait(stamp(now), gathering);
+        if wait == W::ZERO {
+            Due::Now
+        } else {
+            Due::At(now.plus(unstamp(wait)))
+        }
+    }
+
+    /// [`take`](Self::take) for `weight` permits.
+    pub fn take_weighted(&mut self, now: W, weight: usize) {
+        if weight > 0 {
+            self.take(now);
+            self.last = self.last.plus(self.steps(weight.saturating_sub(1)));
         }
     }
 
@@ -149,13 +182,23 @@ impl<W: Word> Schedule<W> {
         self.hold().is_some_and(|hold| is_after(hold, now))
     }
 
-    /// How long until the next release; zero when one is due.
-    pub(crate) fn wait(&self, now: W) -> W {
+    pub(crate) fn return_last(&mut self, extra: usize) {
+        if let Some(last) = self.last() {
+            let used = self.step().plus(self.steps(extra));
+            self.last = last.minus(used).plus(W::TICK);
+        }
+    }
+
+    /// How long until the next release, for which `gathering` more than one permit's worth must be there; zero when it is
+    /// due.
+    pub(crate) fn wait(&self, now: W, gathering: W) -> W {
         let until = |at: Option<W>| match at {
             Some(at) if is_after(at, now) => at.minus(now),
             _ => W::ZERO,
         };
-        let slot = self.last().map(|last| last.plus(self.step()));
+        let slot = self
+            .last()
+            .map(|last| last.plus(self.step()).plus(gathering));
         until(slot).max(until(self.hold()))
     }
 
@@ -186,6 +229,40 @@ impl<W: Word> Schedule<W> {
         } else {
             now.minus(span)
         }
+    }
+
+    /// `last` after `permits` more have been used.
+    pub(crate) fn charged(&self, now: W, permits: usize) -> Result<W, ChargeError> {
+        let base = self.spent(now).minus(self.step());
+        let debt = if is_after(base, now) {
+            unstamp(base.minus(now))
+        } else {
+            W::ZERO
+        };
+        let room = if debt < W::MAX_SPAN {
+            W::MAX_SPAN.minus(debt)
+        } else {
+            W::ZERO
+        };
+        let max = room.over(self.rate.interval());
+        if permits > max {
+            return Err(ChargeError { permits, max });
+        }
+        Ok(base.plus(self.steps(permits)))
+    }
+
+    /// `last` after `permits` have been put back, no further than a full burst, and a tick later: see
+    /// [`give_back`](Self::give_back). None when the burst is full already.
+    pub(crate) fn refunded(&self, now: W, permits: usize) -> Option<W> {
+        let last = self.last()?;
+        let full = now.minus(self.rate.span().shl(MARKS)).minus(self.step());
+        if permits == 0 || !is_after(last, full) {
+            return None;
+        }
+        let back = self.steps(permits);
+        let room = last.minus(full);
+        let refunded = last.minus(back.min(room)).plus(W::TICK);
+        is_after(last, refunded).then_some(refunded)
     }
 
     /// The same schedule with a stamp from which a release at `now` is on the grid; none if it is already.
@@ -221,12 +298,13 @@ impl<W: Word> Schedule<W> {
 
     /// Whether a release at `now` is due and on the grid, with no hold to look at: the common case, in one comparison.
     #[inline]
-    pub(crate) fn is_on_grid(&self, now: W) -> bool {
+    pub(crate) fn is_on_grid(&self, now: W, gathering: W) -> bool {
         let made_up = self.rate.span().plus(self.rate.slack()).shl(MARKS);
         self.hold().is_none()
-            && self
-                .last()
-                .is_some_and(|last| now.minus(last.plus(self.step())) <= made_up)
+            && self.last().is_some_and(|last| {
+                let late = now.minus(last.plus(self.step()));
+                late <= made_up && late >= gathering
+            })
     }
 
     /// Ticks from `now` until the waiter with `ahead` others before it is due, if they can be counted.
@@ -256,6 +334,24 @@ impl<W: Word> Schedule<W> {
 
     fn step(&self) -> W {
         self.rate.interval().shl(MARKS)
+    }
+
+    /// So many intervals, [`Word::MAX_SPAN`] at most.
+    #[inline]
+    pub(crate) fn steps(&self, n: usize) -> W {
+        if n == 0 {
+            return W::ZERO;
+        }
+        let steps = self.rate.interval().times(n).unwrap_or(W::MAX_SPAN);
+        steps.min(W::MAX_SPAN).shl(MARKS)
+    }
+
+    /// How far a release that costs `extra` beyond one permit must lie behind the slot of one that costs one. No further than
+    /// the burst reaches: where the rate was changed to a smaller burst than somebody in line weighs, that one goes with the
+    /// burst full, and those behind it wait for the rest.
+    #[inline]
+    pub(crate) fn gathering(&self, extra: usize) -> W {
+        self.steps(extra).min(self.rate.span().shl(MARKS))
     }
 }
 

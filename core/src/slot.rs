@@ -35,6 +35,7 @@ use core::mem::MaybeUninit;
 use core::task::Waker;
 
 use crate::atomic::{AtomicUsize, Ordering, UnsafeCell, const_unless_loom};
+use crate::weight::EXTRA;
 
 const BUSY: usize = 0b001;
 const STATE: usize = 0b110;
@@ -133,6 +134,30 @@ impl Slot {
             Vacancy::Left
         } else {
             Vacancy::Taken
+        }
+    }
+
+    /// The weight in the word: see `weight`.
+    pub(crate) fn extra(&self) -> usize {
+        // Ordering: Acquire; it was written before the tail said that it need not be any more.
+        self.word.load(Ordering::Acquire) & EXTRA
+    }
+
+    /// `(lap, …) → (lap with extra, …)`: writes the weight of the waiter that has just come.
+    pub(crate) fn weigh(&self, lap: usize, extra: usize) {
+        // Ordering: Acquire, as in `release`.
+        let mut word = self.word.load(Ordering::Acquire);
+        while word & LAP == lap {
+            // Ordering: Release, as this may be for another thread, which comes after all that led here.
+            match self.word.compare_exchange(
+                word,
+                word | extra,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => return,
+                Err(seen) => word = seen,
+            }
         }
     }
 

@@ -11,31 +11,37 @@ use crate::atomic::Ordering;
 use crate::clock::Clock;
 use crate::error::EnqueueError;
 use crate::ring::{ONE, QueueOver, TICKET, TICKET_SHIFT};
-use crate::slot::{Slot, Vacancy};
+use crate::slot::{SLOT_BITS, Slot, Vacancy};
+use crate::weight::Weighing;
 
 pub(crate) const IDLE: usize = 0b001;
 pub(crate) const DRAINING: usize = 0b010;
 pub(crate) const CLOSED: usize = 0b100;
 
-impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
-    /// Hands out a ticket. `quiet` leaves a sleeping driver asleep.
-    pub(crate) fn take_ticket(&self, quiet: bool) -> Result<usize, EnqueueError> {
+impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
+    /// Hands out a ticket that costs `extra` beyond one permit. `quiet` leaves a sleeping driver asleep.
+    pub(crate) fn take_ticket(&self, quiet: bool, extra: usize) -> Result<usize, EnqueueError> {
         let mut tail = self.tail();
         loop {
             if tail & (CLOSED | DRAINING) != 0 {
                 return Err(EnqueueError::Closed);
             }
+            if self.weigh(tail) {
+                tail = self.tail();
+                continue;
+            }
             let ticket = tail & TICKET;
             let previous = ticket.wrapping_sub(self.ring());
             let slot = self.slot(ticket);
-            match slot.vacancy(self.lap(ticket), self.lap(previous)) {
+            let occupant = self.key(previous);
+            match slot.vacancy(self.lap(ticket), occupant) {
                 Vacancy::Free => {}
                 Vacancy::Passed => {
                     tail = self.tail();
                     continue;
                 }
                 Vacancy::Left if !self.is_ahead(previous) => {
-                    slot.free(self.lap(previous), self.lap(ticket));
+                    slot.free(occupant, self.lap(ticket));
                     continue;
                 }
                 Vacancy::Left | Vacancy::Taken => {
@@ -53,19 +59,19 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
                 }
             }
             let idle = if quiet { tail & IDLE } else { 0 };
+            let next = ticket.wrapping_add(ONE) | (extra << SLOT_BITS) | idle;
             // Ordering: Release, so that a driver which sees the ticket sees what its waiter did before; Acquire to see
             // the waker of the driver that set IDLE.
-            match self.tail.compare_exchange(
-                tail,
-                ticket.wrapping_add(ONE) | idle,
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            ) {
+            match self
+                .tail
+                .compare_exchange(tail, next, Ordering::AcqRel, Ordering::Acquire)
+            {
                 Ok(_) => {
+                    self.weigh(next);
                     if !quiet && tail & IDLE != 0 {
                         self.bell.ring();
                     }
-                    return Ok(ticket);
+                    return Ok(ticket | (extra << SLOT_BITS));
                 }
                 Err(seen) => tail = seen,
             }
@@ -107,7 +113,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
         let ticket = turn & TICKET;
         let left = matches!(
             self.slot(ticket)
-                .vacancy(self.next_lap(ticket), self.lap(ticket)),
+                .vacancy(self.next_lap(ticket), self.key(ticket)),
             Vacancy::Left
         );
         if left {
@@ -118,9 +124,10 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
 
     /// Tells every waiter in line that the queue is closed.
     pub(crate) fn close_waiters(&self, turn: usize, tail: usize) {
+        self.weigh(tail);
         let mut ticket = turn & TICKET;
         while ticket != tail & TICKET {
-            if let Some(waker) = self.slot(ticket).close(self.lap(ticket)) {
+            if let Some(waker) = self.slot(ticket).close(self.key(ticket)) {
                 waker.wake();
             }
             ticket = ticket.wrapping_add(ONE);

@@ -43,7 +43,8 @@ use crate::clock::{Clock, Tick, WordOf, private::Bits};
 use crate::pace::turn_of;
 use crate::ring::{ONE, QueueOver, TICKET};
 use crate::schedule::{Schedule, stamp, unstamp};
-use crate::slot::{Release, Slot};
+use crate::slot::{Release, SLOT_BITS, Slot};
+use crate::weight::{Weighing, extra_of};
 use core::ops::Deref;
 
 const PHASE: usize = 0b11;
@@ -75,12 +76,32 @@ pub(crate) enum Completed {
     Nothing,
 }
 
+/// The turn in which a release that costs `extra` is begun.
+#[inline]
+fn with_extra<K: Weighing>(turn: usize, extra: usize) -> usize {
+    if K::WEIGHTED {
+        (turn & !VERSION) | (extra << VERSION_SHIFT)
+    } else {
+        turn
+    }
+}
+
+/// What the release, or giving back, that is under way costs beyond one permit.
+#[inline]
+fn extra_in<K: Weighing>(turn: usize) -> usize {
+    if K::WEIGHTED {
+        (turn & VERSION) >> VERSION_SHIFT
+    } else {
+        0
+    }
+}
+
 /// The turn without a ticket passed or a bit lost, and yet another word.
 fn next_version(turn: usize) -> usize {
     (turn & !VERSION) | (turn.wrapping_add(1 << VERSION_SHIFT) & VERSION)
 }
 
-impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
+impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     /// The turn's word, once no release is under way any more.
     pub(crate) fn free_turn(&self) -> usize {
         self.free_turn_counted(&mut 0)
@@ -98,18 +119,19 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
         }
     }
 
-    /// Looks whether a release is due under `turn`, and keeps the schedule tidy.
+    /// Looks whether a release that costs `extra` beyond one permit is due, and keeps the schedule tidy.
     #[inline]
-    pub(crate) fn ready(&self) -> Ready<WordOf<C>> {
+    pub(crate) fn ready(&self, extra: usize) -> Ready<WordOf<C>> {
         let view = self.pace.view();
         let now = self.clock.now().to_word();
-        if view.is_on_grid(stamp(now)) {
+        let gathered = view.gathering(extra);
+        if view.is_on_grid(stamp(now), gathered) {
             return Ready::Now;
         }
         if self.pace.tidy(&view, now) {
             return Ready::Again;
         }
-        let wait = view.wait(stamp(now));
+        let wait = view.wait(stamp(now), gathered);
         if wait != WordOf::<C>::ZERO {
             Ready::At(now.plus(unstamp(wait)))
         } else if self.pace.catch_up(&view, now) {
@@ -121,14 +143,14 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
 
     /// `FREE → RELEASING`, then all that follows.
     #[inline]
-    pub(crate) fn release_head(&self, turn: usize) -> Completed {
-        self.begin(turn, RELEASING)
+    pub(crate) fn release_head(&self, turn: usize, extra: usize) -> Completed {
+        self.begin(with_extra::<K>(turn, extra), turn, RELEASING)
             .map_or(Completed::Nothing, |turn| self.complete(turn))
     }
 
     /// [`release_head`](Self::release_head), and says whether the release came about, here or with whoever helped.
-    pub(crate) fn release_for_good(&self, turn: usize) -> bool {
-        let Some(begun) = self.begin(turn, RELEASING) else {
+    pub(crate) fn release_for_good(&self, turn: usize, extra: usize) -> bool {
+        let Some(begun) = self.begin(with_extra::<K>(turn, extra), turn, RELEASING) else {
             return false;
         };
         if let Completed::Released(waker) = self.complete(begun) {
@@ -144,7 +166,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
 
     /// `FREE → TAKING`, then all that follows. Says whether this call took the permit.
     pub(crate) fn take(&self, turn: usize) -> bool {
-        self.begin(turn, TAKING)
+        self.begin(turn, turn, TAKING)
             .map(|turn| self.complete(turn))
             .is_some()
     }
@@ -153,10 +175,12 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
     pub(crate) fn unspend(&self, ticket: usize) -> bool {
         loop {
             let turn = self.free_turn();
-            if turn & TICKET != ticket.wrapping_add(ONE) || turn & SPENT_ELSE != 0 {
+            let next = (ticket & TICKET).wrapping_add(ONE);
+            if turn & TICKET != next || turn & SPENT_ELSE != 0 {
                 return false;
             }
-            if let Some(turn) = self.begin(turn, GIVING) {
+            let weighing = with_extra::<K>(turn, extra_of::<K>(ticket));
+            if let Some(turn) = self.begin(weighing, turn, GIVING) {
                 self.complete(turn);
                 return true;
             }
@@ -180,8 +204,9 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
         }
     }
 
-    fn begin(&self, turn: usize, phase: usize) -> Option<usize> {
-        self.swap(turn, turn | phase).then_some(turn | phase)
+    fn begin(&self, weighing: usize, turn: usize, phase: usize) -> Option<usize> {
+        let begun = weighing | phase;
+        self.swap(turn, begun).then_some(begun)
     }
 
     /// Completes what another thread, or the one interrupted by this, has begun.
@@ -202,7 +227,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
         let done = (turn ^ TURN) & !PHASE;
         match turn & PHASE {
             RELEASING => {
-                let lap = self.lap(ticket);
+                let lap = self.lap(ticket) | (extra_in::<K>(turn) << SLOT_BITS);
                 let completed = match self.slot(ticket).release(lap, self.next_lap(ticket)) {
                     Release::Done(waker) => Completed::Released(waker),
                     Release::Already => Completed::Nothing,
@@ -217,28 +242,29 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
                         return Completed::Nothing;
                     }
                 };
-                self.spend(turn);
+                self.spend(turn, extra_in::<K>(turn));
                 self.swap(turn, (done & !SPENT_ELSE).wrapping_add(ONE));
                 completed
             }
             TAKING => {
-                self.spend(turn);
+                self.spend(turn, 0);
                 self.swap(turn, next_version(done) | SPENT_ELSE);
                 Completed::Nothing
             }
             _ => {
-                self.change(turn, |view| self.pace.unspend(view));
+                let extra = extra_in::<K>(turn);
+                self.change(turn, |view| self.pace.unspend(view, extra));
                 self.swap(turn, done | SPENT_ELSE);
                 Completed::Nothing
             }
         }
     }
 
-    fn spend(&self, turn: usize) {
+    fn spend(&self, turn: usize, extra: usize) {
         self.change(turn, |view| {
             // Read here, after the release: see the head of this page.
             let now = self.clock.now().to_word();
-            self.pace.spend(view, now)
+            self.pace.spend(view, now, extra)
         });
     }
 
@@ -269,6 +295,6 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S> {
 
     fn free_slot(&self, ticket: usize) {
         self.slot(ticket)
-            .free(self.lap(ticket), self.next_lap(ticket));
+            .free(self.key(ticket), self.next_lap(ticket));
     }
 }

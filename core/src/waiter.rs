@@ -11,6 +11,7 @@ use crate::error::{Closed, EnqueueError};
 use crate::ring::QueueOver;
 use crate::schedule::stamp;
 use crate::slot::{Register, Slot, Status};
+use crate::weight::Weighing;
 use private::Sealed;
 
 /// A place in line.
@@ -67,16 +68,38 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
         Ok(Self::new(queue, ticket))
     }
 
+    /// [`enqueue_weighted`](QueueOver::enqueue_weighted) for a waiter that holds its queue by `queue`.
+    ///
+    /// # Errors
+    /// As there; in a queue that is not weighted only a weight of 1 is none.
+    pub fn enqueue_weighted(queue: Q, weight: usize) -> Result<Self, EnqueueError> {
+        let ticket = queue.join_weighted(false, weight)?;
+        Ok(Self::new(queue, ticket))
+    }
+
     /// [`QueueOver::enter`] for a waiter that holds its queue by `queue`.
     ///
     /// # Errors
     /// As there.
     pub fn enter(queue: Q) -> Result<Self, EnqueueError> {
         let ticket = queue.join(true)?;
+        Ok(Self::settled(queue, ticket))
+    }
+
+    /// [`enter_weighted`](QueueOver::enter_weighted) for a waiter that holds its queue by `queue`.
+    ///
+    /// # Errors
+    /// As for [`enqueue_weighted`](Self::enqueue_weighted).
+    pub fn enter_weighted(queue: Q, weight: usize) -> Result<Self, EnqueueError> {
+        let ticket = queue.join_weighted(true, weight)?;
+        Ok(Self::settled(queue, ticket))
+    }
+
+    fn settled(queue: Q, ticket: usize) -> Self {
         // Made before anything else is done, so that a panicking waker (another waiter's) leaves no ghost in line.
         let waiter = Self::new(queue, ticket);
         waiter.queue.settle(ticket);
-        Ok(waiter)
+        waiter
     }
 
     fn new(queue: Q, ticket: usize) -> Self {
@@ -163,7 +186,10 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
     /// When it will be released at the present rate and hold, if nobody ahead leaves. None when it does not wait any
     /// more, or the reading is further away than readings can tell.
     pub fn estimate(&self) -> Option<<Q::Target as Line>::Tick> {
-        self.position().and_then(|ahead| self.queue.estimate(ahead))
+        if !self.is_waiting() {
+            return None;
+        }
+        self.queue.estimate(self.queue.permits_ahead(self.ticket))
     }
 
     /// How it holds its queue.
@@ -202,7 +228,8 @@ pub trait Line: private::Sealed {
     /// A reading of the queue's clock.
     type Tick;
 
-    /// When a waiter with `ahead` others before it will be released at the present rate and hold, if nobody leaves.
+    /// When a waiter with `ahead` permits to be used before its own will be released at the present rate and hold, if nobody
+    /// leaves.
     fn estimate(&self, ahead: usize) -> Option<Self::Tick>;
 }
 
@@ -211,6 +238,7 @@ mod private {
 
     pub trait Sealed {
         fn join(&self, quiet: bool) -> Result<usize, EnqueueError>;
+        fn join_weighted(&self, quiet: bool, weight: usize) -> Result<usize, EnqueueError>;
         fn settle(&self, ticket: usize);
         fn status(&self, ticket: usize) -> Status;
         #[expect(private_interfaces, reason = "the trait can't be named outside")]
@@ -218,10 +246,11 @@ mod private {
         fn cancel(&self, ticket: usize) -> Status;
         fn give_back(&self, ticket: usize) -> bool;
         fn position(&self, ticket: usize) -> usize;
+        fn permits_ahead(&self, ticket: usize) -> usize;
     }
 }
 
-impl<C: Clock, S: Deref<Target = [Slot]>> Line for QueueOver<C, S> {
+impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> Line for QueueOver<C, S, K> {
     type Tick = C::Tick;
 
     fn estimate(&self, ahead: usize) -> Option<C::Tick> {
@@ -231,9 +260,13 @@ impl<C: Clock, S: Deref<Target = [Slot]>> Line for QueueOver<C, S> {
     }
 }
 
-impl<C: Clock, S: Deref<Target = [Slot]>> Sealed for QueueOver<C, S> {
+impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> Sealed for QueueOver<C, S, K> {
     fn join(&self, quiet: bool) -> Result<usize, EnqueueError> {
-        self.take_ticket(quiet)
+        self.take_ticket(quiet, 0)
+    }
+
+    fn join_weighted(&self, quiet: bool, weight: usize) -> Result<usize, EnqueueError> {
+        self.take_ticket(quiet, self.checked_extra(weight)?)
     }
 
     fn settle(&self, ticket: usize) {
@@ -248,16 +281,16 @@ impl<C: Clock, S: Deref<Target = [Slot]>> Sealed for QueueOver<C, S> {
     }
 
     fn status(&self, ticket: usize) -> Status {
-        self.slot(ticket).status(self.lap(ticket))
+        self.slot(ticket).status(self.own_key(ticket))
     }
 
     #[expect(private_interfaces, reason = "the trait can't be named outside")]
     fn register(&self, ticket: usize, waker: &Waker) -> Register {
-        self.slot(ticket).register(self.lap(ticket), waker)
+        self.slot(ticket).register(self.own_key(ticket), waker)
     }
 
     fn cancel(&self, ticket: usize) -> Status {
-        self.slot(ticket).cancel(self.lap(ticket))
+        self.slot(ticket).cancel(self.own_key(ticket))
     }
 
     fn give_back(&self, ticket: usize) -> bool {
@@ -270,5 +303,10 @@ impl<C: Clock, S: Deref<Target = [Slot]>> Sealed for QueueOver<C, S> {
 
     fn position(&self, ticket: usize) -> usize {
         self.ahead_of(ticket)
+    }
+
+    fn permits_ahead(&self, ticket: usize) -> usize {
+        self.ahead_of(ticket)
+            .saturating_add(self.extra_until(ticket))
     }
 }

@@ -14,3 +14,4 @@ mod rates;
 #[expect(dead_code, reason = "the models end otherwise")]
 mod runtime;
 mod wakers;
+mod weights;
