@@ -118,23 +118,24 @@ static VTABLE: RawWakerVTable = RawWakerVTable::new(
 
 /// Runs a model. At most three preemptions a run by default: enough for every pair of operations to meet in the middle of
 /// each other, and what two minutes on two cores allow. `LOOM_MAX_PREEMPTIONS=n` sets another bound, and
-/// `APIQUEUE_LOOM=exhaustive` none: then every interleaving is looked at, which takes each of these models under a minute.
+/// `APIQUEUE_LOOM=exhaustive` none: then every interleaving is looked at.
 pub(crate) fn check(model: impl Fn() + Sync + Send + 'static) {
-    run(None, model);
+    run(3, None, model);
 }
 
 /// [`check`] for a model whose interleavings are too many to look at all: `most` preemptions in the exhaustive set, the
-/// bound at which it still ends within about two minutes (each further one takes it four to five times longer).
-pub(crate) fn check_within(most: usize, model: impl Fn() + Sync + Send + 'static) {
-    run(Some(most), model);
+/// bound at which it still ends within about two minutes (each further one takes it four to five times longer), and one
+/// less by default, three at most.
+pub(crate) fn check_within(most: u8, model: impl Fn() + Sync + Send + 'static) {
+    run((most - 1).min(3), Some(most), model);
 }
 
-fn run(most: Option<usize>, model: impl Fn() + Sync + Send + 'static) {
+fn run(quick: u8, most: Option<u8>, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     if std::env::var_os("APIQUEUE_LOOM").is_some_and(|how| how == "exhaustive") {
-        builder.preemption_bound = most;
+        builder.preemption_bound = most.map(usize::from);
     } else if builder.preemption_bound.is_none() {
-        builder.preemption_bound = Some(3);
+        builder.preemption_bound = Some(quick.into());
     }
     builder.max_branches = 20_000;
     builder.check(model);

@@ -7,7 +7,7 @@ use crate::common::{Bell, INTERVAL, Shared, check, check_within};
 
 #[test]
 fn the_turn_of_a_head_that_leaves_two_drivers_goes_to_the_next() {
-    check_within(6, || {
+    check_within(3, || {
         let queue = Shared::<2>::new();
         let (head, next) = (queue.join(), queue.join());
         let other = queue.clone();
