@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::manual::ManualClock;
 use crate::ring::QueueOver;
 use crate::slot::Slot;
+use crate::weight::Weighing;
 
 /// A driver that sleeps in a delay and moves the queue's [`ManualClock`] by what it slept.
 ///
@@ -77,7 +78,7 @@ impl<'c, D> DelayDriver<'c, D> {
 
 impl<D: DelayNs> DelayDriver<'_, D> {
     /// Releases what is due; if nothing is, sleeps until something is, and releases that.
-    pub fn step<C, S>(&mut self, queue: &QueueOver<C, S>) -> Advance<u32>
+    pub fn step<C, S, K: Weighing>(&mut self, queue: &QueueOver<C, S, K>) -> Advance<u32>
     where
         C: Clock<Tick = u32>,
         S: Deref<Target = [Slot]>,
@@ -97,7 +98,7 @@ impl<D: DelayNs> DelayDriver<'_, D> {
     }
 
     /// Drives the queue until nobody is in line, and returns how many were released.
-    pub fn run<C, S>(&mut self, queue: &QueueOver<C, S>) -> usize
+    pub fn run<C, S, K: Weighing>(&mut self, queue: &QueueOver<C, S, K>) -> usize
     where
         C: Clock<Tick = u32>,
         S: Deref<Target = [Slot]>,
@@ -118,7 +119,7 @@ impl<D: embedded_hal_async::delay::DelayNs> DelayDriver<'_, D> {
     ///
     /// # Cancel safety
     /// Dropped in a delay, it has released what it has released, and the clock lags by the part of the delay that passed.
-    pub async fn run_async<C, S>(&mut self, queue: &QueueOver<C, S>) -> usize
+    pub async fn run_async<C, S, K: Weighing>(&mut self, queue: &QueueOver<C, S, K>) -> usize
     where
         C: Clock<Tick = u32>,
         S: Deref<Target = [Slot]>,

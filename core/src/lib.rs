@@ -41,6 +41,8 @@
 //! | a timer interrupt or a scheduler's loop | [`advance`](QueueOver::advance), at [`Advance::next`] or at every tick |
 //! | a driver that sleeps | [`advance_with`](QueueOver::advance_with) its waker |
 //! | told to come back later by a server | [`hold_until`](QueueOver::hold_until) |
+//! | making calls that cost several permits | [`WeightedQueue`]; known only after the call: [`charge`](QueueOver::charge), [`refund`](QueueOver::refund) |
+//! | pacing several queues by one schedule of yours | [`grant`](QueueOver::grant) |
 //! | ignorant of the server's limit | a [`Controller`], [`Aimd`] or [`Cubic`], after each call |
 //! | in need of the pacing alone | [`Schedule`] |
 //!

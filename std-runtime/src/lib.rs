@@ -39,6 +39,7 @@
 //! | when the line is full | [`enqueue`](ApiQueue::enqueue) says so at once; [`enqueue_wait`](ApiQueue::enqueue_wait), [`enqueue_wait_timeout`](ApiQueue::enqueue_wait_timeout) and [`enqueue_async`](ApiQueue::enqueue_async) wait for a place, in order |
 //! | now or not at all | [`try_acquire`](ApiQueue::try_acquire) |
 //! | the server said `Retry-After` | [`hold_for`](ApiQueue::hold_for), [`resume`](ApiQueue::resume) |
+//! | it costs several permits | [`enqueue_weighted`](ApiQueue::enqueue_weighted); known only after the call: [`charge`](ApiQueue::charge), [`refund`](ApiQueue::refund) |
 //! | nobody has told the limit | [`apply`](ApiQueue::apply), with a controller of the core |
 //! | the limit has changed | [`set_rate`](ApiQueue::set_rate), for those in line too |
 //! | the call was not needed after all | [`give_back`](Waiter::give_back) |
@@ -106,8 +107,9 @@ mod telemetry;
 mod throttled;
 mod timers;
 mod waiter;
+mod weighted;
 
-pub use apiqueue_core::{self as core, Closed, EnqueueError, Status};
+pub use apiqueue_core::{self as core, ChargeError, Closed, EnqueueError, Status};
 pub use builder::Builder;
 pub use by_hand::{Advance, Next};
 pub use clock::MonotonicClock;

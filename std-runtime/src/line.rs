@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 use std::time::Duration;
 
-use apiqueue_core::{Clock, EnqueueError, Next, QueueOver, Slot, Status};
+use apiqueue_core::{Clock, EnqueueError, Next, QueueOver, Slot, Status, Weighted};
 
 use crate::clock::{MonotonicClock, Timebase};
 use crate::end::End;
@@ -15,7 +15,7 @@ use crate::lobby::Lobby;
 use crate::meter::Meter;
 use crate::telemetry;
 
-pub(crate) type Queue = QueueOver<Timebase, Box<[Slot]>>;
+pub(crate) type Queue = QueueOver<Timebase, Box<[Slot]>, Weighted>;
 pub(crate) type CoreWaiter = apiqueue_core::Waiter<Place>;
 
 /// No such moment.
@@ -70,13 +70,15 @@ impl Line {
         self.process != std::process::id()
     }
 
-    /// Takes a place in line, or a free permit at once.
-    pub(crate) fn enter(self: &Arc<Self>) -> Result<CoreWaiter, EnqueueError> {
+    /// Takes a place in line, or `weight` free permits at once.
+    pub(crate) fn enter(self: &Arc<Self>, weight: usize) -> Result<CoreWaiter, EnqueueError> {
         let waiter = loop {
             let place = Place(Arc::clone(self));
             // Entering may release others and so call their wakers. One that panics must not cost this caller its
             // place; it is called once, so that this ends.
-            match panic::catch_unwind(AssertUnwindSafe(|| CoreWaiter::enter(place))) {
+            match panic::catch_unwind(AssertUnwindSafe(|| {
+                CoreWaiter::enter_weighted(place, weight)
+            })) {
                 Ok(entered) => break entered?,
                 Err(_) => telemetry::survived(&self.name, "a waker panicked"),
             }

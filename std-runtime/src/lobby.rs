@@ -62,7 +62,7 @@ impl Lobby {
         loop {
             let calls = self.calls.load(Ordering::Acquire);
             while let Some(guest) = self.first() {
-                let place = match line.enter() {
+                let place = match line.enter(1) {
                     Ok(core) => Ok(Waiter::new(core)),
                     Err(EnqueueError::Full { .. }) => break,
                     Err(_) => Err(Closed),

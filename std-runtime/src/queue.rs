@@ -56,12 +56,13 @@ impl ApiQueue {
 
     /// Takes everything that the builder has checked.
     pub(crate) fn start(parts: Parts) -> Result<Self, StartError> {
-        let queue = Queue::over(parts.clock, parts.rate.ticks(), parts.slots).map_err(|why| {
-            StartError::Capacity {
-                capacity: why.capacity,
-                max: why.max,
-            }
-        })?;
+        let queue =
+            Queue::weighted_over(parts.clock, parts.rate.ticks(), parts.slots).map_err(|why| {
+                StartError::Capacity {
+                    capacity: why.capacity,
+                    max: why.max,
+                }
+            })?;
         let line = Arc::new(Line::new(queue, parts.name, parts.spin));
         if line.is_granted() {
             // Never an error: it is one tick away.
@@ -81,8 +82,12 @@ impl ApiQueue {
     /// [`EnqueueError::Full`] when [`capacity`](Self::capacity) waiters are in line, [`EnqueueError::Closed`] when the
     /// queue was stopped.
     pub fn enqueue(&self) -> Result<Waiter, EnqueueError> {
+        self.enqueue_of(1)
+    }
+
+    pub(crate) fn enqueue_of(&self, weight: usize) -> Result<Waiter, EnqueueError> {
         let entered = if self.line.lobby.len() == 0 {
-            self.line.enter()
+            self.line.enter(weight)
         } else {
             // Whatever room there is belongs to those who wait for it.
             Err(self.full())
@@ -158,7 +163,7 @@ impl ApiQueue {
         if self.line.lobby.len() > 0 {
             return None;
         }
-        match self.line.enter() {
+        match self.line.enter(1) {
             Ok(core) => Some(Ok(Waiter::new(core))),
             Err(EnqueueError::Full { .. }) => None,
             Err(_) => Some(Err(Closed)),

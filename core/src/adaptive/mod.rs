@@ -21,6 +21,7 @@ use crate::clock::{Clock, Tick, Word};
 use crate::queue::QueueOver;
 use crate::rate::Rate;
 use crate::slot::Slot;
+use crate::weight::Weighing;
 
 /// How a call went, as far as its rate is concerned.
 ///
@@ -48,7 +49,7 @@ pub struct Change<W: Word> {
 
 impl<W: Word> Change<W> {
     /// Tells `queue`.
-    pub fn apply<C, S>(self, queue: &QueueOver<C, S>)
+    pub fn apply<C, S, K: Weighing>(self, queue: &QueueOver<C, S, K>)
     where
         C: Clock<Tick: Tick<Word = W>>,
         S: Deref<Target = [Slot]>,

@@ -2,14 +2,16 @@
 //! enqueuing, being released in order, and leaving. The one thing that the stopped thread may cost is its own place.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
 use std::task::{Poll, Wake, Waker};
-use std::thread;
 
 use apiqueue_core_stepped as core;
-use core::stepped::with_hook;
 use core::{Clock, ManualClock, Queue, Rate, Status, Waiter};
+
+use stopped::stopped_at;
+
+mod stopped;
 
 const INTERVAL: u64 = 100;
 const RING: usize = 8;
@@ -34,28 +36,6 @@ impl Wake for Counter {
 fn counter() -> (Arc<Counter>, Waker) {
     let counter = Arc::new(Counter(AtomicUsize::new(0)));
     (counter.clone(), counter.into())
-}
-
-/// Runs `operation` on a thread that stops for ever before its atomic step number `stop`. True if it got there, false if
-/// it was over before.
-fn stopped_at(stop: usize, operation: impl FnOnce() + Send + 'static) -> bool {
-    let (report, news) = mpsc::channel();
-    thread::spawn(move || {
-        let mut step = 0;
-        let stopped = report.clone();
-        let hook = move || {
-            if step == stop {
-                stopped.send(true).unwrap();
-                loop {
-                    thread::park();
-                }
-            }
-            step += 1;
-        };
-        with_hook(hook, operation);
-        report.send(false).unwrap();
-    });
-    news.recv().unwrap()
 }
 
 /// What the others do, after `early` had enqueued in this order and one thread stopped. `own_places` is how many places in
