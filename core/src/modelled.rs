@@ -12,6 +12,7 @@ use portable_atomic::Ordering;
 macro_rules! atomic {
     ($name:ident, $value:ty $(, $op:ident)*) => {
         #[derive(Debug)]
+        #[allow(unreachable_pub, reason = "named by a sealed trait")]
         pub struct $name {
             word: loom::sync::atomic::$name,
             touched: Touched,

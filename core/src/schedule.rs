@@ -97,7 +97,14 @@ impl<W: Word> Schedule<W> {
     /// The tick makes every later stamp a new one. Otherwise giving back and taking again would lead to the very word that
     /// a thread suspended in the middle of either still expects.
     pub fn give_back(&mut self) {
-        self.return_last(0);
+        self.give_back_weighted(1);
+    }
+
+    /// [`give_back`](Self::give_back) of what the latest [`take_weighted`](Self::take_weighted) used.
+    pub fn give_back_weighted(&mut self, weight: usize) {
+        if let Some(extra) = weight.checked_sub(1) {
+            self.return_last(extra);
+        }
     }
 
     /// Uses up `permits` more, for what turned out to cost more: [`Queue::charge`](crate::QueueOver::charge).

@@ -11,7 +11,7 @@ use crate::error::{Closed, EnqueueError};
 use crate::ring::QueueOver;
 use crate::schedule::stamp;
 use crate::slot::{Register, Slot, Status};
-use crate::weight::Weighing;
+use crate::weight::{Weighing, extra_of};
 use private::Sealed;
 
 /// A place in line.
@@ -192,6 +192,11 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
         self.queue.estimate(self.queue.permits_ahead(self.ticket))
     }
 
+    /// How many permits it costs.
+    pub fn weight(&self) -> usize {
+        self.queue.weight(self.ticket)
+    }
+
     /// How it holds its queue.
     pub fn queue(&self) -> &Q {
         &self.queue
@@ -247,6 +252,7 @@ mod private {
         fn give_back(&self, ticket: usize) -> bool;
         fn position(&self, ticket: usize) -> usize;
         fn permits_ahead(&self, ticket: usize) -> usize;
+        fn weight(&self, ticket: usize) -> usize;
     }
 }
 
@@ -303,6 +309,10 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> Sealed for QueueOver<C, S
 
     fn position(&self, ticket: usize) -> usize {
         self.ahead_of(ticket)
+    }
+
+    fn weight(&self, ticket: usize) -> usize {
+        extra_of::<K>(ticket).saturating_add(1)
     }
 
     fn permits_ahead(&self, ticket: usize) -> usize {

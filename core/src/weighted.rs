@@ -7,7 +7,7 @@ use crate::clock::{Clock, WordOf};
 use crate::error::{CapacityError, EnqueueError};
 use crate::queue::{assert_capacity, fresh};
 use crate::rate::Rate;
-use crate::ring::{ONE, QueueOver};
+use crate::ring::{ONE, QueueOver, TICKET};
 use crate::slot::Slot;
 use crate::storage::Inline;
 use crate::waiter::Waiter;
@@ -99,6 +99,20 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
         match weight.checked_sub(1) {
             Some(extra) if weight <= max => Ok(extra),
             _ => Err(EnqueueError::Weight { weight, max }),
+        }
+    }
+
+    /// What the first in line costs; none when nobody is there. For whoever [grants](Self::grant).
+    pub fn first_weight(&self) -> Option<usize> {
+        loop {
+            let turn = self.free_turn();
+            let tail = self.tail();
+            if turn & TICKET == tail & TICKET {
+                return None;
+            }
+            if !self.weigh(tail) && !self.pass_over(turn) {
+                return Some(extra_of::<K>(self.key(turn & TICKET)).saturating_add(1));
+            }
         }
     }
 

@@ -116,27 +116,17 @@ static VTABLE: RawWakerVTable = RawWakerVTable::new(
     |data| drop(owned(data)),
 );
 
-/// Runs a model. At most three preemptions a run by default: enough for every pair of operations to meet in the middle of
-/// each other, and what two minutes on two cores allow. `LOOM_MAX_PREEMPTIONS=n` sets another bound, and
-/// `APIQUEUE_LOOM=exhaustive` none: then every interleaving is looked at.
+/// Runs a model. At most three preemptions a run: enough for every pair of operations to meet in the middle of each other,
+/// and what two minutes on two cores allow. `LOOM_MAX_PREEMPTIONS=n` sets another bound.
 pub(crate) fn check(model: impl Fn() + Sync + Send + 'static) {
-    run(3, None, model);
+    check_within(3, model);
 }
 
-/// [`check`] for a model whose interleavings are too many to look at all: `most` preemptions in the exhaustive set, the
-/// bound at which it still ends within about two minutes (each further one takes it four to five times longer), and one
-/// less by default, three at most.
-pub(crate) fn check_within(most: u8, model: impl Fn() + Sync + Send + 'static) {
-    run((most - 1).min(3), Some(most), model);
-}
-
-fn run(quick: u8, most: Option<u8>, model: impl Fn() + Sync + Send + 'static) {
+/// [`check`] for a model whose interleavings are too many for that: `most` preemptions. Each one more takes it ten to
+/// thirty times longer.
+pub(crate) fn check_within(most: usize, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    if std::env::var_os("APIQUEUE_LOOM").is_some_and(|how| how == "exhaustive") {
-        builder.preemption_bound = most.map(usize::from);
-    } else if builder.preemption_bound.is_none() {
-        builder.preemption_bound = Some(quick.into());
-    }
+    builder.preemption_bound = builder.preemption_bound.or(Some(most));
     builder.max_branches = 20_000;
     builder.check(model);
 }
