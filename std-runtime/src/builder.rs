@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use apiqueue_core::{Clock, Slot};
 
-use crate::clock::Timebase;
+use crate::account::Membership;
+use crate::clock::{Standing, Timebase};
 use crate::error::{RateError, StartError};
 use crate::queue::ApiQueue;
 use crate::rate::Rate;
@@ -166,6 +167,25 @@ impl Builder {
     /// # Errors
     /// [`StartError`], naming the value and what it may be.
     pub fn start(self) -> Result<ApiQueue, StartError> {
+        ApiQueue::start(self.parts()?)
+    }
+
+    /// Starts a queue of an account.
+    pub(crate) fn start_member(
+        self,
+        join: impl FnOnce() -> Membership,
+    ) -> Result<ApiQueue, StartError> {
+        let mut parts = self.parts()?;
+        let membership = join();
+        parts.manual = membership.giver().manual;
+        parts.clock = Timebase::Standing(Standing {
+            membership: Some(membership),
+            ..Standing::default()
+        });
+        ApiQueue::start(parts)
+    }
+
+    fn parts(self) -> Result<Parts, StartError> {
         let rate = self.checked_rate()?;
         if self.spin > MAX_SPIN {
             return Err(StartError::Spin {
@@ -173,17 +193,17 @@ impl Builder {
                 max: MAX_SPIN,
             });
         }
-        ApiQueue::start(Parts {
+        Ok(Parts {
             rate,
+            manual: self.manual || self.granted,
             clock: if self.granted {
-                Timebase::standing()
+                Timebase::Standing(Standing::default())
             } else {
                 self.clock.map_or(Timebase::System, Timebase::Own)
             },
             slots: slots(self.capacity)?,
             name: self.name,
             spin: self.spin,
-            manual: self.manual,
         })
     }
 }

@@ -5,7 +5,9 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use apiqueue_core::Clock;
+use apiqueue_core::{Clock, Next};
+
+use crate::account::Membership;
 
 static ORIGIN: OnceLock<Instant> = OnceLock::new();
 
@@ -53,9 +55,17 @@ fn origin() -> Instant {
 pub(crate) enum Timebase {
     System,
     Own(Arc<dyn Clock<Tick = u64> + Send + Sync>),
-    /// A clock that stands before the end of the queue's hold, so that nothing is ever due: permits are granted. Counts
-    /// those that came back.
-    Standing(AtomicUsize),
+    /// A clock that stands before the end of the queue's hold, so that nothing is ever due: permits are granted.
+    Standing(Standing),
+}
+
+/// What is known of a queue whose permits are granted.
+#[derive(Debug, Default)]
+pub(crate) struct Standing {
+    /// How many came back.
+    pub(crate) returned: AtomicUsize,
+    /// The account that grants, if it is one.
+    pub(crate) membership: Option<Membership>,
 }
 
 /// What the standing clock reads, and until when the queue is held.
@@ -94,11 +104,29 @@ impl Timebase {
         }
     }
 
+    /// The queue's place in an account.
+    pub(crate) fn membership(&self) -> Option<&Membership> {
+        match self {
+            Self::Standing(standing) => standing.membership.as_ref(),
+            Self::System | Self::Own(_) => None,
+        }
+    }
+
     /// A reading for measuring how long something took.
     pub(crate) fn stopwatch(&self) -> u64 {
         match self {
             Self::System | Self::Standing(_) => MonotonicClock.now(),
             Self::Own(clock) => clock.now(),
+        }
+    }
+}
+
+impl Standing {
+    /// Has the account release who is due, and says when to come back.
+    pub(crate) fn give(&self) -> (usize, Next<u64>) {
+        match &self.membership {
+            Some(membership) => membership.giver().advance(),
+            None => (0, Next::OnEnqueue),
         }
     }
 }

@@ -74,6 +74,16 @@ pub enum StartError {
         /// The longest time.
         max: Duration,
     },
+    /// A queue of an account would get nothing.
+    Share {
+        /// The share asked for.
+        share: u32,
+    },
+    /// No call could ever be made.
+    AtMost {
+        /// The calls under way asked for.
+        at_most: usize,
+    },
     /// There is no memory for so many places.
     Memory {
         /// The capacity asked for, rounded up.
@@ -92,6 +102,14 @@ impl fmt::Display for StartError {
                 write!(f, "a capacity of {capacity} is not in 1..={max}")
             }
             Self::Spin { spin, max } => write!(f, "spinning for {spin:?} is not in 0ns..={max:?}"),
+            Self::Share { share } => write!(f, "a share of {share} is not in 1..={}", u32::MAX),
+            Self::AtMost { at_most } => {
+                write!(
+                    f,
+                    "at most {at_most} calls at once is not in 1..={}",
+                    usize::MAX
+                )
+            }
             Self::Memory { capacity } => {
                 write!(f, "there is no memory for a capacity of {capacity}")
             }
@@ -114,6 +132,27 @@ impl From<RateError> for StartError {
         Self::Rate(why)
     }
 }
+
+/// An account has not so many limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitError {
+    /// The number asked for, from 0.
+    pub index: usize,
+    /// How many there are.
+    pub count: usize,
+}
+
+impl fmt::Display for LimitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { index, count } = self;
+        write!(
+            f,
+            "limit number {index} is not one of the account's {count}, counted from 0"
+        )
+    }
+}
+
+impl Error for LimitError {}
 
 /// Why there was no permit right now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use crate::clock::Timebase;
 use crate::line::Line;
@@ -10,7 +10,7 @@ use crate::queue::ApiQueue;
 use crate::telemetry;
 
 impl ApiQueue {
-    /// Releases up to `count` of those in line, now: how a [`granted`](crate::Builder::granted) queue is fed. Says how many
+    /// Releases up to `count` of those in line, whatever each weighs, now: how a [`granted`](crate::Builder::granted) queue is fed. Says how many
     /// permits were used; the others stay the caller's. For one caller at a time. Any other queue is paced by itself, and
     /// grants nothing.
     ///
@@ -26,7 +26,13 @@ impl ApiQueue {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn grant(&self, count: usize) -> usize {
-        self.line().grant(count)
+        let line = self.line();
+        // An account sees to its queues itself.
+        if line.is_granted() && line.queue.clock().membership().is_none() {
+            line.grant(count)
+        } else {
+            0
+        }
     }
 
     /// How many granted permits came back since the last call: of waiters dropped before they saw their release, and of
@@ -34,11 +40,7 @@ impl ApiQueue {
     /// was released after it.
     #[must_use = "the permits are the caller's again"]
     pub fn take_returned(&self) -> usize {
-        match self.line().queue.clock() {
-            // Ordering: Relaxed; only a number, and each counts once.
-            Timebase::Standing(returned) => returned.swap(0, Ordering::Relaxed),
-            Timebase::System | Timebase::Own(_) => 0,
-        }
+        self.line().take_returned()
     }
 }
 
@@ -48,10 +50,16 @@ impl Line {
         matches!(self.queue.clock(), Timebase::Standing(_))
     }
 
-    fn grant(self: &Arc<Self>, count: usize) -> usize {
-        if !self.is_granted() {
-            return 0;
+    pub(crate) fn take_returned(&self) -> usize {
+        match self.queue.clock() {
+            // Ordering: Relaxed; only a number, and each counts once.
+            Timebase::Standing(standing) => standing.returned.swap(0, Ordering::Relaxed),
+            Timebase::System | Timebase::Own(_) => 0,
         }
+    }
+
+    /// Releases up to `count` of those in line.
+    pub(crate) fn grant(self: &Arc<Self>, count: usize) -> usize {
         let mut released = 0;
         while released < count {
             match panic::catch_unwind(AssertUnwindSafe(|| self.queue.grant())) {
@@ -68,19 +76,13 @@ impl Line {
         released
     }
 
-    /// The permit of a released waiter came back.
-    pub(crate) fn gave_back(&self) {
+    /// The permits of a released waiter came back.
+    pub(crate) fn gave_back(&self, permits: usize) {
         self.meter.cancelled();
-        if let Timebase::Standing(returned) = self.queue.clock() {
+        if let Timebase::Standing(standing) = self.queue.clock() {
             // Ordering: Relaxed; the ring that follows has the giver look.
-            returned.fetch_add(1, Ordering::Relaxed);
+            standing.returned.fetch_add(permits, Ordering::Relaxed);
             self.queue.wake_driver();
         }
-    }
-}
-
-impl Timebase {
-    pub(crate) fn standing() -> Self {
-        Self::Standing(AtomicUsize::new(0))
     }
 }

@@ -43,6 +43,8 @@
 //! | nobody has told the limit | [`apply`](ApiQueue::apply), with a controller of the core |
 //! | the limit has changed | [`set_rate`](ApiQueue::set_rate), for those in line too |
 //! | the call was not needed after all | [`give_back`](Waiter::give_back) |
+//! | several limits at once, shared by several queues or not | [`Account`] |
+//! | at most so many calls under way | [`CallQueue`] |
 //! | permits come from elsewhere | [`Builder::granted`], [`grant`](ApiQueue::grant) |
 //! | the end | [`stop`](ApiQueue::stop), [`stop_async`](ApiQueue::stop_async) |
 //! | how is it doing? | [`stats`](ApiQueue::stats) |
@@ -79,6 +81,7 @@
 //! The queue itself is [`apiqueue_core`], without std; what it promises is written there.
 #![forbid(unsafe_code)]
 
+mod account;
 mod builder;
 mod by_hand;
 mod clock;
@@ -109,6 +112,7 @@ mod timers;
 mod waiter;
 mod weighted;
 
+pub use account::{Account, AccountBuilder, Call, CallQueue, CallWaiter, MemberBuilder};
 pub use apiqueue_core::{self as core, ChargeError, Closed, EnqueueError, Status};
 pub use builder::Builder;
 pub use by_hand::{Advance, Next};
@@ -118,7 +122,7 @@ pub use cycle::CycleClock;
 #[cfg(feature = "embedded-hal")]
 pub use delay::StdDelay;
 pub use enqueue::Enqueue;
-pub use error::{HoldError, RateError, StartError, TryAcquireError, WaitError};
+pub use error::{HoldError, LimitError, RateError, StartError, TryAcquireError, WaitError};
 pub use queue::ApiQueue;
 pub use rate::Rate;
 #[cfg(feature = "toml")]

@@ -119,8 +119,22 @@ impl Line {
             self.meter.released(self.now(), advanced.released);
         }
         self.lobby.admit(self);
+        let mut released = advanced.released;
         let next = match advanced.next {
-            Next::At(at) => Next::At(self.queue.clock().in_system_time(at).min(close_at)),
+            Next::At(at) => match self.queue.clock() {
+                Timebase::Standing(standing) => {
+                    let (given, next) = standing.give();
+                    released += given;
+                    sooner(next, close_at)
+                }
+                clock => Next::At(clock.in_system_time(at).min(close_at)),
+            },
+            Next::OnEnqueue if self.is_granted() => {
+                if let Some(membership) = self.queue.clock().membership() {
+                    membership.giver().advance_for_others();
+                }
+                sooner(Next::OnEnqueue, close_at)
+            }
             Next::OnEnqueue if close_at != NEVER => Next::At(close_at),
             Next::OnEnqueue => Next::OnEnqueue,
             Next::Closed => {
@@ -128,10 +142,35 @@ impl Line {
                 Next::Closed
             }
         };
-        Some(Progress {
-            released: advanced.released,
-            next,
-        })
+        Some(Progress { released, next })
+    }
+
+    /// Releases nobody for so many nanoseconds.
+    pub(crate) fn hold(&self, ticks: u64) {
+        match self.queue.clock() {
+            Timebase::Standing(standing) => {
+                if let Some(membership) = &standing.membership {
+                    membership.hold(ticks);
+                }
+            }
+            // Never an error: it was checked, and what has passed meanwhile holds nothing back.
+            clock => {
+                let _ = self.queue.hold_until(clock.now().wrapping_add(ticks));
+            }
+        }
+    }
+
+    /// Ends a hold.
+    pub(crate) fn resume(&self) {
+        match self.queue.clock() {
+            // The hold in the queue's own words has no end.
+            Timebase::Standing(standing) => {
+                if let Some(membership) = &standing.membership {
+                    membership.resume();
+                }
+            }
+            Timebase::System | Timebase::Own(_) => self.queue.resume(),
+        }
     }
 
     /// How many were released so far.
@@ -165,6 +204,15 @@ impl Drop for Line {
         if let Some(bell) = self.bell.get() {
             bell.wake_by_ref();
         }
+    }
+}
+
+/// `next`, or `close_at` if that comes first.
+fn sooner(next: Next<u64>, close_at: u64) -> Next<u64> {
+    match next {
+        Next::At(at) => Next::At(at.min(close_at)),
+        Next::OnEnqueue if close_at != NEVER => Next::At(close_at),
+        other => other,
     }
 }
 

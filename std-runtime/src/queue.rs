@@ -67,7 +67,11 @@ impl ApiQueue {
         if line.is_granted() {
             // Never an error: it is one tick away.
             let _ = line.queue.hold_until(HELD_UNTIL);
-        } else if !parts.manual {
+        }
+        if let Some(membership) = line.queue.clock().membership() {
+            membership.seat(&line);
+        }
+        if !parts.manual {
             driver::attach(&line).map_err(StartError::Thread)?;
         }
         Ok(Self { line })
@@ -236,6 +240,9 @@ impl ApiQueue {
     pub fn set_rate(&self, rate: Rate) {
         telemetry::changed(&self.line.name, "rate set", &rate);
         self.line.queue.set_rate(rate.ticks());
+        if let Some(membership) = self.line.queue.clock().membership() {
+            membership.set_rate(rate.ticks());
+        }
     }
 
     /// Does what a controller of the core says after a call: sets the rate, holds, or neither. Its readings are those of
@@ -260,9 +267,12 @@ impl ApiQueue {
     /// ```
     pub fn apply(&self, change: apiqueue_core::Change<u64>) {
         if let Some(rate) = change.rate {
-            telemetry::changed(&self.line.name, "rate set", &Rate::from(rate));
+            self.set_rate(rate.into());
         }
-        change.apply(&self.line.queue);
+        if let Some(until) = change.hold_until {
+            // Refused only when the clock has passed it meanwhile: then it holds nothing back any more.
+            let _ = self.hold_for(Duration::from_nanos(until.saturating_sub(self.line.now())));
+        }
     }
 
     /// Releases nobody for `duration`, those already queued included: what a server asks for with `Retry-After`. Only
@@ -275,8 +285,7 @@ impl ApiQueue {
         u64::try_from(duration.as_nanos())
             .ok()
             .filter(|&ticks| ticks <= <u64 as Word>::MAX_SPAN)
-            .map(|ticks| self.line.now().wrapping_add(ticks))
-            .and_then(|until| self.line.queue.hold_until(until).ok())
+            .map(|ticks| self.line.hold(ticks))
             .ok_or(HoldError {
                 duration,
                 max: MAX_SPAN,
@@ -286,10 +295,7 @@ impl ApiQueue {
     /// Ends a hold now.
     pub fn resume(&self) {
         telemetry::changed(&self.line.name, "resumed", &());
-        // A granted queue's own hold has no end.
-        if !self.line.is_granted() {
-            self.line.queue.resume();
-        }
+        self.line.resume();
     }
 
     /// How many places of the line are taken. A waiter that has left counts until the head passes its place.

@@ -76,6 +76,12 @@ impl Rate {
             })
     }
 
+    /// The same with a burst of `n` at most.
+    pub(crate) fn with_burst_within(self, n: usize) -> Self {
+        let burst = u64::try_from(self.burst_size().min(n)).unwrap_or(u64::MAX);
+        self.0.burst(burst).map_or(self, Self)
+    }
+
     /// Never lets two releases (of a burst of 1) be closer than the interval: lateness is not made up, and the mean
     /// interval is the interval plus the mean lateness.
     #[must_use]

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -49,7 +50,7 @@ impl Waiter {
         }
     }
 
-    fn line(&self) -> &Line {
+    pub(crate) fn line(&self) -> &Arc<Line> {
         self.core.queue().line()
     }
 
@@ -189,12 +190,12 @@ impl Waiter {
     pub fn give_back(mut self) -> bool {
         let given = self.core.give_back();
         if given {
-            self.line().gave_back();
+            self.line().gave_back(self.core.weight());
         }
         given
     }
 
-    fn leave(&mut self) -> Left {
+    pub(crate) fn leave(&mut self) -> Left {
         let left = self.core.leave();
         match left {
             Left::InLine => {
@@ -224,7 +225,7 @@ impl Future for Waiter {
 impl Drop for Waiter {
     fn drop(&mut self) {
         if self.leave() == Left::Released && self.core.give_back() {
-            self.line().gave_back();
+            self.line().gave_back(self.core.weight());
         }
     }
 }

@@ -46,13 +46,19 @@ impl ApiQueue {
     /// [`ChargeError`] when it would put the next release off by more than 36 years.
     pub fn charge(&self, permits: usize) -> Result<(), ChargeError> {
         telemetry::changed(&self.line().name, "charged", &permits);
-        self.line().queue.charge(permits)
+        match self.line().queue.clock().membership() {
+            Some(membership) => membership.charge(permits),
+            None => self.line().queue.charge(permits),
+        }
     }
 
     /// Puts `permits` back, for a call that turned out to cost less than it waited for: those behind go earlier. What is
     /// above the burst is lost.
     pub fn refund(&self, permits: usize) {
         telemetry::changed(&self.line().name, "refunded", &permits);
-        self.line().queue.refund(permits);
+        match self.line().queue.clock().membership() {
+            Some(membership) => membership.refund(permits),
+            None => self.line().queue.refund(permits),
+        }
     }
 }

@@ -1,0 +1,256 @@
+//! Gives the permits of an account to its queues, which are granted ones: the plan, the lines, and who is told when.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use apiqueue_core::{ChargeError, Clock, Next};
+
+use super::plan::{Choice, Plan};
+use crate::clock::{MonotonicClock, Timebase};
+use crate::error::LimitError;
+use crate::line::Line;
+use crate::rate::{Rate, Ticks};
+
+#[derive(Debug)]
+pub(crate) struct Giver {
+    pub(super) clock: Timebase,
+    pub(crate) manual: bool,
+    /// What of the shared limits a queue must know: the first rate, and the smallest burst.
+    pub(super) nominal: Option<Rate>,
+    pub(super) smallest_burst: usize,
+    state: Mutex<State>,
+    /// Somebody is giving; a waker that comes back here must not.
+    giving: AtomicBool,
+}
+
+#[derive(Debug)]
+struct State {
+    plan: Plan,
+    lines: BTreeMap<u64, Weak<Line>>,
+    next_id: u64,
+    /// When the driver was told to come back, in system time.
+    told: Option<u64>,
+}
+
+/// A queue's place in an account.
+#[derive(Debug)]
+pub(crate) struct Membership {
+    pub(super) giver: Arc<Giver>,
+    pub(super) id: u64,
+}
+
+/// How long a waker that drives from within its own wake-up is put off.
+const LATER: u64 = 1_000_000;
+
+impl Giver {
+    pub(super) fn new(clock: Timebase, manual: bool, shared: &[Rate]) -> Self {
+        Self {
+            clock,
+            manual,
+            nominal: shared.first().copied(),
+            smallest_burst: shared
+                .iter()
+                .map(|rate| rate.burst_size())
+                .min()
+                .unwrap_or(usize::MAX),
+            state: Mutex::new(State {
+                plan: Plan::new(shared.iter().map(|rate| rate.ticks())),
+                lines: BTreeMap::new(),
+                next_id: 0,
+                told: None,
+            }),
+            giving: AtomicBool::new(false),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No user code runs under this lock, and what it guards is whole between any two statements.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn join(self: &Arc<Self>, own: &[Ticks], share: u32, at_most: usize) -> Membership {
+        let mut state = self.lock();
+        let id = state.next_id;
+        state.next_id += 1;
+        state.plan.add(id, own.iter().copied(), share, at_most);
+        Membership {
+            giver: Arc::clone(self),
+            id,
+        }
+    }
+
+    /// Releases who is due, and says how many those were and when, in system time, to come back.
+    pub(crate) fn advance(&self) -> (usize, Next<u64>) {
+        if self.giving.swap(true, Ordering::Acquire) {
+            return (0, Next::At(MonotonicClock.now().saturating_add(LATER)));
+        }
+        let mut released = 0;
+        let next = loop {
+            let now = self.clock.now();
+            let chosen = self.lock().choose(now);
+            match chosen {
+                Chosen::Release(id, weight, line) => {
+                    if line.grant(1) == 0 {
+                        self.lock().plan.ended(id);
+                    } else {
+                        released += 1;
+                        // Read here, after the release, so that a thread suspended before it makes the schedules later.
+                        let now = self.clock.now();
+                        self.lock().plan.released(id, weight, now);
+                        if line.queue.is_empty() {
+                            // So that the driver leaves its waker there, for the next to come or for the end of a drain.
+                            line.queue.wake_driver();
+                        }
+                    }
+                }
+                Chosen::Wait(next) => break next,
+            }
+        };
+        let next = match next {
+            Some(at) => Next::At(self.clock.in_system_time(at)),
+            None => Next::OnEnqueue,
+        };
+        if let Next::At(at) = next {
+            self.lock().told = Some(at);
+        }
+        self.giving.store(false, Ordering::Release);
+        (released, next)
+    }
+
+    /// The same for a queue that has nobody in line itself: who has is told, if it is to be earlier than it was.
+    pub(crate) fn advance_for_others(&self) {
+        let told = self.lock().told;
+        if let (_, Next::At(at)) = self.advance()
+            && told.is_none_or(|told| at < told)
+        {
+            self.ring();
+        }
+    }
+
+    /// Has the driver look again.
+    fn ring(&self) {
+        let line = {
+            let state = self.lock();
+            let id = state.plan.somebody();
+            id.and_then(|id| state.lines.get(&id))
+                .and_then(Weak::upgrade)
+        };
+        if let Some(line) = line {
+            line.queue.wake_driver();
+        }
+    }
+
+    /// Changes the plan, and has the driver look.
+    fn change<T>(&self, change: impl FnOnce(&mut Plan, u64) -> T) -> T {
+        let now = self.clock.now();
+        let changed = change(&mut self.lock().plan, now);
+        self.ring();
+        changed
+    }
+
+    pub(super) fn set_shared(&self, index: usize, rate: Rate) -> Result<(), LimitError> {
+        let count = self.change(|plan, _| {
+            let there = plan.set_shared(index, rate.ticks());
+            (!there).then(|| plan.shared_count())
+        });
+        match count {
+            None => Ok(()),
+            Some(count) => Err(LimitError { index, count }),
+        }
+    }
+
+    pub(super) fn hold(&self, id: Option<u64>, ticks: u64) {
+        self.change(|plan, now| plan.hold_until(id, now.wrapping_add(ticks)));
+    }
+
+    pub(super) fn resume(&self, id: Option<u64>) {
+        self.change(|plan, now| plan.resume(id, now));
+    }
+}
+
+/// A choice with what it takes to carry it out.
+enum Chosen {
+    Release(u64, usize, Arc<Line>),
+    Wait(Option<u64>),
+}
+
+impl State {
+    fn choose(&mut self, now: u64) -> Chosen {
+        let mut gone = Vec::new();
+        for (&id, line) in &self.lines {
+            let Some(line) = line.upgrade() else {
+                gone.push(id);
+                continue;
+            };
+            let returned = line.take_returned();
+            if returned > 0 {
+                self.plan.give_back(id, returned);
+            }
+            self.plan.head(id, line.queue.first_weight());
+        }
+        for id in gone {
+            self.plan.remove(id);
+            self.lines.remove(&id);
+        }
+        match self.plan.choose(now) {
+            Choice::Release(id) => {
+                let line = self.lines.get(&id).and_then(Weak::upgrade);
+                match (line, self.plan.head_of(id)) {
+                    (Some(line), Some(weight)) => {
+                        self.plan.begin(id);
+                        Chosen::Release(id, weight, line)
+                    }
+                    _ => Chosen::Wait(None),
+                }
+            }
+            Choice::At(at) => Chosen::Wait(Some(at)),
+            Choice::Nothing => Chosen::Wait(None),
+        }
+    }
+}
+
+impl Membership {
+    /// The line is there.
+    pub(crate) fn seat(&self, line: &Arc<Line>) {
+        self.giver
+            .lock()
+            .lines
+            .insert(self.id, Arc::downgrade(line));
+    }
+
+    pub(crate) fn giver(&self) -> &Giver {
+        &self.giver
+    }
+
+    pub(crate) fn set_rate(&self, rate: Ticks) {
+        self.giver.change(|plan, _| plan.set_rate(self.id, rate));
+    }
+
+    pub(crate) fn hold(&self, ticks: u64) {
+        self.giver.hold(Some(self.id), ticks);
+    }
+
+    pub(crate) fn resume(&self) {
+        self.giver.resume(Some(self.id));
+    }
+
+    pub(crate) fn charge(&self, permits: usize) -> Result<(), ChargeError> {
+        self.giver
+            .change(|plan, now| plan.charge(self.id, permits, now))
+    }
+
+    pub(crate) fn refund(&self, permits: usize) {
+        self.giver
+            .change(|plan, now| plan.refund(self.id, permits, now));
+    }
+
+    /// A call is over.
+    pub(super) fn ended(&self) {
+        self.giver.change(|plan, _| plan.ended(self.id));
+    }
+
+    pub(super) fn under_way(&self) -> usize {
+        self.giver.lock().plan.under_way(self.id)
+    }
+}

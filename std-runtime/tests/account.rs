@@ -1,0 +1,295 @@
+//! Several limits at once, and queues that share them: with the mock clock, driven by hand, but for the last ones.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use apiqueue::core::ManualClock;
+use apiqueue::{Account, ApiQueue, LimitError, Next, Rate, Stop, Waiter};
+
+const MS: u64 = 1_000_000;
+
+fn every(ms: u64) -> Rate {
+    Rate::every(Duration::from_millis(ms)).unwrap().strict()
+}
+
+fn by_hand(limits: &[Rate]) -> (Account, Arc<ManualClock<u64>>) {
+    let clock = Arc::new(ManualClock::<u64>::new(0));
+    let account = limits
+        .iter()
+        .fold(Account::builder(), |builder, &rate| builder.limit(rate))
+        .clock(Arc::clone(&clock))
+        .manual()
+        .start();
+    (account, clock)
+}
+
+fn fill(queue: &ApiQueue, count: usize) -> Vec<Waiter> {
+    (0..count).map(|_| queue.enqueue().unwrap()).collect()
+}
+
+fn released(line: &[Waiter]) -> usize {
+    line.iter().filter(|waiter| !waiter.is_waiting()).count()
+}
+
+#[test]
+fn a_queue_of_two_limits_keeps_both() {
+    // One each 10 ms, and 20 a second.
+    let (account, clock) = by_hand(&[every(10), every(50).burst(20).unwrap()]);
+    let queue = account.queue().start().unwrap();
+    let line = fill(&queue, 60);
+    let mut at = Vec::new();
+    for ms in 0..2_000 {
+        let gone = account.advance().released;
+        at.extend((0..gone).map(|_| ms));
+        clock.advance(MS);
+    }
+    assert!(at.windows(2).all(|pair| pair[1] - pair[0] >= 10), "{at:?}");
+    assert!(
+        at.windows(21).all(|many| many[20] - many[0] >= 50),
+        "20, and then one each 50 ms"
+    );
+    // 20 that had gathered and one each 50 ms: 24 in the 250 ms that the first limit takes for them, and so on.
+    assert_eq!(released(&line), 20 + 1_999 / 50);
+    assert!(
+        line.windows(2)
+            .all(|pair| pair[0].is_waiting() <= pair[1].is_waiting()),
+        "in order"
+    );
+}
+
+#[test]
+fn what_one_limit_refuses_is_taken_from_none() {
+    let (account, clock) = by_hand(&[every(10).burst(5).unwrap()]);
+    let slow = account.queue().limit(every(1_000)).start().unwrap();
+    let quick = account.queue().start().unwrap();
+    let slow_line = fill(&slow, 3);
+    assert_eq!(account.advance().released, 1);
+    for _ in 0..5 {
+        assert_eq!(
+            account.advance().released,
+            0,
+            "its own limit does not allow it"
+        );
+    }
+    let quick_line = fill(&quick, 5);
+    assert_eq!(
+        account.advance().released,
+        4,
+        "four of the account's five are left"
+    );
+    clock.advance(10 * MS);
+    assert_eq!(account.advance().released, 1);
+    assert_eq!((released(&slow_line), released(&quick_line)), (1, 5));
+}
+
+#[test]
+fn queues_share_by_their_weights_and_none_starves() {
+    let (account, clock) = by_hand(&[every(1)]);
+    let queues =
+        [1, 2, 5].map(|share| account.queue().share(share).capacity(1024).start().unwrap());
+    let lines = queues.each_ref().map(|queue| fill(queue, 1000));
+    for passed in 1..=800_u64 {
+        assert_eq!(account.advance().released, 1);
+        clock.advance(MS);
+        for (line, share) in lines.iter().zip([1, 2, 5]) {
+            let due = passed * share;
+            let got = released(line) as u64 * 8;
+            assert!(
+                got + 8 + share >= due && got <= due + 8 + share,
+                "{got} of {due} eighths"
+            );
+        }
+    }
+    assert_eq!(lines.each_ref().map(|line| released(line)), [100, 200, 500]);
+}
+
+#[test]
+fn who_was_away_has_neither_debt_nor_credit() {
+    let (account, clock) = by_hand(&[every(1)]);
+    let [first, second] = [(); 2].map(|()| account.queue().start().unwrap());
+    let line = fill(&first, 300);
+    for _ in 0..100 {
+        assert_eq!(account.advance().released, 1);
+        clock.advance(MS);
+    }
+    let late = fill(&second, 100);
+    for _ in 0..100 {
+        assert_eq!(account.advance().released, 1);
+        clock.advance(MS);
+    }
+    assert_eq!(released(&late), 50);
+    assert_eq!(released(&line), 150);
+}
+
+#[test]
+fn a_heavy_call_of_one_queue_is_not_starved_by_light_ones_of_another() {
+    let (account, clock) = by_hand(&[every(1).burst(10).unwrap()]);
+    let [light, heavy] = [(); 2].map(|()| account.queue().start().unwrap());
+    let many = fill(&light, 200);
+    let ten = heavy.enqueue_weighted(10).unwrap();
+    let mut ms = 0;
+    while ten.is_waiting() {
+        let _ = account.advance();
+        clock.advance(MS);
+        ms += 1;
+        assert!(ms < 40, "it waits for ever");
+    }
+    for _ in 0..100 {
+        let _ = account.advance();
+        clock.advance(MS);
+    }
+    let passed = released(&many) as u64;
+    assert!(
+        passed + 10 <= 10 + ms + 100,
+        "{passed} light ones and the heavy one in {ms} + 100 ms"
+    );
+    assert!(passed + 10 >= 100, "and none of it was lost");
+}
+
+#[test]
+fn a_hold_or_a_rate_of_one_queue_is_its_own_and_that_of_the_account_is_everybody_s() {
+    let (account, clock) = by_hand(&[every(1)]);
+    let [first, second] = [(); 2].map(|()| account.queue().start().unwrap());
+    let lines = [fill(&first, 100), fill(&second, 100)];
+    first.hold_for(Duration::from_millis(50)).unwrap();
+    for _ in 0..50 {
+        let _ = account.advance();
+        clock.advance(MS);
+    }
+    assert_eq!(lines.each_ref().map(|line| released(line)), [0, 50]);
+    account.hold_for(Duration::from_millis(50)).unwrap();
+    for _ in 0..50 {
+        assert_eq!(account.advance().released, 0);
+        clock.advance(MS);
+    }
+    second.set_rate(every(10));
+    for _ in 0..20 {
+        let _ = account.advance();
+        clock.advance(MS);
+    }
+    assert_eq!(lines.each_ref().map(|line| released(line)), [18, 52]);
+    account.set_rate(0, every(1_000)).unwrap();
+    let told = account.set_rate(1, every(1)).unwrap_err();
+    assert_eq!(told, LimitError { index: 1, count: 1 });
+    assert!(matches!(account.advance().next, Next::At(_)));
+    for _ in 0..100 {
+        assert_eq!(account.advance().released, 0);
+        clock.advance(MS);
+    }
+}
+
+#[test]
+fn a_release_that_nobody_saw_is_given_back_to_the_account_and_to_the_queue() {
+    let (account, clock) = by_hand(&[every(1_000)]);
+    let [first, second] = [(); 2].map(|()| account.queue().limit(every(10)).start().unwrap());
+    let unseen = first.enqueue().unwrap();
+    assert_eq!(account.advance().released, 1);
+    drop(unseen);
+    let next = second.enqueue().unwrap();
+    clock.advance(1); // less a tick
+    assert_eq!(account.advance().released, 1);
+    assert!(!next.is_waiting());
+    // Given back once, and not by who was told.
+    drop(next);
+    let third = second.enqueue().unwrap();
+    clock.advance(500 * MS);
+    assert_eq!(account.advance().released, 0);
+    drop(third);
+}
+
+#[test]
+fn charges_and_refunds_count_on_every_limit_or_on_none() {
+    let (account, clock) = by_hand(&[every(10).burst(10).unwrap()]);
+    let queue = account
+        .queue()
+        .limit(every(1).burst(10).unwrap())
+        .start()
+        .unwrap();
+    queue.charge(10).unwrap();
+    let line = fill(&queue, 2);
+    assert_eq!(account.advance().released, 0);
+    clock.advance(10 * MS);
+    assert_eq!(account.advance().released, 1);
+    queue.refund(1);
+    assert_eq!(account.advance().released, 0, "less a tick");
+    clock.advance(1);
+    assert_eq!(account.advance().released, 1);
+    assert_eq!(released(&line), 2);
+    let why = queue.charge(usize::MAX).unwrap_err();
+    assert!(why.max < usize::MAX);
+}
+
+#[test]
+fn a_queue_that_is_gone_or_stopped_leaves_its_share_to_the_others() {
+    let (account, clock) = by_hand(&[every(1)]);
+    let [first, second] = [(); 2].map(|()| account.queue().start().unwrap());
+    let gone = fill(&first, 50);
+    let line = fill(&second, 50);
+    first.stop(Stop::Now);
+    assert!(gone.into_iter().all(|waiter| waiter.wait().is_err()));
+    drop(first);
+    for _ in 0..50 {
+        assert_eq!(account.advance().released, 1);
+        clock.advance(MS);
+    }
+    assert_eq!(released(&line), 50);
+}
+
+#[test]
+fn the_driver_s_thread_drives_an_account_s_queues_and_no_limit_is_exceeded() {
+    let account = Account::builder()
+        .limit(Rate::per_second(2_000).unwrap().strict())
+        .start();
+    let queues = [(); 3].map(|()| account.queue().start().unwrap());
+    let start = Instant::now();
+    thread::scope(|scope| {
+        for queue in &queues {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..10 {
+                        queue.enqueue().unwrap().wait().unwrap();
+                    }
+                });
+            }
+        }
+    });
+    assert!(start.elapsed() >= Duration::from_micros(119 * 500));
+    assert_eq!(
+        queues.each_ref().map(|queue| queue.stats().released),
+        [40; 3]
+    );
+}
+
+#[test]
+fn a_drain_of_one_queue_ends_while_the_others_go_on() {
+    let account = Account::builder()
+        .limit(Rate::per_second(1_000).unwrap())
+        .start();
+    let [first, second] = [(); 2].map(|()| account.queue().start().unwrap());
+    let others = fill(&second, 40);
+    let line = fill(&first, 10);
+    let report = first.stop(Stop::Drain {
+        timeout: Duration::from_secs(60),
+    });
+    assert_eq!((report.released, report.abandoned), (10, 0));
+    drop(line);
+    for waiter in others {
+        waiter.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_faster_rate_of_the_account_reaches_those_who_wait() {
+    let account = Account::builder()
+        .limit(Rate::every(Duration::from_secs(3_600)).unwrap())
+        .start();
+    let queue = account.queue().start().unwrap();
+    queue.enqueue().unwrap().wait().unwrap();
+    let next = queue.enqueue().unwrap();
+    account
+        .set_rate(0, Rate::per_second(1_000).unwrap())
+        .unwrap();
+    next.wait().unwrap();
+}

@@ -1,0 +1,113 @@
+//! Limits on the calls under way: never more than so many, and each that ends makes room for the first in line.
+#![allow(clippy::unwrap_used)]
+
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use apiqueue::{CallQueue, Closed, Rate, StartError, Stop, WaitError};
+use futures_lite::future::block_on;
+
+fn calls(at_most: usize) -> CallQueue {
+    CallQueue::start(Rate::per_second(1_000_000).unwrap(), at_most).unwrap()
+}
+
+#[test]
+fn never_more_calls_are_under_way_than_allowed_on_threads_and_tasks() {
+    let queue = calls(3);
+    let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for number in 0..8 {
+            let (queue, now, most) = (&queue, &now, &most);
+            scope.spawn(move || {
+                for _ in 0..20 {
+                    let waiter = queue.enqueue().unwrap();
+                    let call = if number % 2 == 0 {
+                        waiter.wait().unwrap()
+                    } else {
+                        block_on(waiter).unwrap()
+                    };
+                    most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    thread::yield_now();
+                    now.fetch_sub(1, Ordering::SeqCst);
+                    drop(call);
+                }
+            });
+        }
+    });
+    assert!(most.load(Ordering::SeqCst) <= 3);
+    assert_eq!(queue.under_way(), 0);
+    assert_eq!(queue.queue().stats().released, 160);
+}
+
+#[test]
+fn a_call_that_ends_makes_room_for_the_first_in_line() {
+    let queue = calls(1);
+    let call = queue.enqueue().unwrap().wait().unwrap();
+    let (first, second) = (queue.enqueue().unwrap(), queue.enqueue().unwrap());
+    let timeout = Duration::from_millis(20);
+    let third = queue.enqueue().unwrap();
+    assert_eq!(
+        third.wait_timeout(timeout).unwrap_err(),
+        WaitError::TimedOut { timeout }
+    );
+    assert!(first.is_waiting() && second.is_waiting());
+    drop(call);
+    let call = first.wait().unwrap();
+    assert!(second.is_waiting());
+    drop(call);
+    drop(second.wait().unwrap());
+}
+
+#[test]
+fn a_panic_in_a_call_ends_it() {
+    let queue = calls(1);
+    for _ in 0..3 {
+        let failed = panic::catch_unwind(AssertUnwindSafe(|| {
+            let _call = queue.enqueue().unwrap().wait().unwrap();
+            panic::resume_unwind(Box::new("the call failed"));
+        }));
+        assert!(failed.is_err());
+    }
+    assert_eq!(queue.under_way(), 0);
+}
+
+#[test]
+fn a_waiter_dropped_after_its_release_leaves_no_call_behind() {
+    let queue = calls(1);
+    for seen in [false, true] {
+        let waiter = queue.enqueue().unwrap();
+        while queue.under_way() == 0 {
+            thread::yield_now();
+        }
+        if seen {
+            assert!(!waiter.is_waiting());
+        }
+        drop(waiter);
+        drop(queue.enqueue().unwrap().wait().unwrap());
+    }
+}
+
+#[test]
+fn stopping_tells_those_in_line_and_leaves_calls_under_way_alone() {
+    let queue = calls(1);
+    let call = queue.enqueue().unwrap().wait().unwrap();
+    let waiter = queue.enqueue().unwrap();
+    let report = queue.queue().stop(Stop::Now);
+    assert_eq!(report.abandoned, 1);
+    assert_eq!(waiter.wait().unwrap_err(), Closed);
+    assert_eq!(queue.under_way(), 1);
+    drop(call);
+    assert_eq!(queue.under_way(), 0);
+}
+
+#[test]
+fn no_call_at_once_is_refused_with_the_range() {
+    let why = CallQueue::start(Rate::per_second(1).unwrap(), 0).unwrap_err();
+    assert!(matches!(why, StartError::AtMost { at_most: 0 }));
+    assert!(
+        why.to_string()
+            .starts_with("at most 0 calls at once is not in 1..=")
+    );
+}
