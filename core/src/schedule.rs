@@ -346,9 +346,12 @@ impl<W: Word> Schedule<W> {
     /// So many intervals, [`Word::MAX_SPAN`] at most.
     #[inline]
     pub(crate) fn steps(&self, n: usize) -> W {
-        if n == 0 {
-            return W::ZERO;
-        }
+        if n == 0 { W::ZERO } else { self.some_steps(n) }
+    }
+
+    // Apart, so that who has no weight to count keeps the registers that counting takes.
+    #[cold]
+    fn some_steps(&self, n: usize) -> W {
         let steps = self.rate.interval().times(n).unwrap_or(W::MAX_SPAN);
         steps.min(W::MAX_SPAN).shl(MARKS)
     }
@@ -358,7 +361,10 @@ impl<W: Word> Schedule<W> {
     /// burst full, and those behind it wait for the rest.
     #[inline]
     pub(crate) fn gathering(&self, extra: usize) -> W {
-        self.steps(extra).min(self.rate.span().shl(MARKS))
+        if extra == 0 {
+            return W::ZERO;
+        }
+        self.some_steps(extra).min(self.rate.span().shl(MARKS))
     }
 }
 
