@@ -75,13 +75,15 @@
 //! | `metrics` | `apiqueue_released_total`, `_cancelled_total`, `_refused_total`, `_wait_seconds`, `_interval_seconds`, labelled `queue`; install the recorder before starting queues |
 //! | `quanta` | `CycleClock`: the processor's cycle counter as a clock |
 //! | `toml` | `Registry::from_toml`: limits from a file |
-//! | `http` | `Throttled`: how long to hold after an answer with status 429 or 503 and its `Retry-After` |
+//! | `http` | `Throttled`: how long to hold after an answer with status 429 or 503 and its `Retry-After`; `Follow`: rates and holds by the `RateLimit` and `X-RateLimit-…` fields of every answer |
 //! | `embedded-hal` | `StdDelay`: embedded-hal's `DelayNs`, blocking and async, over the operating system |
 //!
 //! The queue itself is [`apiqueue_core`], without std; what it promises is written there.
 #![forbid(unsafe_code)]
 
 mod account;
+#[cfg(feature = "http")]
+mod advice;
 mod builder;
 mod by_hand;
 mod clock;
@@ -113,6 +115,8 @@ mod waiter;
 mod weighted;
 
 pub use account::{Account, AccountBuilder, Call, CallQueue, CallWaiter, MemberBuilder};
+#[cfg(feature = "http")]
+pub use advice::{Advice, Follow, FollowError};
 pub use apiqueue_core::{self as core, ChargeError, Closed, EnqueueError, Status};
 pub use builder::Builder;
 pub use by_hand::{Advance, Next};

@@ -63,15 +63,29 @@ impl Throttled {
     /// The same from the parts of an answer.
     #[must_use]
     pub fn hold_for(&self, status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
-        let throttles = [
-            StatusCode::TOO_MANY_REQUESTS,
-            StatusCode::SERVICE_UNAVAILABLE,
-        ];
-        throttles
-            .contains(&status)
+        throttles(status)
             .then(|| retry_after(headers, SystemTime::now()).unwrap_or(self.without_hint))
             .map(|hold| hold.min(self.cap))
     }
+
+    /// What the `Retry-After` of an answer that throttles says.
+    pub(crate) fn explicit(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        now: SystemTime,
+    ) -> Option<Duration> {
+        let hold = retry_after(headers, now).filter(|_| throttles(status))?;
+        Some(hold.min(self.cap))
+    }
+
+    pub(crate) fn longest(&self) -> Duration {
+        self.cap
+    }
+}
+
+fn throttles(status: StatusCode) -> bool {
+    status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE
 }
 
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `/delay/MS` | 200 after so many milliseconds |
 //! | `/throttle/SECONDS` | 503 with that `Retry-After`, and `x` in place of a number: without the header |
+//! | `/left/N/SECONDS` | 200 with `X-RateLimit-Remaining` and `-Reset` of these |
 //! | `/reset` | none: the connection is closed |
 //! | `/hang` | none: the connection stays open |
 //! | anything else | 200 |
@@ -145,6 +146,12 @@ async fn answer(path: String) -> Result<Response<Full<Bytes>>, Reset> {
                 Ok(_) => answer.header("retry-after", hint),
                 Err(_) => answer,
             };
+            return Ok(answer.body(Full::default()).unwrap());
+        }
+        (Some("left"), Some(left)) => {
+            let answer = Response::builder()
+                .header("x-ratelimit-remaining", left)
+                .header("x-ratelimit-reset", parts.next().unwrap_or_default());
             return Ok(answer.body(Full::default()).unwrap());
         }
         (Some("reset"), _) => return Err(Reset),

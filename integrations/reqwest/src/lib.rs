@@ -4,7 +4,7 @@
 use std::fmt;
 use std::hash::Hash;
 
-use apiqueue::{ApiQueue, Registry, StartError, Throttled};
+use apiqueue::{ApiQueue, Follow, Registry, StartError, Throttled};
 use http::Extensions;
 use reqwest::{Request, Response};
 use reqwest_middleware::{Error, Middleware, Next, Result};
@@ -15,6 +15,7 @@ type Choose = dyn Fn(&Request) -> std::result::Result<Option<ApiQueue>, StartErr
 pub struct QueueMiddleware {
     choose: Box<Choose>,
     throttled: Option<Throttled>,
+    follow: Option<Follow>,
 }
 
 impl QueueMiddleware {
@@ -56,6 +57,7 @@ impl QueueMiddleware {
         Self {
             choose: Box::new(choose),
             throttled: None,
+            follow: None,
         }
     }
 
@@ -65,6 +67,15 @@ impl QueueMiddleware {
     pub fn hold_when_throttled(self, throttled: Throttled) -> Self {
         Self {
             throttled: Some(throttled),
+            ..self
+        }
+    }
+
+    /// Sets the rate of the request's queue, and holds it, as the headers of every answer advise.
+    #[must_use]
+    pub fn following(self, follow: Follow) -> Self {
+        Self {
+            follow: Some(follow),
             ..self
         }
     }
@@ -84,6 +95,11 @@ impl Middleware for QueueMiddleware {
             waiter.await.map_err(Error::middleware)?;
         }
         let answer = next.run(request, extensions).await?;
+        if let (Some(queue), Some(follow)) = (&queue, self.follow) {
+            follow
+                .advice_of(answer.status(), answer.headers())
+                .apply(queue);
+        }
         let hold = self
             .throttled
             .and_then(|throttled| throttled.hold_for(answer.status(), answer.headers()));
@@ -99,6 +115,7 @@ impl fmt::Debug for QueueMiddleware {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("QueueMiddleware")
             .field("throttled", &self.throttled)
+            .field("follow", &self.follow)
             .finish_non_exhaustive()
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use apiqueue::{ApiQueue, Closed, Limit, Limits, Rate, Registry, Stop, Throttled};
+use apiqueue::{ApiQueue, Closed, Follow, Limit, Limits, Rate, Registry, Stop, Throttled};
 use apiqueue_loopback::Loopback;
 use apiqueue_reqwest::QueueMiddleware;
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Error};
@@ -66,6 +66,32 @@ async fn each_key_has_its_own_line_or_none() {
     assert!(second.is_err(), "an hour is not over");
     let ec2 = registry.queue(&"/ec2/a".to_owned()).unwrap().unwrap();
     assert_eq!(ec2.stats().cancelled, 1, "the timeout left the line");
+}
+
+#[tokio::test]
+async fn a_queue_that_follows_slows_down_by_what_remains_and_holds_when_nothing_does() {
+    let server = Loopback::start();
+    let queue = every(1);
+    let throttled = Throttled::default().cap(Duration::from_millis(500));
+    let slowest = Rate::per_second(10).unwrap();
+    let follow = Follow::new(slowest, queue.rate(), throttled).unwrap();
+    let client = client(QueueMiddleware::new(queue.clone()).following(follow));
+    assert_eq!(
+        status(&client, server.url("/left/100/2")).await.unwrap(),
+        200
+    );
+    assert_eq!(queue.rate().interval(), Duration::from_millis(20));
+    let held = Instant::now();
+    assert_eq!(
+        status(&client, server.url("/left/0/60")).await.unwrap(),
+        200
+    );
+    assert_eq!(status(&client, server.url("/")).await.unwrap(), 200);
+    assert!(
+        held.elapsed() >= Duration::from_millis(490),
+        "{:?}",
+        held.elapsed()
+    );
 }
 
 #[tokio::test]

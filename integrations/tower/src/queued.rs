@@ -138,11 +138,8 @@ where
                 },
                 StageProjected::Made { answer, queue } => {
                     let answer = ready!(answer.poll(cx)).map_err(Into::into)?;
-                    if let (Some(queue), Some(hold)) = (queue, &this.route.hold)
-                        && let Some(time) = hold(&answer)
-                    {
-                        // One too long for a queue is no hold at all, and the cap is the caller's.
-                        let _ = queue.hold_for(time);
+                    if let (Some(queue), Some(heed)) = (queue, &this.route.heed) {
+                        heed(queue, &answer);
                     }
                     return Poll::Ready(Ok(answer));
                 }

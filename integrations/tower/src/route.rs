@@ -11,12 +11,13 @@ use tower_layer::Layer;
 use crate::queued::Queued;
 
 type Choose<R> = dyn Fn(&R) -> Result<Option<ApiQueue>, StartError> + Send + Sync;
-type Hold<A> = dyn Fn(&A) -> Option<Duration> + Send + Sync;
+type Heed<A> = dyn Fn(&ApiQueue, &A) + Send + Sync;
 
 /// Lets each request take its turn, waiting in the future that `call` gives. `R` is the request, `A` the answer.
 pub struct QueueLayer<R, A> {
     pub(crate) choose: Arc<Choose<R>>,
-    pub(crate) hold: Option<Arc<Hold<A>>>,
+    /// What is done with the queue of a request after its answer.
+    pub(crate) heed: Option<Arc<Heed<A>>>,
 }
 
 impl<R: 'static, A: 'static> QueueLayer<R, A> {
@@ -52,15 +53,26 @@ impl<R: 'static, A: 'static> QueueLayer<R, A> {
     ) -> Self {
         Self {
             choose: Arc::new(choose),
-            hold: None,
+            heed: None,
         }
     }
 
     /// Holds the request's queue for as long as `hold` says of its answer. Holds only extend each other.
     #[must_use]
     pub fn hold_when(self, hold: impl Fn(&A) -> Option<Duration> + Send + Sync + 'static) -> Self {
+        self.heeding(move |queue, answer| {
+            if let Some(time) = hold(answer) {
+                // One too long for a queue is no hold at all, and the cap is the caller's.
+                let _ = queue.hold_for(time);
+            }
+        })
+    }
+
+    /// Does something with the request's queue after its answer, whatever that is. Of several calls the last one counts.
+    #[must_use]
+    pub fn heeding(self, heed: impl Fn(&ApiQueue, &A) + Send + Sync + 'static) -> Self {
         Self {
-            hold: Some(Arc::new(hold)),
+            heed: Some(Arc::new(heed)),
             ..self
         }
     }
@@ -72,6 +84,12 @@ impl<R: 'static, B: 'static> QueueLayer<R, http::Response<B>> {
     #[must_use]
     pub fn hold_when_throttled(self, throttled: apiqueue::Throttled) -> Self {
         self.hold_when(move |answer| throttled.hold(answer))
+    }
+
+    /// Sets the rate of the request's queue, and holds it, as the headers of every answer advise.
+    #[must_use]
+    pub fn following(self, follow: apiqueue::Follow) -> Self {
+        self.heeding(move |queue, answer| follow.advice(answer).apply(queue))
     }
 }
 
@@ -87,7 +105,7 @@ impl<R, A> Clone for QueueLayer<R, A> {
     fn clone(&self) -> Self {
         Self {
             choose: Arc::clone(&self.choose),
-            hold: self.hold.clone(),
+            heed: self.heed.clone(),
         }
     }
 }
@@ -95,7 +113,7 @@ impl<R, A> Clone for QueueLayer<R, A> {
 impl<R, A> fmt::Debug for QueueLayer<R, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("QueueLayer")
-            .field("holds", &self.hold.is_some())
+            .field("heeds", &self.heed.is_some())
             .finish_non_exhaustive()
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use apiqueue::{ApiQueue, Closed, Limit, Limits, Rate, Registry, Stop, Throttled};
+use apiqueue::{ApiQueue, Closed, Follow, Limit, Limits, Rate, Registry, Stop, Throttled};
 use apiqueue_loopback::Loopback;
 use apiqueue_tower::{BoxError, QueueLayer, Queued, ReadyLayer};
 use http::{Request, Response};
@@ -104,6 +104,38 @@ async fn each_key_has_its_own_line_or_none() {
     assert_eq!(registry.len(), 3);
     let ec2 = registry.queue(&"/ec2/a".to_owned()).unwrap().unwrap();
     assert_eq!(ec2.stats().cancelled, 1, "the timeout left the line");
+}
+
+#[tokio::test]
+async fn a_queue_that_follows_slows_down_by_what_remains_and_holds_when_nothing_does() {
+    let server = Loopback::start();
+    let queue = every(1);
+    let (slowest, fastest) = (Rate::per_second(10).unwrap(), queue.rate());
+    let throttled = Throttled::default().cap(Duration::from_millis(500));
+    let follow = Follow::new(slowest, fastest, throttled).unwrap();
+    let mut client: Paced = QueueLayer::new(queue.clone())
+        .following(follow)
+        .layer(http());
+    for (path, rate) in [
+        ("/left/100/2", Rate::per_second(50).unwrap()),
+        ("/left/1/3600", slowest),
+        ("/left/100000/1", fastest),
+    ] {
+        assert_eq!(call(&mut client, get(&server, path)).await.unwrap(), 200);
+        assert_eq!(queue.rate().interval(), rate.interval(), "{path}");
+    }
+    let held = Instant::now();
+    assert_eq!(
+        call(&mut client, get(&server, "/left/0/60")).await.unwrap(),
+        200
+    );
+    assert!(queue.try_acquire().is_err());
+    assert_eq!(call(&mut client, get(&server, "/")).await.unwrap(), 200);
+    assert!(
+        held.elapsed() >= Duration::from_millis(490),
+        "{:?}",
+        held.elapsed()
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,223 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+
+fn follow() -> Follow {
+    let throttled = Throttled::default().cap(Duration::from_secs(600));
+    let (slowest, fastest) = (Rate::every(Duration::from_secs(60)), Rate::per_second(100));
+    Follow::new(slowest.unwrap(), fastest.unwrap(), throttled).unwrap()
+}
+
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_435_200)
+}
+
+fn of_status(status: u16, fields: &[(&str, &str)]) -> Advice {
+    let mut headers = HeaderMap::new();
+    for (name, value) in fields {
+        let name = http::HeaderName::from_bytes(name.as_bytes()).unwrap();
+        headers.append(name, value.parse().unwrap());
+    }
+    follow().at(StatusCode::from_u16(status).unwrap(), &headers, now())
+}
+
+fn of(fields: &[(&str, &str)]) -> Advice {
+    of_status(200, fields)
+}
+
+fn every(millis: u64) -> Advice {
+    Advice {
+        rate: Some(Rate::every(Duration::from_millis(millis)).unwrap()),
+        hold: None,
+    }
+}
+
+fn hold(millis: u64) -> Advice {
+    Advice {
+        rate: None,
+        hold: Some(Duration::from_millis(millis)),
+    }
+}
+
+#[test]
+fn what_remains_is_spread_over_the_time_until_the_reset() {
+    // As by GitHub and X, then seconds from now, OpenAI, and the IETF's drafts.
+    assert_eq!(
+        of(&[
+            ("x-ratelimit-limit", "5000"),
+            ("x-ratelimit-remaining", "60"),
+            ("x-ratelimit-reset", "1795435230"),
+        ]),
+        every(500)
+    );
+    assert_eq!(
+        of(&[
+            ("x-rate-limit-remaining", "10"),
+            ("x-rate-limit-reset", "1795435300")
+        ]),
+        every(10_000)
+    );
+    assert_eq!(
+        of(&[("x-ratelimit-remaining", "60"), ("x-ratelimit-reset", "30")]),
+        every(500)
+    );
+    assert_eq!(
+        of(&[
+            ("x-ratelimit-remaining-requests", "36"),
+            ("x-ratelimit-reset-requests", "6m0s"),
+            ("x-ratelimit-remaining-tokens", "149984"),
+            ("x-ratelimit-reset-tokens", "20ms"),
+        ]),
+        every(10_000)
+    );
+    assert_eq!(of(&[("ratelimit", "\"default\";r=50;t=30")]), every(600));
+    assert_eq!(
+        of(&[
+            ("ratelimit-limit", "100, 100;w=60"),
+            ("ratelimit-remaining", "50"),
+            ("ratelimit-reset", "30"),
+        ]),
+        every(600)
+    );
+}
+
+#[test]
+fn nothing_left_holds_until_the_reset() {
+    assert_eq!(
+        of(&[
+            ("x-ratelimit-remaining", "0"),
+            ("x-ratelimit-reset", "1795435207")
+        ]),
+        hold(7_000)
+    );
+    assert_eq!(of(&[("ratelimit", "\"default\";r=0;t=30")]), hold(30_000));
+    assert_eq!(
+        of(&[
+            ("x-ratelimit-remaining-tokens", "0"),
+            ("x-ratelimit-reset-tokens", "1.5s"),
+        ]),
+        hold(1_500)
+    );
+    let past = [
+        ("x-ratelimit-remaining", "0"),
+        ("x-ratelimit-reset", "1795430000"),
+    ];
+    assert_eq!(of(&past), hold(0));
+}
+
+#[test]
+fn of_several_the_slowest_rate_and_the_longest_hold_count() {
+    assert_eq!(
+        of(&[("ratelimit", "\"burst\";r=50;t=5, \"daily\";r=100;t=1000")]),
+        every(10_000)
+    );
+    assert_eq!(
+        of(&[
+            ("ratelimit", "\"burst\";r=0;t=5"),
+            ("ratelimit", "\"daily\";r=0;t=100")
+        ]),
+        hold(100_000)
+    );
+}
+
+#[test]
+fn a_policy_tells_the_rate_where_nothing_tells_what_remains() {
+    assert_eq!(
+        of(&[("ratelimit-policy", "\"default\";q=100;w=60")]),
+        every(600)
+    );
+    assert_eq!(
+        of(&[
+            ("ratelimit-policy", "\"default\";q=100;w=60"),
+            ("ratelimit", "\"default\";r=10;t=60"),
+        ]),
+        every(6_000)
+    );
+    let bytes = (
+        "ratelimit-policy",
+        "\"peak\";q=65535;qu=\"content-bytes\";w=10",
+    );
+    assert_eq!(of(&[bytes]), Advice::default());
+    assert_eq!(
+        of(&[bytes, ("ratelimit", "\"peak\";r=100;t=10")]),
+        Advice::default()
+    );
+}
+
+#[test]
+fn retry_after_wins_over_every_other_hold() {
+    let fields = [
+        ("retry-after", "3"),
+        ("x-ratelimit-remaining", "0"),
+        ("x-ratelimit-reset", "60"),
+    ];
+    assert_eq!(of_status(429, &fields), hold(3_000));
+    assert_eq!(of_status(200, &fields), hold(60_000), "it is no throttle");
+    assert_eq!(of_status(429, &[]), hold(1_000), "without a hint");
+    assert_eq!(
+        of_status(429, &fields[1..]),
+        hold(60_000),
+        "a better hint than none"
+    );
+}
+
+#[test]
+fn absurd_values_are_clamped() {
+    let (slow, fast) = (every(60_000), every(10));
+    let left = |remaining, reset| {
+        of(&[
+            ("x-ratelimit-remaining", remaining),
+            ("x-ratelimit-reset", reset),
+        ])
+    };
+    assert_eq!(left("1", "999999999"), slow);
+    assert_eq!(left("18446744073709551615", "1"), fast);
+    assert_eq!(left("0", "253402300799"), hold(600_000), "the year 9999");
+    assert_eq!(
+        left("0", "99999999999999999999"),
+        hold(600_000),
+        "milliseconds, in ages"
+    );
+    assert_eq!(
+        left("0", &"9".repeat(400)),
+        Advice::default(),
+        "no time at all"
+    );
+    assert_eq!(of(&[("ratelimit", "\"a\";r=999999999999999;t=1")]), fast);
+}
+
+#[test]
+fn what_can_not_be_read_is_ignored() {
+    let garbage = "x".repeat(10_000);
+    for value in [
+        "", "-1", "+1", "NaN", "1e400", "inf", "soon", "1.2.3", ".", "5s5m", "5x", "m", "0x10",
+        "１", &garbage,
+    ] {
+        let Ok(_) = http::HeaderValue::from_str(value) else {
+            continue;
+        };
+        for fields in [
+            [
+                ("x-ratelimit-remaining", value),
+                ("x-ratelimit-reset", value),
+            ],
+            [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", value)],
+            [("ratelimit", value), ("ratelimit-policy", value)],
+        ] {
+            assert_eq!(of(&fields), Advice::default(), "{value}");
+        }
+    }
+    assert_eq!(
+        of(&[("x-ratelimit-remaining", "5x"), ("x-ratelimit-reset", "5")]),
+        Advice::default()
+    );
+}
+
+#[test]
+fn bounds_the_wrong_way_round_are_refused() {
+    let (slow, fast) = (Rate::per_second(1).unwrap(), Rate::per_second(10).unwrap());
+    let why = Follow::new(fast, slow, Throttled::default()).unwrap_err();
+    assert_eq!(
+        why.to_string(),
+        "the slowest rate, one each 100ms, is faster than the fastest, one each 1s"
+    );
+}
