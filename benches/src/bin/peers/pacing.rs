@@ -1,217 +1,216 @@
-//! How steadily, and in what order, tasks and threads are let through.
+//! How steadily tasks and threads are let through.
 
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use apiqueue::ApiQueue;
-use governor::clock::Clock;
-use governor::{Quota, RateLimiter};
+use apiqueue_benches::machine::{self, Grid, Usage};
+use apiqueue_benches::report::{Better, Column, Report, Role, Table, column};
 
-use crate::contenders::{Contender, Governor, Leaky, Ours, Ticks, Tower};
-use crate::report::{Report, median};
+use crate::contenders::{
+    Entry, OursAgain, Pace, Tasks, Threads, every_task, every_thread, runtime,
+};
 
 const WAITING: usize = 16;
-const COLUMNS: [(&str, &str); 5] = [
-    ("elapsed ÷ ideal", ""),
-    ("gap p50", "ms"),
-    ("gap p99", "ms"),
-    ("gaps < 90 %", "%"),
-    ("voluntary switches", "each"),
+const INTERVALS: [Duration; 4] = [
+    Duration::from_millis(10),
+    Duration::from_millis(2),
+    Duration::from_millis(1),
+    Duration::from_micros(200),
+];
+/// The one whose gaps are drawn.
+const DRAWN: Duration = Duration::from_millis(1);
+const COLUMNS: [Column; 9] = [
+    column("elapsed ÷ ideal", "", Better::One),
+    column("gap p1", "intervals", Better::One),
+    column("p50", "", Better::One),
+    column("p99", "", Better::One),
+    column("max", "", Better::One),
+    column("gaps < 90 %", "%", Better::Less),
+    column("most in 100 ms ÷ allowed", "", Better::One),
+    column("most in 1 s ÷ allowed", "", Better::One),
+    column("switches", "each", Better::Less),
 ];
 
-/// One second's worth of calls, by 16 tasks or threads, each contender in its turn.
-pub(crate) fn run(report: &mut Report, interval: Duration, rounds: usize) {
-    let calls = (Duration::from_secs(1).as_nanos() / interval.as_nanos()) as usize;
-    let of = format!("pacing at {interval:?}, {WAITING} waiting");
-    report.table(&of, &COLUMNS);
-    type Run = fn(Duration, usize) -> Vec<f64>;
-    let contenders: [(&str, Run); 7] = [
-        (Ours::NAME, tasks::<Ours>),
-        ("apiqueue, threads", |interval, calls| {
-            let queue = ApiQueue::builder().every(interval).start().unwrap();
-            threads(interval, calls, move || {
-                queue.enqueue().unwrap().wait().unwrap()
-            })
-        }),
-        (Governor::NAME, tasks::<Governor>),
-        ("governor, threads", |interval, calls| {
-            let limiter = RateLimiter::direct(Quota::with_period(interval).unwrap());
-            let clock = governor::clock::DefaultClock::default();
-            threads(interval, calls, move || {
-                while let Err(not_until) = limiter.check() {
-                    thread::sleep(not_until.wait_time_from(clock.now()));
-                }
-            })
-        }),
-        (Leaky::NAME, tasks::<Leaky>),
-        (Tower::NAME, tasks::<Tower>),
-        (Ticks::NAME, tasks::<Ticks>),
+/// Gaps of a contender in intervals, over all rounds.
+pub(crate) type Gaps = (&'static str, Role, Vec<f64>);
+
+type Run = fn(Duration, Duration) -> Paced;
+
+/// When the calls were made, and how often a thread had to wait meanwhile.
+struct Paced {
+    times: Vec<Instant>,
+    switches: u64,
+}
+
+/// So many seconds of each interval, each contender in its turn. Gives the gaps at 1 ms.
+pub(crate) fn run(report: &mut Report, quick: bool) -> Vec<Gaps> {
+    let (rounds, time) = if quick { (1, 150) } else { (3, 1500) };
+    let time = Duration::from_millis(time);
+    let limits: [Entry<Run>; 2] = [
+        ("absolute sleeps, one thread", Role::Machine, absolute),
+        ("relative sleeps, one thread", Role::Machine, relative),
     ];
-    let mut figures = vec![Vec::new(); contenders.len()];
-    for _ in 0..rounds {
-        for ((_, run), figures) in contenders.iter().zip(&mut figures) {
-            figures.push(run(interval, calls));
-        }
-    }
-    for ((name, _), figures) in contenders.iter().zip(figures) {
-        let medians: Vec<f64> = (0..COLUMNS.len())
-            .map(|column| {
-                median(
-                    &mut figures
-                        .iter()
-                        .map(|round| round[column])
-                        .collect::<Vec<_>>(),
-                )
-            })
-            .collect();
-        report.row(&of, name, &COLUMNS, &medians);
-    }
-}
-
-fn tasks<C: Contender>(interval: Duration, calls: usize) -> Vec<f64> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_time()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let contender = C::new(interval);
-        let times = Arc::new(Mutex::new(Vec::with_capacity(calls)));
-        let before = switches();
-        let tasks: Vec<_> = (0..WAITING)
-            .map(|_| {
-                let (contender, times) = (contender.clone(), Arc::clone(&times));
-                tokio::spawn(async move {
-                    loop {
-                        contender.acquire().await;
-                        let mut times = times.lock().unwrap();
-                        if times.len() >= calls {
-                            return;
-                        }
-                        times.push(Instant::now());
+    let tasks: [Entry<Run>; 8] = every_task!(
+        tasks as Run,
+        Ours,
+        ByHand,
+        Governor,
+        Leaky,
+        LeakyBatches,
+        Tower,
+        TowerBatches,
+        Ticks
+    );
+    let threaded: [Entry<Run>; 5] = every_thread!(threads as Run);
+    let again: Entry<Run> = (OursAgain::NAME, OursAgain::ROLE, threads::<OursAgain>);
+    let mut drawn: Vec<Gaps> = Vec::new();
+    for interval in INTERVALS {
+        let mut table = Table::new(
+            format!("peers-pacing-{interval:?}"),
+            format!("Pacing at one each {interval:?}, {WAITING} tasks or threads"),
+            &COLUMNS,
+        );
+        for _ in 0..rounds {
+            let all = limits.iter().chain(&tasks).chain(&threaded).chain([&again]);
+            for (name, role, run) in all {
+                let paced = run(interval, time);
+                let gaps = gaps(&paced.times, interval);
+                table.add(name, *role, &figures(&paced, &gaps, interval));
+                if interval == DRAWN {
+                    match drawn.iter_mut().find(|(known, ..)| known == name) {
+                        Some((.., all)) => all.extend(gaps),
+                        None => drawn.push((name, *role, gaps)),
                     }
-                })
-            })
-            .collect();
-        while times.lock().unwrap().len() < calls {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            }
         }
-        let switches = switches() - before;
-        for task in tasks {
-            task.abort();
-        }
-        let times = times.lock().unwrap();
-        figures(&times, interval, switches)
-    })
+        report.show(table);
+    }
+    drawn
 }
 
-fn threads(interval: Duration, calls: usize, acquire: impl Fn() + Sync) -> Vec<f64> {
-    let times = Mutex::new(Vec::with_capacity(calls));
-    let before = switches();
+fn tasks<C: Tasks>(interval: Duration, time: Duration) -> Paced {
+    let runtime = runtime();
+    let times = Arc::new(Mutex::new(Vec::with_capacity(1 << 16)));
+    let contender = {
+        let _inside = runtime.enter();
+        C::new(Pace::every(interval))
+    };
+    let before = Usage::now();
+    for _ in 0..WAITING {
+        let (contender, times) = (contender.clone(), Arc::clone(&times));
+        runtime.spawn(async move {
+            loop {
+                contender.acquire().await;
+                times.lock().unwrap().push(Instant::now());
+            }
+        });
+    }
+    thread::sleep(time);
+    let times = std::mem::take(&mut *times.lock().unwrap());
+    let switches = Usage::now().since(before).voluntary;
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    Paced { times, switches }
+}
+
+fn threads<C: Threads>(interval: Duration, time: Duration) -> Paced {
+    let contender = C::new(Pace::every(interval));
+    let times = Mutex::new(Vec::with_capacity(1 << 16));
+    let before = Usage::now();
+    let end = Instant::now() + time;
     thread::scope(|scope| {
         for _ in 0..WAITING {
             scope.spawn(|| {
-                loop {
-                    acquire();
-                    let mut times = times.lock().unwrap();
-                    if times.len() >= calls {
-                        return;
-                    }
-                    times.push(Instant::now());
+                while Instant::now() < end {
+                    contender.acquire();
+                    times.lock().unwrap().push(Instant::now());
                 }
             });
         }
     });
-    let switches = switches() - before;
-    figures(&times.into_inner().unwrap(), interval, switches)
+    let switches = Usage::now().since(before).voluntary;
+    let times = times.into_inner().unwrap();
+    Paced { times, switches }
 }
 
-fn figures(times: &[Instant], interval: Duration, switches: f64) -> Vec<f64> {
-    let ideal = interval.as_secs_f64();
-    let mut gaps: Vec<f64> = times
+/// The machine's own: a thread that sleeps until each slot.
+fn absolute(interval: Duration, time: Duration) -> Paced {
+    sleeps(time, move |grid, n| {
+        let _late = grid.sleep_until(interval * n);
+    })
+}
+
+fn relative(interval: Duration, time: Duration) -> Paced {
+    sleeps(time, move |_, _| thread::sleep(interval))
+}
+
+fn sleeps(time: Duration, sleep: impl Fn(Grid, u32) + Send + 'static) -> Paced {
+    let sleeper = thread::spawn(move || {
+        machine::sharpen();
+        let before = Usage::now();
+        let (grid, end) = (Grid::begin(), Instant::now() + time);
+        let mut times = vec![Instant::now()];
+        for n in 1.. {
+            sleep(grid, n);
+            times.push(Instant::now());
+            if Instant::now() >= end {
+                break;
+            }
+        }
+        let switches = Usage::now().since(before).voluntary;
+        Paced { times, switches }
+    });
+    sleeper.join().unwrap()
+}
+
+/// In intervals.
+fn gaps(times: &[Instant], interval: Duration) -> Vec<f64> {
+    times
         .windows(2)
-        .map(|pair| (pair[1] - pair[0]).as_secs_f64())
-        .collect();
-    let elapsed: f64 = gaps.iter().sum();
-    gaps.sort_by(f64::total_cmp);
-    let at = |percent: usize| gaps[(gaps.len() * percent / 100).min(gaps.len() - 1)];
-    let short = gaps.iter().filter(|&&gap| gap < 0.9 * ideal).count();
-    vec![
-        elapsed / (ideal * gaps.len() as f64),
-        at(50) * 1e3,
-        at(99) * 1e3,
-        100.0 * short as f64 / gaps.len() as f64,
-        switches / times.len() as f64,
+        .map(|pair| (pair[1] - pair[0]).as_secs_f64() / interval.as_secs_f64())
+        .collect()
+}
+
+fn figures(paced: &Paced, gaps: &[f64], interval: Duration) -> [f64; 9] {
+    let mut sorted = gaps.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let at = |percent: usize| {
+        let at = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
+        sorted.get(at).copied().unwrap_or(f64::NAN)
+    };
+    let short = gaps.iter().filter(|&&gap| gap < 0.9).count();
+    let count = gaps.len() as f64;
+    [
+        gaps.iter().sum::<f64>() / count,
+        at(1),
+        at(50),
+        at(99),
+        at(100),
+        100.0 * short as f64 / count,
+        crowding(&paced.times, interval, Duration::from_millis(100)),
+        crowding(&paced.times, interval, Duration::from_secs(1)),
+        paced.switches as f64 / paced.times.len() as f64,
     ]
 }
 
-/// Voluntary context switches of this process so far, the ended threads' included.
-fn switches() -> f64 {
-    // SAFETY: `usage` lives through the call, which fills it in; all zeros are a valid value.
-    #[allow(unsafe_code)]
-    unsafe {
-        let mut usage: libc::rusage = std::mem::zeroed();
-        libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
-        usage.ru_nvcsw as f64
+/// The most calls in any window of that length, divided by what the rate allows there. Not a number where the run was
+/// shorter.
+fn crowding(times: &[Instant], interval: Duration, window: Duration) -> f64 {
+    let (Some(first), Some(last)) = (times.first(), times.last()) else {
+        return f64::NAN;
+    };
+    if *last - *first < window {
+        return f64::NAN;
     }
-}
-
-const ORDER: [(&str, &str); 2] = [("pairs out of order", "%"), ("late", "ms")];
-
-/// 100 tasks that come 1 ms apart to a release each 5 ms.
-pub(crate) fn order(report: &mut Report) {
-    let of = "order, 100 tasks";
-    report.table(of, &ORDER);
-    type Run = fn() -> [f64; 2];
-    let contenders: [(&str, Run); 5] = [
-        (Ours::NAME, in_order::<Ours>),
-        (Governor::NAME, in_order::<Governor>),
-        (Leaky::NAME, in_order::<Leaky>),
-        (Tower::NAME, in_order::<Tower>),
-        (Ticks::NAME, in_order::<Ticks>),
-    ];
-    for (name, run) in contenders {
-        report.row(of, name, &ORDER, &run());
+    let allowed = 1 + window.as_nanos() / interval.as_nanos();
+    let mut from = 0;
+    let mut most = 0;
+    for (at, time) in times.iter().enumerate() {
+        while *time - times[from] > window {
+            from += 1;
+        }
+        most = most.max(at + 1 - from);
     }
-}
-
-fn in_order<C: Contender>() -> [f64; 2] {
-    const TASKS: usize = 100;
-    let interval = Duration::from_millis(5);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_time()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let contender = C::new(interval);
-        let through = Arc::new(Mutex::new(Vec::new()));
-        let start = Instant::now();
-        let mut tasks = Vec::new();
-        for n in 0..TASKS {
-            let (contender, through) = (contender.clone(), Arc::clone(&through));
-            tasks.push(tokio::spawn(async move {
-                contender.acquire().await;
-                through.lock().unwrap().push(n);
-            }));
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        for task in tasks {
-            task.await.unwrap();
-        }
-        let late = start.elapsed().as_secs_f64() * 1e3
-            - (interval.as_secs_f64() * 1e3 * (TASKS - 1) as f64);
-        let through = through.lock().unwrap();
-        let pairs = TASKS * (TASKS - 1) / 2;
-        let inverted: usize = (0..TASKS)
-            .map(|at| {
-                through[at + 1..]
-                    .iter()
-                    .filter(|&&later| later < through[at])
-                    .count()
-            })
-            .sum();
-        [100.0 * inverted as f64 / pairs as f64, late]
-    })
+    most as f64 / allowed as f64
 }
