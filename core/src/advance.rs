@@ -112,6 +112,31 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     /// limit that several queues share. Its own schedule should then let nothing go by itself: a hold without an end does.
     /// False when nobody is in line or the queue is closed.
     ///
+    /// Two limits at once, on a board, say:
+    /// ```
+    /// use apiqueue_core::{Due, ManualClock, Queue, Rate, Schedule};
+    ///
+    /// let clock = ManualClock::<u32>::new(0);
+    /// let queue: Queue<_, 4> = Queue::new(&clock, Rate::<u32>::every(1)?);
+    /// queue.hold_until(1)?; // and this clock is never moved: only grants release
+    /// // 1 each 10 ticks, and 3 each 100.
+    /// let mut limits = [
+    ///     Schedule::new(Rate::<u32>::every(10)?),
+    ///     Schedule::new(Rate::<u32>::every(33)?.burst(3)?),
+    /// ];
+    /// let line = [queue.enqueue()?, queue.enqueue()?];
+    /// let mut released = Vec::new();
+    /// for now in 0..50 {
+    ///     if limits.iter().all(|limit| limit.next(now) == Due::Now) && queue.grant() {
+    ///         limits.iter_mut().for_each(|limit| limit.take(now));
+    ///         released.push(now);
+    ///     }
+    /// }
+    /// assert_eq!(released, [0, 10]);
+    /// # drop(line);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// Exact only where one caller at a time grants, and nothing else releases: then of `n` calls that say true exactly `n`
     /// permits were used, by those released and not given back.
     ///
