@@ -54,7 +54,10 @@ fuzz_target!(|answer: Answer| {
     };
     let advice = follow.advice_of(status, &headers);
     assert!(advice.hold.is_none_or(|hold| hold <= CAP));
-    assert!(advice.hold.is_some() || !answer.throttles, "a throttle holds");
+    assert!(
+        advice.hold.is_some() || !answer.throttles,
+        "a throttle holds"
+    );
     if let Some(rate) = advice.rate {
         assert!(rate.interval() >= fastest.interval() && rate.interval() <= slowest.interval());
     }
