@@ -2,11 +2,15 @@
 #![allow(clippy::unwrap_used)]
 #![cfg(any(feature = "metrics", feature = "tracing"))]
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use apiqueue::core::ManualClock;
 use apiqueue::{ApiQueue, Rate, Stop};
+
+/// One test at a time: which of `tracing`'s call sites are on is remembered for the whole process, and a life without a subscriber on
+/// another thread would have them remembered as off.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// One passes at once, one waits 10 ms, one leaves, one is refused, and the rest is stopped.
 fn a_short_life() {
@@ -38,6 +42,7 @@ fn a_short_life() {
 fn metrics_count_what_stats_count() {
     use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
+    let _alone = ALONE.lock().unwrap();
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, a_short_life);
@@ -79,8 +84,8 @@ fn metrics_count_what_stats_count() {
 #[test]
 fn tracing_tells_of_changes_and_releases() {
     use std::io::Write;
-    use std::sync::Mutex;
 
+    let _alone = ALONE.lock().unwrap();
     #[derive(Clone, Default)]
     struct Log(Arc<Mutex<Vec<u8>>>);
     impl Write for Log {
