@@ -1,0 +1,113 @@
+//! [`InProcess`]: the backend of those without a server: tests, and several queues of one process.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::ready;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use apiqueue::MonotonicClock;
+use apiqueue::core::Clock;
+
+use crate::backend::{Answer, Ask, Backend, Epoch, Lease};
+use crate::calendar::Calendar;
+
+/// Calendars in this process's memory. Answers at once and never fails. A handle: clones mean the same calendars.
+#[derive(Clone)]
+pub struct InProcess {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    clock: Box<dyn Clock<Tick = u64> + Send + Sync>,
+    /// From then on leases of before may be in use.
+    forgot: AtomicBool,
+    calendars: Mutex<HashMap<String, Calendar>>,
+}
+
+impl InProcess {
+    /// Over the system's monotonic clock.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_clock(MonotonicClock)
+    }
+
+    /// Over a clock of your own, whose readings are nanoseconds.
+    #[must_use]
+    pub fn with_clock(clock: impl Clock<Tick = u64> + Send + Sync + 'static) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                clock: Box::new(clock),
+                forgot: AtomicBool::new(false),
+                calendars: Mutex::default(),
+            }),
+        }
+    }
+
+    /// Forgets everything, as a server does that is restarted without its data. From then on limits that it does not know
+    /// wait out the grace; before, there can be no leases that it has forgotten.
+    pub fn forget(&self) {
+        let mut calendars = self.calendars();
+        // Ordering: Relaxed; the lock is held, here and where it is read.
+        self.shared.forgot.store(true, Ordering::Relaxed);
+        calendars.clear();
+    }
+
+    fn at<T>(&self, limit: &str, call: impl FnOnce(&mut Calendar, u64) -> T) -> T {
+        let mut calendars = self.calendars();
+        // Read under the lock, so that no call sees a time before that of the one before it.
+        let now = self.shared.clock.now() / 1000;
+        match calendars.get_mut(limit) {
+            Some(calendar) => call(calendar, now),
+            None => call(calendars.entry(limit.to_owned()).or_default(), now),
+        }
+    }
+
+    fn calendars(&self) -> MutexGuard<'_, HashMap<String, Calendar>> {
+        // A calendar is whole between any two statements.
+        let calendars = &self.shared.calendars;
+        calendars.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for InProcess {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for InProcess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InProcess")
+            .field("limits", &self.calendars().len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Backend for InProcess {
+    fn reserve<'a>(&'a self, limit: &'a str, mut ask: Ask) -> Answer<'a, Lease> {
+        let lease = self.at(limit, |calendar, now| {
+            if !self.shared.forgot.load(Ordering::Relaxed) {
+                ask.grace = Duration::ZERO;
+            }
+            calendar.reserve(now, ask)
+        });
+        Box::pin(ready(Ok(lease)))
+    }
+
+    fn give_back<'a>(&'a self, limit: &'a str, lease: Lease, count: u32) -> Answer<'a, bool> {
+        let given = self.at(limit, |calendar, _| calendar.give_back(lease, count));
+        Box::pin(ready(Ok(given)))
+    }
+
+    fn hold<'a>(&'a self, limit: &'a str, duration: Duration) -> Answer<'a, Epoch> {
+        let epoch = self.at(limit, |calendar, now| calendar.hold(now, duration));
+        Box::pin(ready(Ok(epoch)))
+    }
+
+    fn retune<'a>(&'a self, limit: &'a str, interval: Duration) -> Answer<'a, Epoch> {
+        let epoch = self.at(limit, |calendar, now| calendar.retune(now, interval));
+        Box::pin(ready(Ok(epoch)))
+    }
+}

@@ -1,0 +1,116 @@
+//! One rate limit for a fleet of processes: `apiqueue`'s FIFO line on every host, with release slots from one shared schedule.
+//!
+//! An API's owner throttles the whole account, and does not ask on how many hosts it is called. [`FleetQueue`] is an
+//! [`ApiQueue`](apiqueue::ApiQueue) with another constructor: the same line, the same [`Waiter`](apiqueue::Waiter) to poll, block on
+//! or await, the same hold, rate, stop and stats. Its turns come from a backend that all hosts share.
+//!
+//! ```
+//! use apiqueue_fleet::{FleetQueue, InProcess};
+//!
+//! let schedule = InProcess::new(); // or a Redis that all hosts reach
+//! let host = || FleetQueue::builder().name("ec2").per_second(200).backend(schedule.clone()).start();
+//! let (one, other) = (host()?, host()?);
+//! for _ in 0..3 {
+//!     one.enqueue()?.wait()?; // one each 5 ms gets past these lines, on whichever host
+//!     other.enqueue()?.wait()?;
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # When not to use it
+//! For one process: [`ApiQueue`](apiqueue::ApiQueue) releases the first caller without a thread switch, where this takes a round
+//! trip, and it needs no server. For limits that allow a burst: a fleet's releases are evenly spaced. For requests that come
+//! *in*: nobody should wait in line for a server that is over its limit.
+//!
+//! # How it works
+//! The backend keeps a calendar for each limit: the next free slot, by its own clock, and the interval. A host with callers in
+//! line asks for a *lease*: the next few slots, one after the other. It reckons them from when the answer *arrived*, so that
+//! no slot comes early, and releases one waiter at each. Before the lease ends, it asks for the next, which begins after those of the
+//! other hosts. What nobody waits for any more is given back, if nothing was granted after it.
+//!
+//! A lease is about a quarter of a second of this host's share: 7 slots for each of 4 hosts at 100 a second, 125 at 2,000, and
+//! single slots at low rates. A host whose callers are too few to use a whole lease asks for less. A host where nobody waits
+//! asks for nothing.
+//!
+//! # Bounds
+//! With *late* for [`FleetBuilder::late`] (10 ms), *trip* for the longest round trip, at most [`FleetBuilder::timeout`], and *lease*
+//! for at most [`FleetBuilder::max_lease`] slots:
+//!
+//! | | |
+//! |---|---|
+//! | any window of length w | at most `1 + (w + late + trip) / interval` releases in the whole fleet: slots are never granted twice, and each is used between its time and *late* + *trip* after |
+//! | the mean rate | the rate, as long as callers are in line: no slot is skipped. Slots are lost with answers that get lost |
+//! | order | first in, first out, on each host |
+//! | fairness | each host has one lease in use and at most one to come, all of the same size: equal shares at equal demand, whatever the round trips. Where there are more hosts than slots within the horizon, they ask at random moments instead: equal shares in the long run |
+//! | a hold, a new rate | at once on the host that makes it, within the [`horizon`](FleetBuilder::horizon) (2 s) on the others: with their next lease |
+//! | a host that dies | the slots that it held: at most its leases |
+//! | a host that stands still | its slots, once they are older than *late*; no burst after it |
+//! | the backend forgets everything | nobody is released for the *grace*: horizon + timeout + interval, of which at most a horizon is counted for the interval. Then nothing is granted twice, but for one slot at intervals longer than the horizon. A hold is forgotten, a rate is not: the hosts tell it |
+//! | the backend forgets its last writes | what was granted by them is granted again: at most hosts × lease releases too many |
+//! | the backend's clock steps forward | as before: at most hosts × lease too many |
+//! | the backend's clock steps backward | nobody is released for the grace, however far it stepped; a hold lasts longer by the step |
+//! | a host's clock goes wrong by a share of p | slots up to p × horizon early |
+//! | a host is suspended, and the system's clock with it | it goes on with the rest of its leases afterwards: at most those too many |
+//!
+//! The first call of a limit that the server has never heard of, or not for so long that it has forgotten it, waits out the
+//! grace too: 2.5 s plus the interval. The in-process backend does without, as nobody can have slots that it does not know.
+//!
+//! # When the backend is away
+//! A call that fails or is not answered within the timeout is made again after 10 ms, and so on up to a second. From the second
+//! failure in a row on the backend counts as away, and the host does what was chosen: [`Away`]. That is told once to
+//! [`FleetBuilder::on_news`] and `tracing`, and so is its end; [`FleetStats`] counts. Slots held are used up first in any case.
+//!
+//! | | the fleet's rate meanwhile |
+//! |---|---|
+//! | [`Away::Share`], the default, for a minute | the rate, in as many parts as hosts were seen last; at most one release a host more in any window. One host that is cut off from a backend that the others reach adds its part to theirs. When the backend is back, hosts that have not noticed go on for one pause between two tries, 0.1 to 1 s by the number of hosts |
+//! | [`Away::Stop`] | none |
+//! | [`Away::Full`] | up to the rate × the number of hosts |
+//!
+//! # When terms change
+//! Each hold and each new rate gives the terms a new number, the epoch. A host that is answered with another epoch than before
+//! lets go of the slots that it has left of older leases. It does not move them to the new terms: to use none of them is safe
+//! whatever the terms are and whether they were changed or forgotten, and costs a lease at most. The host that makes the
+//! change offers its slots back first.
+//!
+//! # Threads and features
+//! One background thread serves all fleet queues of the process. It sleeps to absolute deadlines, without a single wake-up while
+//! nobody is in line, unless it is finding out whether a backend is back. The calls of the backend are polled there. In a forked child nobody is released, and waiters are told
+//! [`Closed`](apiqueue::Closed).
+//!
+//! | feature | |
+//! |---|---|
+//! | `redis` | the schedule on a Redis or Valkey server |
+//! | `sentinel`, `cluster`, `tls` | the same through sentinels, in a cluster, over TLS |
+//! | `tracing` | events of target `apiqueue`: the backend is away (`WARN`), is back (`INFO`) |
+#![forbid(unsafe_code)]
+
+mod backend;
+mod builder;
+#[doc(hidden)]
+pub mod calendar;
+mod driver;
+mod error;
+#[doc(hidden)]
+pub mod host;
+mod in_process;
+mod queue;
+#[cfg(feature = "redis")]
+mod redis;
+mod shared;
+mod stats;
+mod telemetry;
+
+pub use backend::{Answer, Ask, Backend, BackendError, Epoch, Lease};
+pub use builder::FleetBuilder;
+pub use error::FleetError;
+pub use host::{Away, News};
+pub use in_process::InProcess;
+pub use queue::FleetQueue;
+#[cfg(feature = "redis")]
+pub use redis::{RedisBackend, RedisOptions};
+pub use stats::FleetStats;
+
+/// The examples of the crate's README, as doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,23 @@
+//! What is told to the `tracing` ecosystem, behind the feature of that name; nothing without it.
+
+use crate::host::News;
+
+/// A change in how the backend is reached.
+#[cfg_attr(
+    not(feature = "tracing"),
+    expect(unused_variables, reason = "there is nobody to tell")
+)]
+pub(crate) fn changed(name: &str, news: &News) {
+    #[cfg(feature = "tracing")]
+    match news {
+        News::Away(why) => {
+            tracing::warn!(target: "apiqueue", queue = %name, %why, "the backend is away");
+        }
+        News::Spent => {
+            tracing::warn!(target: "apiqueue", queue = %name, "nobody is released until the backend answers");
+        }
+        News::Back { after } => {
+            tracing::info!(target: "apiqueue", queue = %name, ?after, "the backend is back");
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! [`RedisBackend`] by itself.
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use apiqueue_fleet::{Ask, Backend, BackendError, RedisBackend, RedisOptions};
+use futures_lite::future::block_on;
+use rustix::process::Signal;
+
+use crate::server::Server;
+
+fn ask() -> Ask {
+    Ask {
+        host: 1,
+        want: 4,
+        interval: Duration::from_millis(10),
+        horizon: Duration::from_secs(2),
+        grace: Duration::ZERO,
+        seen: Duration::from_secs(10),
+    }
+}
+
+/// Of a round.
+const CALLS: u64 = 10;
+
+/// A whole round of calls.
+fn round(backend: &RedisBackend) -> Result<(), BackendError> {
+    block_on(async {
+        let lease = backend.reserve("x", ask()).await?;
+        assert_eq!((lease.count, lease.interval), (4, 10_000));
+        assert!(backend.give_back("x", lease, 2).await?);
+        assert!(
+            !backend.give_back("x", lease, 2).await?,
+            "what was given back is not the lease's end"
+        );
+        let again = backend.reserve("x", ask()).await?;
+        assert!(again.start >= lease.start + 2 * lease.interval);
+        let epoch = backend.retune("x", Duration::from_millis(20)).await?;
+        assert!(epoch > lease.epoch);
+        assert!(backend.hold("x", Duration::from_secs(60)).await? > epoch);
+        let held = backend.reserve("x", ask()).await?;
+        assert_eq!((held.count, held.interval), (0, 20_000));
+        assert!(held.start > held.now + 59_000_000);
+        backend.hold("x", Duration::ZERO).await?;
+        assert_eq!(backend.reserve("x", ask()).await?.count, 4);
+        backend.retune("x", Duration::from_millis(10)).await?;
+        Ok(())
+    })
+}
+
+pub(crate) fn every_call_is_one_command_once_the_server_knows_the_scripts() {
+    let server = Server::start();
+    let backend = RedisBackend::connect(&server.url()).unwrap();
+    round(&backend).unwrap();
+    let before = backend.commands();
+    round(&backend).unwrap();
+    assert_eq!(backend.commands() - before, CALLS);
+    server.tell("SCRIPT FLUSH");
+    let before = backend.commands();
+    round(&backend).unwrap();
+    assert_eq!(
+        backend.commands() - before,
+        CALLS + 4,
+        "each script sent once more"
+    );
+}
+
+/// The rights of the README.
+const RULES: &str = "resetkeys ~apiqueue:* resetchannels -@all +evalsha +eval +time +hmget +hset +pexpire +zadd +zcard \
+                     +zremrangebyscore";
+
+pub(crate) fn a_user_with_the_rights_of_the_readme_can_do_everything_and_no_more() {
+    let server = Server::start();
+    server.tell(&format!("ACL SETUSER fleet on >p%40ss {RULES}"));
+    let url = |secret: &str| format!("redis://fleet:{secret}@127.0.0.1:{}", server.port);
+    round(&RedisBackend::connect(&url("p%2540ss")).unwrap()).unwrap();
+
+    let why = round(&RedisBackend::connect(&url("wrong")).unwrap()).unwrap_err();
+    assert!(matches!(why, BackendError::Refused(_)), "{why}");
+    assert!(!why.to_string().contains("wrong"), "a password in {why}");
+    // Each of them is needed.
+    for right in RULES.split(' ').filter_map(|rule| rule.strip_prefix('+')) {
+        server.tell("FLUSHALL");
+        server.tell("SCRIPT FLUSH");
+        server.tell(&format!("ACL SETUSER fleet -{right}"));
+        let why = round(&RedisBackend::connect(&url("p%2540ss")).unwrap()).unwrap_err();
+        assert!(
+            matches!(why, BackendError::Refused(_)),
+            "without {right}: {why}"
+        );
+        server.tell(&format!("ACL SETUSER fleet +{right}"));
+    }
+}
+
+pub(crate) fn a_connection_that_was_cut_is_made_again_by_the_next_call() {
+    let mut server = Server::start();
+    let backend = RedisBackend::connect(&server.url()).unwrap();
+    round(&backend).unwrap();
+    server.kill();
+    let why = round(&backend).unwrap_err();
+    assert!(matches!(why, BackendError::Away(_)), "{why}");
+    server.restart();
+    round(&backend).unwrap();
+}
+
+pub(crate) fn a_server_that_became_a_replica_is_left() {
+    let server = Server::start();
+    let backend = RedisBackend::connect(&server.url()).unwrap();
+    round(&backend).unwrap();
+    // Of a primary that is not there: all it does is refuse to write.
+    server.tell(&format!(
+        "REPLICAOF 127.0.0.1 {}",
+        crate::server::free_port()
+    ));
+    let why = round(&backend).unwrap_err();
+    assert!(matches!(why, BackendError::Away(_)), "{why}");
+    server.tell("REPLICAOF NO ONE");
+    round(&backend).unwrap();
+}
+
+pub(crate) fn a_server_that_says_nothing_is_given_up_in_time() {
+    // Takes connections, and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let mut options = RedisOptions::default();
+    options.connect_timeout = Duration::from_millis(100);
+    options.response_timeout = Duration::from_millis(100);
+    let backend =
+        RedisBackend::connect_with(&format!("redis://127.0.0.1:{port}"), options).unwrap();
+    let began = Instant::now();
+    let why = round(&backend).unwrap_err();
+    assert!(matches!(why, BackendError::Away(_)), "{why}");
+    assert!(began.elapsed() >= Duration::from_millis(100));
+}
+
+pub(crate) fn a_server_that_hangs_is_given_up_and_comes_back() {
+    let server = Server::start();
+    let mut options = RedisOptions::default();
+    options.response_timeout = Duration::from_millis(100);
+    options.connect_timeout = Duration::from_secs(20);
+    let backend = RedisBackend::connect_with(&server.url(), options).unwrap();
+    // The options are for a machine that is busy: a call that is late is made again.
+    let patiently = || {
+        let until = Instant::now() + Duration::from_secs(60);
+        while let Err(why) = block_on(backend.reserve("y", ask())) {
+            assert!(Instant::now() < until, "{why}");
+        }
+    };
+    patiently();
+    server.signal(Signal::STOP);
+    let why = block_on(backend.reserve("y", ask())).unwrap_err();
+    server.signal(Signal::CONT);
+    assert!(matches!(why, BackendError::Away(_)), "{why}");
+    patiently();
+}
+
+pub(crate) fn urls_that_cannot_be_used_are_refused_without_their_password() {
+    let bad = [
+        "",
+        "127.0.0.1:6379",
+        "http://user:secret@127.0.0.1",
+        "redis://user:secret@127.0.0.1:port",
+        "redis-sentinel://user:secret@127.0.0.1:26379",
+        "redis-cluster://user:secret@127.0.0.1:99999",
+    ];
+    for url in bad {
+        let why = RedisBackend::connect(url).unwrap_err();
+        assert!(matches!(why, BackendError::Refused(_)), "{url}: {why}");
+        assert!(!why.to_string().contains("secret"), "{why}");
+    }
+}
+
+pub(crate) fn names_that_a_cluster_would_not_keep_together_are_refused() {
+    let backend = RedisBackend::connect("redis://127.0.0.1:1").unwrap();
+    for name in ["", "}", "}x"] {
+        let why = block_on(backend.reserve(name, ask())).unwrap_err();
+        assert!(matches!(why, BackendError::Refused(_)), "{why}");
+    }
+}
+
+pub(crate) fn keys_of_somebody_else_are_refused_and_left_alone() {
+    let server = Server::start();
+    let backend = RedisBackend::connect(&server.url()).unwrap();
+    server.tell("SET apiqueue:{x}:state mine");
+    let why = round(&backend).unwrap_err();
+    assert!(matches!(why, BackendError::Refused(_)), "{why}");
+    assert_eq!(
+        server.tell("GET apiqueue:{x}:state"),
+        redis::Value::BulkString(b"mine".to_vec())
+    );
+}
+
+pub(crate) fn the_backend_can_be_used_and_dropped_inside_and_outside_of_a_runtime() {
+    let server = Server::start();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let backend = RedisBackend::connect(&server.url()).unwrap();
+        assert_eq!(backend.reserve("x", ask()).await.unwrap().count, 4);
+        // A runtime that is dropped in a runtime panics.
+        drop(backend);
+    });
+    let backend = RedisBackend::connect(&server.url()).unwrap();
+    let lost = backend.reserve("x", ask());
+    drop(lost);
+    assert_eq!(block_on(backend.reserve("x", ask())).unwrap().count, 4);
+}

@@ -1,0 +1,184 @@
+//! A cluster, sentinels and TLS.
+
+use std::path::Path;
+use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use apiqueue_fleet::{Ask, Backend, BackendError, Lease, RedisBackend};
+use futures_lite::future::block_on;
+use redis::Value;
+
+use crate::cluster::Cluster;
+use crate::server::{Server, free_port};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn reserve(backend: &RedisBackend, limit: &str) -> Result<Lease, BackendError> {
+    let ask = Ask {
+        host: 1,
+        want: 4,
+        interval: Duration::from_millis(10),
+        horizon: Duration::from_secs(2),
+        grace: Duration::ZERO,
+        seen: Duration::from_secs(10),
+    };
+    block_on(backend.reserve(limit, ask))
+}
+
+/// Until it is granted, as a host would go on asking.
+fn reserve_patiently(backend: &RedisBackend, limit: &str) -> Lease {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match reserve(backend, limit) {
+            Ok(lease) => return lease,
+            Err(why) => assert!(Instant::now() < until, "{why}"),
+        }
+        sleep(Duration::from_millis(20));
+    }
+}
+
+pub(crate) fn limits_are_spread_over_a_cluster_and_survive_a_failover() {
+    let cluster = Cluster::start();
+    let backend = RedisBackend::connect(&cluster.url()).unwrap();
+    // So many that each node has some.
+    let limits: Vec<String> = (0..20).map(|number| format!("limit {number}")).collect();
+    let before: Vec<Lease> = limits
+        .iter()
+        .map(|limit| reserve_patiently(&backend, limit))
+        .collect();
+    for primary in &cluster.nodes[..3] {
+        assert_ne!(primary.tell("DBSIZE"), Value::Int(0), "a node has no limit");
+    }
+    for replica in 0..3 {
+        cluster.fail_over(replica);
+    }
+    for (limit, before) in limits.iter().zip(before) {
+        let after = reserve_patiently(&backend, limit);
+        assert!(
+            after.start >= before.start + 4 * before.interval,
+            "{after:?} after {before:?}"
+        );
+        assert_eq!(after.epoch, before.epoch);
+    }
+}
+
+pub(crate) fn a_cluster_is_found_from_one_node_that_lives() {
+    let cluster = Cluster::start();
+    let dead = free_port();
+    let url = format!(
+        "redis-cluster://127.0.0.1:{dead},127.0.0.1:{}",
+        cluster.nodes[2].port
+    );
+    let backend = RedisBackend::connect(&url).unwrap();
+    assert_eq!(reserve_patiently(&backend, "x").count, 4);
+}
+
+pub(crate) fn sentinels_lead_to_the_new_primary() {
+    let primary = Server::start();
+    let replica = Server::start();
+    replica.tell(&format!("REPLICAOF 127.0.0.1 {}", primary.port));
+    let sentinel = Server::sentinel(&format!(
+        "sentinel monitor main 127.0.0.1 {} 1\nsentinel down-after-milliseconds main 1000\n",
+        primary.port
+    ));
+    let url = format!(
+        "redis-sentinel://127.0.0.1:{},127.0.0.1:{}/main/0",
+        free_port(),
+        sentinel.port
+    );
+    let backend = RedisBackend::connect(&url).unwrap();
+    let before = reserve_patiently(&backend, "x");
+    let until = Instant::now() + PATIENCE;
+    // It has to know of the replica first.
+    while sentinel.try_tell("SENTINEL FAILOVER main").is_err() {
+        assert!(Instant::now() < until, "no failover");
+        sleep(Duration::from_millis(100));
+    }
+    let is_primary = |server: &Server| match server.tell("ROLE") {
+        Value::Array(role) => role[0] == Value::BulkString(b"master".to_vec()),
+        other => panic!("{other:?}"),
+    };
+    while !is_primary(&replica) || is_primary(&primary) {
+        assert!(Instant::now() < until, "the roles do not change");
+        sleep(Duration::from_millis(20));
+    }
+    let after = reserve_patiently(&backend, "x");
+    assert!(after.start >= before.start + 4 * before.interval);
+    // It was the new one who answered: the old one hears of it only now, from its primary.
+    assert_eq!(after.epoch, before.epoch);
+}
+
+/// An authority and what it vouches for, made by openssl.
+fn certificates(folder: &Path) {
+    let run = |arguments: &str| {
+        let output = Command::new("openssl")
+            .args(arguments.split(' '))
+            .current_dir(folder)
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    };
+    run("req -x509 -newkey rsa:2048 -nodes -days 2 -keyout ca.key -out ca.crt -subj /CN=authority");
+    run("req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=localhost");
+    std::fs::write(folder.join("names"), "subjectAltName=DNS:localhost").unwrap();
+    run(
+        "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.crt",
+    );
+}
+
+/// Whom to trust is told by the environment, so the client is this program again, as `redis --tls URL`.
+pub(crate) fn tls_is_spoken_with_those_whom_the_system_trusts_and_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    certificates(folder.path());
+    let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let port = free_port().to_string();
+    let _server = Server::start_with(&[
+        "--tls-port",
+        &port,
+        "--tls-auth-clients",
+        "no",
+        "--tls-cert-file",
+        &place("server.crt"),
+        "--tls-key-file",
+        &place("server.key"),
+        "--tls-ca-cert-file",
+        &place("ca.crt"),
+    ]);
+    let client = |trusted: &str| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .args(["--tls", &format!("rediss://localhost:{port}")])
+            .env("SSL_CERT_FILE", place(trusted))
+            .env_remove("SSL_CERT_DIR")
+            .output()
+            .unwrap()
+    };
+    let trusting = client("ca.crt");
+    assert!(
+        trusting.status.success(),
+        "{}",
+        String::from_utf8_lossy(&trusting.stderr)
+    );
+    // Somebody else's authority.
+    let other = tempfile::tempdir().unwrap();
+    certificates(other.path());
+    std::fs::copy(other.path().join("ca.crt"), folder.path().join("other.crt")).unwrap();
+    let doubting = client("other.crt");
+    let why = String::from_utf8_lossy(&doubting.stderr).into_owned();
+    assert!(
+        !doubting.status.success() && why.contains("certificate"),
+        "{why}"
+    );
+}
+
+/// What `main` does as a client over TLS.
+pub(crate) fn tls_client(url: &str) {
+    let backend = RedisBackend::connect(url).unwrap();
+    let lease = reserve(&backend, "x").unwrap();
+    assert_eq!(lease.count, 4);
+}

@@ -1,0 +1,193 @@
+//! A host of a fleet: this program again, in a process of its own, started as `redis --host …`. Its threads take turns and
+//! write down when each was released, its backend which slots were granted and given back. What is written survives a
+//! SIGKILL, as each record is one write.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use apiqueue::Stop;
+use apiqueue_fleet::{Answer, Ask, Away, Backend, Epoch, FleetQueue, Lease, RedisBackend};
+use rustix::time::{ClockId, clock_gettime};
+
+/// What a host is told. All of a fleet are told the same but for the URL and the number.
+#[derive(Clone)]
+pub(crate) struct Orders {
+    pub(crate) url: String,
+    pub(crate) number: usize,
+    pub(crate) folder: PathBuf,
+    pub(crate) interval: Duration,
+    pub(crate) threads: usize,
+    /// On the clock of [`now`].
+    pub(crate) end: u64,
+    pub(crate) timeout: Duration,
+    pub(crate) away: Away,
+}
+
+/// Microseconds of the clock that all processes of a machine share.
+pub(crate) fn now() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    u64::try_from(now.tv_sec).unwrap() * 1_000_000 + u64::try_from(now.tv_nsec).unwrap() / 1_000
+}
+
+pub(crate) fn launch(orders: &Orders) -> Child {
+    let away = match orders.away {
+        Away::Share { at_most } => at_most.as_micros(),
+        _ => 0,
+    };
+    Command::new(std::env::current_exe().unwrap())
+        .arg("--host")
+        .arg(&orders.url)
+        .arg(orders.number.to_string())
+        .arg(&orders.folder)
+        .arg(orders.interval.as_micros().to_string())
+        .arg(orders.threads.to_string())
+        .arg(orders.end.to_string())
+        .arg(orders.timeout.as_micros().to_string())
+        .arg(away.to_string())
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// What `main` does as a host.
+pub(crate) fn run(arguments: &[String]) {
+    let [url, number, folder, interval, threads, end, timeout, away] = arguments else {
+        panic!("not a host's arguments: {arguments:?}");
+    };
+    let micros = |text: &String| Duration::from_micros(text.parse().unwrap());
+    let away = match micros(away) {
+        Duration::ZERO => Away::Stop,
+        at_most => Away::Share { at_most },
+    };
+    host(&Orders {
+        url: url.clone(),
+        number: number.parse().unwrap(),
+        folder: folder.into(),
+        interval: micros(interval),
+        threads: threads.parse().unwrap(),
+        end: end.parse().unwrap(),
+        timeout: micros(timeout),
+        away,
+    });
+}
+
+fn host(orders: &Orders) {
+    let log = |kind| Arc::new(log_file(&orders.folder, orders.number, kind));
+    let backend = Recorded {
+        backend: RedisBackend::connect(&orders.url).unwrap(),
+        log: log("leases"),
+    };
+    let commands = backend.backend.clone();
+    let queue = FleetQueue::builder()
+        .name("test")
+        .every(orders.interval)
+        .timeout(orders.timeout)
+        .away(orders.away)
+        .backend(backend)
+        .start()
+        .unwrap();
+    let releases = log("releases");
+    let workers: Vec<_> = (0..orders.threads)
+        .map(|_| {
+            let (queue, releases, end) = (queue.clone(), Arc::clone(&releases), orders.end);
+            thread::spawn(move || {
+                while now() < end {
+                    let waiter = queue.enqueue().unwrap();
+                    if waiter.wait().is_err() {
+                        break;
+                    }
+                    write(&releases, &[now()]);
+                }
+            })
+        })
+        .collect();
+    let left = orders.end.saturating_sub(now());
+    thread::sleep(Duration::from_micros(left));
+    let stats = queue.stats();
+    // Those who wait for a slot far away, as the backend may be gone.
+    queue.stop(Stop::Now);
+    for worker in workers {
+        worker.join().unwrap();
+    }
+    let numbers = [
+        stats.backend_calls,
+        commands.commands(),
+        stats.backend_failures,
+        stats.released_alone,
+        stats.times_away,
+    ];
+    write(&log("stats"), &numbers);
+}
+
+fn log_file(folder: &Path, number: usize, kind: &str) -> File {
+    let path = folder.join(format!("{number}.{kind}"));
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .unwrap()
+}
+
+/// One record.
+fn write(mut log: &File, numbers: &[u64]) {
+    let bytes: Vec<u8> = numbers.iter().flat_map(|n| n.to_le_bytes()).collect();
+    log.write_all(&bytes).unwrap();
+}
+
+/// All records of a kind that a host wrote, of `N` numbers each.
+pub(crate) fn records<const N: usize>(folder: &Path, number: usize, kind: &str) -> Vec<[u64; N]> {
+    let path = folder.join(format!("{number}.{kind}"));
+    let bytes = std::fs::read(path).unwrap_or_default();
+    let (records, _) = bytes.as_chunks::<8>();
+    let numbers: Vec<u64> = records.iter().map(|b| u64::from_le_bytes(*b)).collect();
+    numbers.as_chunks::<N>().0.to_vec()
+}
+
+/// A backend that writes down each grant, `[start, count, interval]`, and with a count of 0 and then the number, each slot
+/// given back.
+#[derive(Debug)]
+struct Recorded {
+    backend: RedisBackend,
+    log: Arc<File>,
+}
+
+impl Backend for Recorded {
+    fn reserve<'a>(&'a self, limit: &'a str, ask: Ask) -> Answer<'a, Lease> {
+        Box::pin(async move {
+            let lease = self.backend.reserve(limit, ask).await?;
+            if lease.count > 0 {
+                write(
+                    &self.log,
+                    &[lease.start, u64::from(lease.count), lease.interval],
+                );
+            }
+            Ok(lease)
+        })
+    }
+
+    fn give_back<'a>(&'a self, limit: &'a str, lease: Lease, count: u32) -> Answer<'a, bool> {
+        Box::pin(async move {
+            let given = self.backend.give_back(limit, lease, count).await?;
+            if given {
+                let first = lease.start + u64::from(lease.count - count) * lease.interval;
+                for slot in 0..u64::from(count) {
+                    write(&self.log, &[first + slot * lease.interval, 0, 0]);
+                }
+            }
+            Ok(given)
+        })
+    }
+
+    fn hold<'a>(&'a self, limit: &'a str, duration: Duration) -> Answer<'a, Epoch> {
+        self.backend.hold(limit, duration)
+    }
+
+    fn retune<'a>(&'a self, limit: &'a str, interval: Duration) -> Answer<'a, Epoch> {
+        self.backend.retune(limit, interval)
+    }
+}

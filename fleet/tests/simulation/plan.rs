@@ -1,0 +1,71 @@
+//! What a run is made of.
+
+use apiqueue_fleet::Away;
+
+pub(crate) const MS: u64 = 1_000;
+pub(crate) const SECOND: u64 = 1_000_000;
+
+/// A run.
+#[derive(Clone)]
+pub(crate) struct Plan {
+    pub(crate) seed: u64,
+    pub(crate) hosts: usize,
+    pub(crate) interval: u64,
+    /// Callers of each host, who come back after `think` on average.
+    pub(crate) callers: usize,
+    pub(crate) think: u64,
+    /// Each host has its own one-way delay from this range, and each message up to as much again.
+    pub(crate) one_way: (u64, u64),
+    /// Of a million messages, how many get lost.
+    pub(crate) loss: u64,
+    /// How fast or slow a host's clock may go, in millionths.
+    pub(crate) skew: u64,
+    pub(crate) away: Away,
+    pub(crate) until: u64,
+    /// A host of another one-way delay.
+    pub(crate) far: Option<(usize, u64)>,
+    /// The first so many hosts have no callers.
+    pub(crate) idle: usize,
+    pub(crate) faults: Vec<(u64, Fault)>,
+}
+
+impl Plan {
+    pub(crate) fn new(seed: u64, hosts: usize, per_second: u64) -> Self {
+        Self {
+            seed,
+            hosts,
+            interval: SECOND / per_second,
+            callers: 4,
+            think: 20 * MS,
+            one_way: (100, 10 * MS),
+            loss: 0,
+            skew: 100,
+            away: Away::Stop,
+            until: 20 * SECOND,
+            far: None,
+            idle: 0,
+            faults: Vec::new(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    /// The server loses everything.
+    Forget,
+    /// The server's state is kept, for a failover.
+    Snapshot,
+    /// A replica takes over, with the state of the snapshot.
+    Failover,
+    /// The server's clock jumps.
+    Step(i64),
+    /// The server answers nobody for so long.
+    Down(u64),
+    /// The host is gone, with what it holds.
+    Kill(usize),
+    /// The host does nothing for so long.
+    Pause(usize, u64),
+    Hold(usize, u64),
+    Resume(usize),
+    Retune(usize, u64),
+}
