@@ -68,15 +68,9 @@ impl Throttled {
             .map(|hold| hold.min(self.cap))
     }
 
-    /// What the `Retry-After` of an answer that throttles says.
-    pub(crate) fn explicit(
-        &self,
-        status: StatusCode,
-        headers: &HeaderMap,
-        now: SystemTime,
-    ) -> Option<Duration> {
-        let hold = retry_after(headers, now).filter(|_| throttles(status))?;
-        Some(hold.min(self.cap))
+    /// What `Retry-After` says, whatever the status.
+    pub(crate) fn explicit(&self, headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+        retry_after(headers, now).map(|hold| hold.min(self.cap))
     }
 
     pub(crate) fn longest(&self) -> Duration {

@@ -86,7 +86,8 @@ impl<R: 'static, B: 'static> QueueLayer<R, http::Response<B>> {
         self.hold_when(move |answer| throttled.hold(answer))
     }
 
-    /// Sets the rate of the request's queue, and holds it, as the headers of every answer advise.
+    /// Sets the rate of the request's queue, and holds it, as the headers of every answer advise. In place of
+    /// [`hold_when_throttled`](Self::hold_when_throttled), whose holds are among them.
     #[must_use]
     pub fn following(self, follow: apiqueue::Follow) -> Self {
         self.heeding(move |queue, answer| follow.advice(answer).apply(queue))

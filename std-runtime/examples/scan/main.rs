@@ -5,7 +5,7 @@
 //! that has to find the rate. Somebody else on the account makes a call now and then: the queue's row shows that nobody was
 //! throttled, and the fastest scan that can be said of. `--help` tells the rest.
 //!
-//! `modes` is where the ways to behave differ, `run` is one of them from start to end; `scanner` and `bystander` are the
+//! `modes` is where the ways to behave differ (`fleet` is the queue of several such programs), `run` is one of them from start to end; `scanner` and `bystander` are the
 //! account's callers, through `client`; `endpoint` is what they call, `bucket` and `limits` what it allows; `tally`,
 //! `progress`, `report` and `picture` show it; `options` and `interrupt` are the user's.
 
@@ -14,6 +14,7 @@ mod bucket;
 mod bystander;
 mod client;
 mod endpoint;
+mod fleet;
 mod interrupt;
 mod limits;
 mod modes;
@@ -51,12 +52,16 @@ fn main() -> ExitCode {
 }
 
 fn scan(options: &Options, interrupt: &Interrupt) -> Result<ExitCode, Failure> {
+    if options.serve {
+        return fleet::serve(options, &interrupt.next_end()).map(|()| ExitCode::SUCCESS);
+    }
     let mut stdout = io::stdout();
     if !options.json {
         writeln!(stdout, "{}", report::heading(options))?;
     }
     let modes = match &options.mode {
         Some(mode) => std::slice::from_ref(mode),
+        None if options.fleet.is_some() => &[Mode::Queue],
         None => Mode::value_variants(),
     };
     let (mut outcomes, mut failure) = (Vec::new(), None);

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 
 use crate::adaptive::Adaptive;
 use crate::client::{Answer, Failure, Service};
+use crate::fleet::Fleet;
 use crate::interrupt::End;
 use crate::options::{OTHER_SERVICES, Options};
 
@@ -58,15 +59,7 @@ impl Mode {
                 delay: options.delay(),
                 end: end.clone(),
             }),
-            Self::Queue => Box::new(Queued {
-                ec2: ApiQueue::builder()
-                    .every(Duration::from_secs_f64(options.rate().recip()))
-                    .burst(options.burst())
-                    .capacity(options.threads.into())
-                    .name("ec2")
-                    .start()?,
-                end: end.clone(),
-            }),
+            Self::Queue => queue(options, end)?,
             Self::Adaptive => Box::new(Adaptive::new(options, end)?),
         })
     }
@@ -83,6 +76,21 @@ impl Mode {
             Self::Queue => calls_after(options.burst()) / options.rate(),
         }
     }
+}
+
+fn queue(options: &Options, end: &Arc<End>) -> Result<Box<dyn Pace>, Failure> {
+    if let Some(url) = &options.fleet {
+        return Ok(Box::new(Fleet::new(url, options, end)?));
+    }
+    Ok(Box::new(Queued {
+        ec2: ApiQueue::builder()
+            .every(Duration::from_secs_f64(options.rate().recip()))
+            .burst(options.burst())
+            .capacity(options.threads.into())
+            .name("ec2")
+            .start()?,
+        end: end.clone(),
+    }))
 }
 
 struct AtOnce;

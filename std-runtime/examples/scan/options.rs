@@ -62,6 +62,15 @@ pub(crate) struct Options {
     #[arg(long, value_name = "URL", value_parser = plain_http)]
     pub(crate) endpoint: Option<String>,
 
+    /// The mode `queue` takes its turns from a schedule on this Redis, which it shares with all others who do: one bucket for
+    /// several of these programs. `--rate` is then that of all of them together
+    #[arg(long, value_name = "REDIS-URL")]
+    pub(crate) fleet: Option<String>,
+
+    /// Scans nothing, but serves the endpoint for others to scan, until Ctrl-C
+    #[arg(long, conflicts_with_all = ["endpoint", "fleet", "mode"])]
+    pub(crate) serve: bool,
+
     /// How long a call may take, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = number(0.1..=600.0))]
     timeout: f64,

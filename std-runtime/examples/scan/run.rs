@@ -64,7 +64,7 @@ pub(crate) fn run(mode: Mode, options: &Options, end: &Arc<End>) -> Result<Outco
     Ok(outcome)
 }
 
-fn buckets(options: &Options) -> Buckets {
+pub(crate) fn buckets(options: &Options) -> Buckets {
     let scanned = Limit {
         size: options.bucket,
         refill: options.refill_unscaled(),

@@ -16,7 +16,7 @@ use crate::throttled::Throttled;
 ///
 /// | read | e.g. |
 /// |---|---|
-/// | `Retry-After` of an answer with status 429 or 503 | seconds or a date: [`Throttled`] |
+/// | `Retry-After` of an answer with a status from 400 on | seconds or a date, as [`Throttled`] reads it |
 /// | `RateLimit`, `RateLimit-Policy` (IETF draft) | `"default";r=50;t=30`, `"default";q=100;w=60` |
 /// | `RateLimit-Limit`, `-Remaining`, `-Reset` (its older drafts) | `100`, `50`, `30` |
 /// | `X-RateLimit-…`, `X-Rate-Limit-…` | GitHub, X: the reset as seconds of the Unix epoch, others: seconds from now |
@@ -104,7 +104,7 @@ struct Allowance {
 }
 
 impl Follow {
-    /// Rates between `slowest` and `fastest`, which also says the burst; holds as `throttled` says.
+    /// Rates between `slowest` and `fastest`, which also says the burst, but no more than remain; holds as `throttled` says.
     ///
     /// # Errors
     /// [`FollowError`] when they are the wrong way round.
@@ -142,9 +142,11 @@ impl Follow {
                 (one, other) => other.or(one),
             };
         }
-        if let Some(hold) = self.throttled.explicit(status, headers, now) {
+        let failed = status.is_client_error() || status.is_server_error();
+        if let Some(hold) = self.throttled.explicit(headers, now).filter(|_| failed) {
             advice.hold = Some(hold);
-        } else if advice.hold.is_none() {
+        } else if advice.hold.is_none_or(|hold| hold.is_zero()) {
+            // A reset in the past, as of a clock that differs, is no hint.
             advice.hold = self.throttled.hold_for(status, headers);
         }
         advice
@@ -169,12 +171,18 @@ impl Follow {
         if time.is_zero() {
             return None;
         }
-        let nanos = time.as_nanos().checked_div(u128::from(count))?;
+        if count == 0 {
+            return None;
+        }
+        // Rounded up, so that it is never exceeded.
+        let nanos = time.as_nanos().div_ceil(u128::from(count));
         let longest = self.slowest.interval().as_nanos();
         let shortest = self.fastest.interval().as_nanos();
         // Never above u64, as the slowest is not.
         let nanos = u64::try_from(nanos.clamp(shortest, longest)).ok()?;
-        let burst = u32::try_from(self.fastest.burst_size()).unwrap_or(u32::MAX);
+        // No more at once than there are.
+        let most = u64::try_from(self.fastest.burst_size()).unwrap_or(u64::MAX);
+        let burst = u32::try_from(most.min(count)).unwrap_or(u32::MAX);
         let rate = Rate::every(Duration::from_nanos(nanos)).ok()?;
         let rate = rate.burst(burst).unwrap_or(rate);
         Some(if self.fastest.is_strict() {

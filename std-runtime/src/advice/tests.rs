@@ -101,7 +101,7 @@ fn nothing_left_holds_until_the_reset() {
         ("x-ratelimit-remaining", "0"),
         ("x-ratelimit-reset", "1795430000"),
     ];
-    assert_eq!(of(&past), hold(0));
+    assert_eq!(of(&past), Advice::default(), "it was reset already");
 }
 
 #[test]
@@ -158,6 +158,40 @@ fn retry_after_wins_over_every_other_hold() {
         hold(60_000),
         "a better hint than none"
     );
+}
+
+#[test]
+fn a_throttle_holds_even_where_the_reset_is_past() {
+    let past = [
+        ("x-ratelimit-remaining", "0"),
+        ("x-ratelimit-reset", "1795430000"),
+    ];
+    assert_eq!(of_status(429, &past), hold(1_000), "as without a hint");
+    assert_eq!(
+        of_status(403, &[("retry-after", "5")]),
+        hold(5_000),
+        "as GitHub says it"
+    );
+    assert_eq!(
+        of_status(429, &[("retry-after", "0")]),
+        hold(0),
+        "said outright"
+    );
+}
+
+#[test]
+fn no_more_go_at_once_than_remain() {
+    let fastest = Rate::per_second(100).unwrap().burst(50).unwrap();
+    let slowest = Rate::every(Duration::from_secs(60)).unwrap();
+    let follow = Follow::new(slowest, fastest, Throttled::default()).unwrap();
+    let burst = |field: &'static str| {
+        let mut headers = HeaderMap::new();
+        headers.insert("ratelimit", field.parse().unwrap());
+        let advice = follow.at(StatusCode::OK, &headers, now());
+        advice.rate.unwrap().burst_size()
+    };
+    assert_eq!(burst("\"a\";r=5;t=60;pk=:cHN0:;new=1"), 5);
+    assert_eq!(burst("\"a\";r=500;t=60"), 50);
 }
 
 #[test]
