@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apiqueue::{Rate, Stop};
-use apiqueue_fleet::{FleetQueue, RedisBackend};
+use apiqueue_fleet::{FleetQueue, News, RedisBackend};
 
 use crate::client::{Failure, Service};
 use crate::endpoint::Endpoint;
@@ -29,9 +29,19 @@ impl Fleet {
                 ))?)
                 .capacity(options.threads.into())
                 .backend(RedisBackend::connect(url)?)
+                .on_news(tell)
                 .start()?,
             end: end.clone(),
         })
+    }
+}
+
+fn tell(news: &News) {
+    match news {
+        News::Away(why) => eprintln!("scan: {why}; goes on without it as far as it may"),
+        News::Spent => eprintln!("scan: waits for Redis"),
+        News::Back { after } => eprintln!("scan: Redis is back after {after:.1?}"),
+        _ => {}
     }
 }
 
