@@ -95,13 +95,14 @@
 //!   completes it. That is why it is lock-free, and why a stale reading never admits anyone early.
 //!
 //! The state machines with the argument for each memory ordering stand where the code is: [`slot.rs`], [`turn.rs`],
-//! [`tail.rs`], [`pace.rs`], and the arithmetic of pacing in [`schedule.rs`].
+//! [`tail.rs`], [`pace.rs`], [`weight.rs`], and the arithmetic of pacing in [`schedule.rs`].
 //!
 //! [`slot.rs`]: ../src/apiqueue_core/slot.rs.html
 //! [`turn.rs`]: ../src/apiqueue_core/turn.rs.html
 //! [`tail.rs`]: ../src/apiqueue_core/tail.rs.html
 //! [`pace.rs`]: ../src/apiqueue_core/pace.rs.html
 //! [`schedule.rs`]: ../src/apiqueue_core/schedule.rs.html
+//! [`weight.rs`]: ../src/apiqueue_core/weight.rs.html
 //!
 //! # Features
 //!

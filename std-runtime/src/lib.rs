@@ -87,6 +87,7 @@ mod advice;
 mod builder;
 mod by_hand;
 mod clock;
+mod control;
 #[cfg(feature = "quanta")]
 mod cycle;
 #[cfg(feature = "embedded-hal")]
