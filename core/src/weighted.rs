@@ -10,6 +10,7 @@ use crate::rate::Rate;
 use crate::ring::{ONE, QueueOver, TICKET};
 use crate::slot::Slot;
 use crate::storage::Inline;
+use crate::tail::CLOSED;
 use crate::waiter::Waiter;
 use crate::weight::{MAX_WEIGHT, Weighing, Weighted, extra_of};
 
@@ -102,12 +103,12 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
         }
     }
 
-    /// What the first in line costs; none when nobody is there. For whoever [grants](Self::grant).
+    /// What the first in line costs; none when nobody is there, or the queue is closed. For whoever [grants](Self::grant).
     pub fn first_weight(&self) -> Option<usize> {
         loop {
             let turn = self.free_turn();
             let tail = self.tail();
-            if turn & TICKET == tail & TICKET {
+            if tail & CLOSED != 0 || turn & TICKET == tail & TICKET {
                 return None;
             }
             if !self.weigh(tail) && !self.pass_over(turn) {

@@ -238,6 +238,22 @@ fn a_queue_that_is_gone_or_stopped_leaves_its_share_to_the_others() {
 }
 
 #[test]
+fn a_queue_stopped_with_waiters_still_held_keeps_nobody_else() {
+    let (account, clock) = by_hand(&[every(1)]);
+    let [first, second] = [(); 2].map(|()| account.queue().start().unwrap());
+    let held = fill(&first, 5);
+    let line = fill(&second, 5);
+    first.stop(Stop::Now);
+    for _ in 0..5 {
+        assert_eq!(account.advance().released, 1);
+        clock.advance(MS);
+    }
+    assert_eq!(released(&line), 5);
+    assert_eq!(account.advance().next, Next::OnEnqueue);
+    drop(held);
+}
+
+#[test]
 fn the_driver_s_thread_drives_an_account_s_queues_and_no_limit_is_exceeded() {
     let account = Account::builder()
         .limit(Rate::per_second(2_000).unwrap().strict())

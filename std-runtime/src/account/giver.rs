@@ -177,6 +177,25 @@ enum Chosen {
 
 impl State {
     fn choose(&mut self, now: u64) -> Chosen {
+        loop {
+            self.look();
+            match self.plan.choose(now) {
+                Choice::At(at) => return Chosen::Wait(Some(at)),
+                Choice::Nothing => return Chosen::Wait(None),
+                Choice::Release(id) => {
+                    let line = self.lines.get(&id).and_then(Weak::upgrade);
+                    if let (Some(line), Some(weight)) = (line, self.plan.head_of(id)) {
+                        self.plan.begin(id);
+                        return Chosen::Release(id, weight, line);
+                    }
+                    // Gone in this very moment: the next look finds it so.
+                }
+            }
+        }
+    }
+
+    /// Looks at every line: who is first, and what came back.
+    fn look(&mut self) {
         let mut gone = Vec::new();
         for (&id, line) in &self.lines {
             let Some(line) = line.upgrade() else {
@@ -192,20 +211,6 @@ impl State {
         for id in gone {
             self.plan.remove(id);
             self.lines.remove(&id);
-        }
-        match self.plan.choose(now) {
-            Choice::Release(id) => {
-                let line = self.lines.get(&id).and_then(Weak::upgrade);
-                match (line, self.plan.head_of(id)) {
-                    (Some(line), Some(weight)) => {
-                        self.plan.begin(id);
-                        Chosen::Release(id, weight, line)
-                    }
-                    _ => Chosen::Wait(None),
-                }
-            }
-            Choice::At(at) => Chosen::Wait(Some(at)),
-            Choice::Nothing => Chosen::Wait(None),
         }
     }
 }
