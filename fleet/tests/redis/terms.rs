@@ -34,6 +34,7 @@ fn releases_of_the_other(does: impl FnOnce(&FleetQueue, &FleetQueue)) -> Vec<Ins
         Err(_) => false,
     };
     scope(|scope| {
+        let _end = End(&hosts);
         scope.spawn(|| while turn(&hosts[0]) {});
         scope.spawn(|| {
             while turn(&hosts[1]) {
@@ -46,11 +47,19 @@ fn releases_of_the_other(does: impl FnOnce(&FleetQueue, &FleetQueue)) -> Vec<Ins
             sleep(Duration::from_millis(10));
         }
         does(&hosts[0], &hosts[1]);
-        for host in &hosts {
-            host.stop(Stop::Now);
-        }
     });
     released.into_inner().unwrap()
+}
+
+/// Stops the hosts, so that their threads end, if a test fails too.
+struct End<'a>(&'a [FleetQueue]);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        for host in self.0 {
+            host.stop(Stop::Now);
+        }
+    }
 }
 
 pub(crate) fn a_hold_by_one_host_reaches_the_other() {
@@ -65,7 +74,12 @@ pub(crate) fn a_hold_by_one_host_reaches_the_other() {
         let until = over.unwrap() + Duration::from_secs(60);
         let count = second.stats().slots_used;
         while second.stats().slots_used < count + 10 {
-            assert!(Instant::now() < until, "the hold does not end");
+            assert!(
+                Instant::now() < until,
+                "the hold does not end:\n{}\n{}",
+                first.stats(),
+                second.stats()
+            );
             sleep(Duration::from_millis(10));
         }
         assert_ne!(second.stats().epoch, reached);
