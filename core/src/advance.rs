@@ -3,14 +3,13 @@
 use core::ops::Deref;
 use core::task::Waker;
 
-use crate::atomic::Ordering;
 use crate::clock::{Clock, Tick};
 use crate::error::TryAcquireError;
-use crate::ring::{QueueOver, TICKET};
+use crate::queue::QueueOver;
+use crate::release::Ready;
 use crate::slot::Slot;
-use crate::tail::{CLOSED, DRAINING, IDLE};
-use crate::turn::{Completed, Ready};
-use crate::weight::{Weighing, extra_of};
+use crate::tail::End;
+use crate::weight::Weighing;
 
 /// What a call of `advance` did, and when the next is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,25 +51,22 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     /// One driver at a time can be told: the waker left last.
     pub fn advance_with(&self, waker: &Waker) -> Advance<C::Tick> {
         self.bell.register(waker);
-        self.run(|tail| {
-            // Ordering: Release, so that who clears the mark sees the waker; Acquire for symmetry with other tails.
-            self.tail
-                .compare_exchange(tail, tail | IDLE, Ordering::AcqRel, Ordering::Acquire)
-                .is_ok()
-        })
+        self.tail.wake();
+        self.run(|end| self.tail.rest(end))
     }
 
     /// `rest` is asked to confirm that the queue is empty and the driver may sleep.
-    fn run(&self, rest: impl Fn(usize) -> bool) -> Advance<C::Tick> {
+    fn run(&self, rest: impl Fn(End) -> bool) -> Advance<C::Tick> {
         let mut released = 0;
         let next = loop {
-            let turn = self.free_turn_counted(&mut released);
-            let tail = self.tail();
-            if tail & CLOSED != 0 {
-                self.close_waiters(turn, tail);
+            let (turn, helped) = self.free_turn_counted();
+            released += helped;
+            let end = self.tail.load();
+            if end.is_closed() {
+                self.close_waiters(turn, end);
                 break Next::Closed;
             }
-            if turn & TICKET == tail & TICKET {
+            if turn.ticket() == end.ticket() {
                 // Whoever has just released something has kept the schedule tidy.
                 if released == 0
                     && self
@@ -79,29 +75,25 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
                 {
                     continue;
                 }
-                if tail & DRAINING != 0 {
+                if end.is_shut() {
                     break Next::Closed;
                 }
-                if rest(tail) {
+                if rest(end) {
                     break Next::OnEnqueue;
                 }
                 continue;
             }
-            if self.weigh(tail) || self.pass_over(turn) {
+            if self.weigh(end) || self.pass_over(turn) {
                 continue;
             }
-            let extra = extra_of::<K>(self.key(turn & TICKET));
+            let extra = self.extra(turn.ticket());
             match self.ready(extra) {
                 Ready::At(at) => break Next::At(C::Tick::from_word(at)),
                 Ready::Again => {}
                 Ready::Now if released >= self.capacity() => break Next::At(self.clock.now()),
+                // All that follows is the next turn's look at what is under way.
                 Ready::Now => {
-                    if let Completed::Released(waker) = self.release_head(turn, extra) {
-                        released += 1;
-                        if let Some(waker) = waker {
-                            waker.wake();
-                        }
-                    }
+                    self.begin_release(turn, extra);
                 }
             }
         };
@@ -117,7 +109,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     /// use apiqueue_core::{Due, ManualClock, Queue, Rate, Schedule};
     ///
     /// let clock = ManualClock::<u32>::new(0);
-    /// let queue: Queue<_, 4> = Queue::new(&clock, Rate::<u32>::every(1)?);
+    /// let queue: Queue<_, 4> = Queue::new(&clock, Rate::every(1)?);
     /// queue.hold_until(1)?; // and this clock is never moved: only grants release
     /// // 1 each 10 ticks, and 3 each 100.
     /// let mut limits = [
@@ -145,15 +137,29 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     pub fn grant(&self) -> bool {
         loop {
             let turn = self.free_turn();
-            let tail = self.tail();
-            if tail & CLOSED != 0 || turn & TICKET == tail & TICKET {
+            let end = self.tail.load();
+            if end.is_closed() || turn.ticket() == end.ticket() {
                 return false;
             }
-            if self.weigh(tail) || self.pass_over(turn) {
+            if self.weigh(end) || self.pass_over(turn) {
                 continue;
             }
-            if self.release_for_good(turn, extra_of::<K>(self.key(turn & TICKET))) {
+            if self.release_for_good(turn, self.extra(turn.ticket())) {
                 return true;
+            }
+        }
+    }
+
+    /// What the first in line costs; none when nobody is there, or the queue is closed. For whoever [grants](Self::grant).
+    pub fn first_weight(&self) -> Option<usize> {
+        loop {
+            let turn = self.free_turn();
+            let end = self.tail.load();
+            if end.is_closed() || turn.ticket() == end.ticket() {
+                return None;
+            }
+            if !self.weigh(end) && !self.pass_over(turn) {
+                return Some(self.extra(turn.ticket()).saturating_add(1));
             }
         }
     }
@@ -165,11 +171,11 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     pub fn try_acquire(&self) -> Result<(), TryAcquireError<C::Tick>> {
         loop {
             let turn = self.free_turn();
-            let tail = self.tail();
-            if tail & (CLOSED | DRAINING) != 0 {
+            let end = self.tail.load();
+            if end.is_shut() {
                 return Err(TryAcquireError::Closed);
             }
-            if turn & TICKET != tail & TICKET {
+            if turn.ticket() != end.ticket() {
                 if self.pass_over(turn) {
                     continue;
                 }

@@ -3,7 +3,8 @@
 use core::task::Waker;
 
 use crate::atomic::const_unless_loom;
-use crate::slot::{Register, Release, SLOT_BITS, Slot};
+use crate::layout::slot::{BITS, LAP};
+use crate::slot::{Register, Release, Slot};
 
 /// A place for the waker of one sleeping driver.
 ///
@@ -15,7 +16,7 @@ pub(crate) struct Bell {
     slot: Slot,
 }
 
-const LAP: usize = 1 << SLOT_BITS;
+const NEXT: usize = 1 << BITS;
 
 impl Bell {
     const_unless_loom! {
@@ -24,12 +25,17 @@ impl Bell {
     }
     }
 
-    /// Leaves `waker` to be called by the next ring, in place of one left before.
+    /// Leaves a clone of `waker` to be called by the next ring, in place of one left before.
     ///
-    /// Whatever was done before a ring that this call comes after, its caller sees.
+    /// Whatever was done before a ring that this call comes after, its caller sees. `waker` is cloned once at most, so that a
+    /// clone that rings does not keep this from ending.
     pub(crate) fn register(&self, waker: &Waker) {
+        let mut clone = None;
         loop {
-            match self.slot.register(self.slot.lap(), waker) {
+            match self
+                .slot
+                .register(self.slot.word() & LAP, waker, &mut clone)
+            {
                 Register::Armed => return,
                 // A ring came first: what it announced is visible now, but a later ring must find the waker.
                 Register::Over(_) => {}
@@ -41,14 +47,16 @@ impl Bell {
 
     /// Wakes the driver, if it left its waker.
     pub(crate) fn ring(&self) {
+        let mut waker = None;
         loop {
-            let lap = self.slot.lap();
-            match self.slot.release(lap, lap.wrapping_add(LAP)) {
-                Release::Done(Some(waker)) => return waker.wake(),
-                Release::Done(None) => return,
-                // Another ring came between. It may have come before the register that hid our news, so ring again.
-                Release::Already | Release::Cancelled | Release::Closed => {}
+            let lap = self.slot.word() & LAP;
+            // Another ring may come between. It may have come before the register that hid our news, so ring again.
+            if let Release::Done = self.slot.release(lap, lap.wrapping_add(NEXT), &mut waker) {
+                break;
             }
+        }
+        if let Some(waker) = waker {
+            waker.wake();
         }
     }
 }

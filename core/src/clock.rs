@@ -4,16 +4,18 @@
 use core::fmt::{Debug, Display};
 
 use crate::atomic::{AtomicU32, Ordering};
+use crate::layout::{MARKS, last};
 
 /// A source of readings.
 ///
 /// Readings ought to go forward. One that comes late, out of order or goes backward can delay a release; it never
 /// brings one forward. What the queue remembers is the furthest reading at which it has released: a clock that leaps ahead
-/// there and then falls back delays releases until the leap is caught up with.
+/// there and then falls back delays releases until the leap is caught up with. A change of rate takes the reading that it
+/// finds for the present: if that has fallen back, the time until the clock is back again counts as time at the new rate.
 ///
-/// A driver over a 32-bit clock calls `advance` at least once every 2<sup>28</sup> ticks (3.1 days of milliseconds,
-/// 4.4 minutes of microseconds), also while nothing is queued: that is how a queue tells a long pause from a reading
-/// that wrapped. With 64-bit ticks the bound is 2<sup>60</sup> and needs no thought.
+/// A driver over a 32-bit clock calls `advance` at least once every 2<sup>27</sup> ticks (37 hours of milliseconds,
+/// 134 seconds of microseconds), also while nothing is queued: that is how a queue tells a long pause from a reading
+/// that wrapped. With 64-bit ticks the bound is 2<sup>56</sup> (2.2 years of nanoseconds).
 pub trait Clock {
     /// What a reading is.
     type Tick: Tick;
@@ -99,7 +101,7 @@ impl<const NOM: u64, const DENOM: u64, K: fugit::kind::Kind> Tick
     note = "`u32` always can; `u64` needs a target with 64-bit atomics of its own, or the feature `wide-ticks-fallback` and its risk"
 )]
 pub trait Word: Copy + Ord + Debug + Display + Send + Sync + private::Bits + 'static {
-    /// The longest interval, burst or hold, in ticks: 2<sup>bits − 4</sup> − 1.
+    /// The longest interval, burst or hold, in ticks: 2<sup>27</sup> − 1 for `u32`, 2<sup>56</sup> − 1 for `u64`.
     const MAX_SPAN: Self;
 }
 
@@ -118,10 +120,14 @@ pub(crate) mod private {
         /// The atomic of this width; laid out like the integer itself, except under loom.
         type Atom: Atom<Self>;
 
+        const BITS: u32;
+        /// Interval and burst stand above this many bits of their words; below are a tag, and a mark above the tag.
+        const TAG_BITS: u32;
         const ZERO: Self;
-        /// One tick, as a difference of stamps: see `schedule`.
+        const ONE: Self;
+        /// One tick, as a difference of stamps: see `layout`.
         const TICK: Self;
-        /// `last` before anything was released: see `pace`.
+        /// `last` before anything was released: see `layout`.
         const FRESH: Self;
         /// Half the range: differences below it are forward.
         const HALF: Self;
@@ -138,15 +144,53 @@ pub(crate) mod private {
         fn over(self, other: Self) -> usize;
         fn shl(self, by: u32) -> Self;
         fn shr(self, by: u32) -> Self;
+        /// The lowest eight bits.
         fn low(self) -> u8;
         fn with_low(self, bits: u8) -> Self;
     }
 }
 
+/// `word` as 64 bits: what constants are computed with, where trait methods can't be called.
+pub(crate) const fn widen<W: Word>(word: W) -> u64 {
+    if W::BITS == 32 {
+        // SAFETY: `Word` is sealed, and the one word of 32 bits is `u32`.
+        let word: u32 = unsafe { core::mem::transmute_copy(&word) };
+        word as u64
+    } else {
+        // SAFETY: `Word` is sealed, and the other word is `u64`.
+        unsafe { core::mem::transmute_copy(&word) }
+    }
+}
+
+/// The word that `wide` is, which fits.
+pub(crate) const fn narrow<W: Word>(wide: u64) -> W {
+    if W::BITS == 32 {
+        // SAFETY: `Word` is sealed, and the one word of 32 bits is `u32`.
+        unsafe { core::mem::transmute_copy(&(wide as u32)) }
+    } else {
+        // SAFETY: `Word` is sealed, and the other word is `u64`.
+        unsafe { core::mem::transmute_copy(&wide) }
+    }
+}
+
+/// The atomic that holds `word`.
+#[cfg(not(loom))]
+pub(crate) const fn atom<W: Word>(word: W) -> W::Atom {
+    // SAFETY: `Word` is sealed, and its atomics are portable-atomic's of the same width, or structures around one of
+    // them alone: documented to have the same size and bit validity as the integer. Their alignment may be larger, which
+    // a copy does not care about.
+    unsafe { core::mem::transmute_copy::<W, W::Atom>(&word) }
+}
+
+#[cfg(loom)]
+pub(crate) fn atom<W: Word>(word: W) -> W::Atom {
+    word.atom()
+}
+
 macro_rules! word {
-    ($word:ident, $atom:ident) => {
+    ($word:ident, $atom:ident, $tag_bits:literal) => {
         impl Word for $word {
-            const MAX_SPAN: Self = (1 << ($word::BITS - 4)) - 1;
+            const MAX_SPAN: Self = (1 << ($word::BITS - $tag_bits)) - 1;
         }
 
         impl private::Atom<$word> for $atom {
@@ -155,7 +199,7 @@ macro_rules! word {
                 $atom::load(self, Ordering::Acquire)
             }
 
-            #[inline]
+            #[inline(always)]
             fn compare_exchange(&self, current: $word, new: $word) -> Result<$word, $word> {
                 $atom::compare_exchange(self, current, new, Ordering::AcqRel, Ordering::Acquire)
             }
@@ -164,9 +208,12 @@ macro_rules! word {
         impl private::Bits for $word {
             type Atom = $atom;
 
+            const BITS: u32 = $word::BITS;
+            const TAG_BITS: u32 = $tag_bits;
             const ZERO: Self = 0;
-            const TICK: Self = 0b100;
-            const FRESH: Self = 0b10;
+            const ONE: Self = 1;
+            const TICK: Self = 1 << MARKS;
+            const FRESH: Self = last::CLAIMED as Self;
             const HALF: Self = 1 << ($word::BITS - 1);
 
             #[cfg(loom)]
@@ -214,7 +261,7 @@ macro_rules! word {
 
             #[inline]
             fn low(self) -> u8 {
-                (self & 0xf) as u8
+                (self & 0xff) as u8
             }
 
             #[inline]
@@ -225,12 +272,12 @@ macro_rules! word {
     };
 }
 
-word!(u32, AtomicU32);
+word!(u32, AtomicU32, 5);
 
 #[cfg(any(target_has_atomic = "64", feature = "wide-ticks-fallback"))]
 use crate::atomic::AtomicU64;
 #[cfg(any(target_has_atomic = "64", feature = "wide-ticks-fallback"))]
-word!(u64, AtomicU64);
+word!(u64, AtomicU64, 8);
 
 /// Shorthand for the integer behind the readings of the clock `C`.
 pub type WordOf<C> = <<C as Clock>::Tick as Tick>::Word;

@@ -123,13 +123,16 @@ mod adaptive;
 mod advance;
 mod atomic;
 mod bell;
-mod charge;
 mod clock;
+mod control;
 mod error;
 #[cfg(all(feature = "embedded-hal", not(loom)))]
 mod hal;
+mod head;
 #[cfg(feature = "heapless")]
 mod history;
+mod layout;
+mod line;
 mod manual;
 #[cfg(loom)]
 mod modelled;
@@ -138,12 +141,13 @@ mod named;
 mod pace;
 mod queue;
 mod rate;
+mod release;
 mod ring;
+mod scale;
 mod schedule;
 mod slot;
 mod storage;
 mod tail;
-mod turn;
 mod waiter;
 mod weight;
 mod weighted;

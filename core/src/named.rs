@@ -7,7 +7,7 @@ use heapless::linear_map::LinearMap;
 
 use crate::advance::{Advance, Next};
 use crate::clock::{Clock, Tick, WordOf, private::Bits};
-use crate::ring::QueueOver;
+use crate::queue::QueueOver;
 use crate::slot::Slot;
 
 /// Up to `K` queues by name, one per service, on clocks that read the same.
@@ -16,8 +16,8 @@ use crate::slot::Slot;
 /// use apiqueue_core::{ManualClock, Named, Next, Queue, Rate};
 ///
 /// let clock = ManualClock::<u32>::new(0);
-/// let ec2: Queue<_, 4> = Queue::new(&clock, Rate::<u32>::every(100)?);
-/// let s3: Queue<_, 4> = Queue::new(&clock, Rate::<u32>::every(20)?);
+/// let ec2: Queue<_, 4> = Queue::new(&clock, Rate::every(100)?);
+/// let s3: Queue<_, 4> = Queue::new(&clock, Rate::every(20)?);
 /// let mut queues: Named<'_, _, _, 2> = Named::new();
 /// queues.insert("ec2", &ec2)?;
 /// queues.insert("s3", &s3)?;

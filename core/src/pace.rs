@@ -1,39 +1,71 @@
-//! The [`Schedule`] in four atomic words.
+//! The [`Schedule`] in atomic words: `last`, `hold`, and two banks for the [`Rate`]. Their bits are on the page of `layout`.
 //!
-//! | word | holds | low bits |
-//! |---|---|---|
-//! | `last` | the stamp of the slot used last | `NEVER`: there is none; `TURN`: see below |
-//! | `hold` | the stamp at which a hold ends | `HELD`: there is one |
-//! | `interval`, `burst` | the [`Rate`] | which change of rate wrote it |
+//! `last` is changed in three ways, each by one compare-and-swap from the word that was looked at:
+//! * under a turn that the queue has taken (see `head`): by whoever took it and by all who help it along. `TURN` tells them
+//!   whether that was done already: it equals the turn's own bit until then.
+//! * for a charge, a refund, a hold that is over, a long pause: without a turn; a release under way then starts over.
+//! * for a change of rate, below.
 //!
-//! `last` is changed under a turn that the queue has taken (see `turn`): by whoever took it and by all who help it along.
-//! `TURN` tells them whether the word was changed for this turn already: it equals the turn's own bit until then.
-//! Under either `TURN` the stamps only grow, as a permit is given back less one tick, so a compare-and-swap from a loaded
-//! word is safe from ABA: short of a wrap of the clock, or of a rate that is set between giving back and releasing again
-//! and whose interval leads to the same stamp while a thread is suspended in that very step.
+//! Each use of a permit moves the stamp forward, and giving one back is a tick short, so that a word does not come back while
+//! a thread is suspended between its load and its swap. It can, by chance: by refunds, changes of rate, or a wrap of the
+//! clock that lead to the very same stamp in that moment.
+//!
+//! # A change of rate
+//!
+//! The stamp and the setting that it is meant by change as one, since `BANK`, in the same word as the stamp, says which of the
+//! two banks is in force. The other one is free to be written:
+//!
+//! ```text
+//!   claim    last: CLAIMED set            if it was set already, a tick is added, so that the claim before is gone
+//!            (the head is bumped: no decision by an older look takes effect from here on)
+//!   write    idle bank: interval, burst   each from the word seen before another look at the claim
+//!   commit   last: claimed → converted, BANK flipped
+//! ```
+//!
+//! A thread that stops anywhere in it has changed nothing. Whatever else changes `last` meanwhile ends the claim, and the
+//! change of rate starts over. Every write to a bank counts up the tag in its word, so that a late write of somebody whose
+//! claim is gone finds another word than it saw. So a bank that is in force holds what the one who committed wrote, whole.
 
 use crate::atomic::const_unless_loom;
-use crate::clock::{Word, private::Atom};
-use crate::rate::{Rate, SHIFT, STRICT};
-use crate::schedule::{Schedule, held, stamp};
-
-const TURN: u8 = 0b01;
-/// Both words of the rate carry the number of the change that wrote them, modulo 8.
-const CHANGE: u8 = 0b111;
+use crate::clock::{Word, atom, private::Atom};
+use crate::layout::last::{BANK, CLAIMED, TURN};
+use crate::rate::{Rate, strict};
+use crate::schedule::{Schedule, held, stamp, unmarked};
 
 #[derive(Debug)]
 pub(crate) struct Pace<W: Word> {
     last: W::Atom,
     hold: W::Atom,
+    banks: [Setting<W>; 2],
+}
+
+/// One bank.
+#[derive(Debug)]
+struct Setting<W: Word> {
     interval: W::Atom,
     burst: W::Atom,
 }
 
-/// The turn for which the loaded `last` was changed most recently.
-#[inline]
-pub(crate) fn turn_of<W: Word>(view: &Schedule<W>) -> bool {
-    view.last.low() & TURN != 0
+/// The schedule as it was at some moment, with the word of `last` that it was read from.
+pub(crate) struct View<W: Word> {
+    word: W,
+    pub(crate) schedule: Schedule<W>,
 }
+
+impl<W: Word> View<W> {
+    /// The turn for which `last` was changed most recently.
+    #[inline]
+    pub(crate) fn turn(&self) -> u8 {
+        self.word.low() & TURN
+    }
+
+    fn is_claimed(&self) -> bool {
+        self.word.low() & CLAIMED != 0 && unmarked(self.word) != W::ZERO
+    }
+}
+
+/// The right to write the idle bank, as long as `last` is the word of this view.
+pub(crate) struct Claim<W: Word>(View<W>);
 
 impl<W: Word> Pace<W> {
     const_unless_loom! {
@@ -41,128 +73,158 @@ impl<W: Word> Pace<W> {
         Self {
             last: atom(W::FRESH),
             hold: atom(W::ZERO),
-            interval: atom(rate.interval),
-            burst: atom(rate.burst),
+            banks: [Setting::new(rate), Setting::new(rate)],
         }
     }
     }
 
-    /// The present schedule. The words are read one by one; the queue's compare-and-swap on its turn afterwards says
-    /// whether they belonged together.
-    #[inline]
-    pub(crate) fn view(&self) -> Schedule<W> {
-        // Ordering: Acquire on `last`: the turn's check after it (`Turns::spend`) must not be read from before it.
-        let last = self.last.load();
+    /// The present schedule. The words are read one by one; that they belonged together is known when a compare-and-swap of
+    /// the head, or of `last`, from the word loaded before succeeds.
+    #[cfg_attr(target_os = "none", inline(never))]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    pub(crate) fn view(&self) -> View<W> {
+        // Ordering: Acquire: the bank in force, and the turn under which the word was written, are read from after it.
+        let word = self.last.load();
         // Ordering: Acquire, so that a lifted hold is seen together with the mark that it left in `last`, by whoever
-        // then fails to change `last`. Relaxed would do for a reader that has loaded the turn with Acquire.
+        // then fails to change `last`.
         let hold = self.hold.load();
-        // Ordering: Acquire pairs with the Release in `set_rate`: a burst that is read is not older than what the
-        // interval's writer had seen. A new interval with an old burst is what a rate change looks like half way.
-        let interval = self.interval.load();
-        let burst = self.burst.load();
-        Schedule {
-            // The change's number below `SHIFT` is nobody's business here.
-            rate: Rate { interval, burst },
-            last,
-            hold,
-        }
+        let [first, second] = &self.banks;
+        let bank = if word.low() & BANK == 0 {
+            first
+        } else {
+            second
+        };
+        let stamp = unmarked(word);
+        let last = if stamp == W::ZERO {
+            W::ZERO.with_low(word.low() & CLAIMED)
+        } else {
+            stamp
+        };
+        // Ordering: Acquire on both, though the load of `last` has ordered what its writer stored: one kind of load all over.
+        let rate = Rate {
+            interval: bank.interval.load(),
+            burst: bank.burst.load(),
+        };
+        let schedule = Schedule { rate, last, hold };
+        View { word, schedule }
     }
 
-    /// Uses up a slot for a release at `now`, and `extra` more.
-    ///
-    /// By the rate as it is now. Where the rate was made slower between the decision and this, the slot may lie in the
-    /// future: the next release then comes up to one new interval later than it might, never earlier.
-    pub(crate) fn spend(&self, view: &Schedule<W>, now: W, extra: usize) -> bool {
-        let spent = view.spent(stamp(now)).plus(view.steps(extra));
-        self.replace(view.last, mark(spent, !turn_of(view)))
+    /// Changes `last` for a turn, whose mark it flips. False when it has changed meanwhile.
+    #[cfg_attr(target_os = "none", inline(always))]
+    pub(crate) fn turn_over(&self, view: &View<W>, last: W) -> bool {
+        self.replace(view, last, TURN)
     }
 
-    /// Gives back what the latest `spend` used.
-    pub(crate) fn unspend(&self, view: &Schedule<W>, extra: usize) -> bool {
-        let mut schedule = *view;
-        schedule.return_last(extra);
-        let turn = TURN - (view.last.low() & TURN);
-        let last = schedule.last().unwrap_or(W::FRESH);
-        self.replace(view.last, last.with_low(turn))
+    /// Moves `last` without a turn. False when it has changed meanwhile.
+    pub(crate) fn adjust(&self, view: &View<W>, last: W) -> bool {
+        self.replace(view, last, 0)
     }
 
-    /// Moves `last` without using or giving back a turn. False when it has changed meanwhile: look again.
-    pub(crate) fn adjust(&self, view: &Schedule<W>, last: W) -> bool {
-        self.replace(view.last, mark(last, turn_of(view)))
-    }
-
-    /// Ends a hold that is over, and forgets a stamp before it wraps. Says whether there was anything to do; then look
+    /// Ends a hold that is over, and moves an old stamp on before it wraps. Says whether there was anything to do; then look
     /// again.
-    pub(crate) fn tidy(&self, view: &Schedule<W>, now: W) -> bool {
+    pub(crate) fn tidy(&self, view: &View<W>, now: W) -> bool {
         let now = stamp(now);
-        let turn = turn_of(view);
-        let mut schedule = *view;
+        let mut schedule = view.schedule;
         if schedule.lift(now) {
-            if schedule.last == view.last || self.replace(view.last, mark(schedule.last, turn)) {
+            if schedule.last == view.schedule.last || self.adjust(view, schedule.last) {
                 // Ordering: Release, so that who sees the hold gone sees `last` moved. A hold set meanwhile differs in
                 // its stamp and stays.
-                let _ = self.hold.compare_exchange(view.hold, W::ZERO);
+                let _ = self.hold.compare_exchange(view.schedule.hold, W::ZERO);
             }
             return true;
         }
-        schedule.is_stale(now) && self.replace(view.last, mark(W::FRESH, turn))
-    }
-
-    /// Records that the clock has been at `now`, so that a later reading that falls back makes up nothing twice.
-    /// Changes no answer from `now` on. False when `last` has changed meanwhile: look again.
-    pub(crate) fn catch_up(&self, view: &Schedule<W>, now: W) -> bool {
-        match view.caught_up(stamp(now)) {
-            Some(last) => self.replace(view.last, mark(last, turn_of(view))),
-            None => true,
+        match schedule.caught_up(now) {
+            Some(last) if schedule.is_stale(now) => {
+                self.adjust(view, last);
+                true
+            }
+            _ => false,
         }
     }
 
-    fn replace(&self, from: W, to: W) -> bool {
-        // Ordering: Release, so that who loads the new word has the turn under which it was written in its past (see
-        // `Turns::spend`); Acquire so that the chain of writers is one of happens-before.
+    /// The stamp becomes another one, and the marks but for `flipped` stay: short of a claim, which is over.
+    fn replace(&self, view: &View<W>, last: W, flipped: u8) -> bool {
+        let to = last.with_low((view.word.low() ^ flipped) & (TURN | BANK));
+        self.swap(view.word, to)
+    }
+
+    fn swap(&self, from: W, to: W) -> bool {
+        // Ordering: Release, so that who loads the new word has the turn under which it was written in its past, and the bank
+        // that it names; Acquire so that the chain of writers is one of happens-before.
         self.last.compare_exchange(from, to).is_ok()
     }
 
+    /// The rate in force: both its words of one moment.
     pub(crate) fn rate(&self) -> Rate<W> {
-        let Rate { interval, burst } = self.view().rate;
-        Rate {
-            interval: interval.shr(SHIFT).shl(SHIFT),
-            burst: burst.shr(SHIFT).shl(SHIFT).with_low(burst.low() & STRICT),
+        loop {
+            let View { word, schedule } = self.view();
+            // Ordering: Acquire, after those of the bank: what was loaded in between was in force if this is the same word.
+            if self.last.load() == word {
+                return schedule.rate.untagged();
+            }
         }
     }
 
-    /// Sets both words of the rate. Of several calls at once the one that changes `interval` last wins both words, and
-    /// none waits for another.
-    pub(crate) fn set_rate(&self, rate: Rate<W>) {
-        // Ordering: Acquire, the first guess of the CAS.
-        let mut old = self.interval.load();
-        let change = loop {
-            let change = (old.low() + 1) & CHANGE;
-            // Ordering: AcqRel: changes of the interval form one chain.
-            match self
-                .interval
-                .compare_exchange(old, rate.interval.with_low(change))
-            {
-                Ok(_) => break change,
-                Err(seen) => old = seen,
-            }
+    /// Claims the idle bank. None when `last` has changed meanwhile.
+    pub(crate) fn claim(&self, view: &View<W>, now: W) -> Option<Claim<W>> {
+        let mut schedule = view.schedule;
+        let last = match schedule.last() {
+            Some(last) => last,
+            // Nothing was ever used: as of now, that is a stamp with the whole burst in hand.
+            None => schedule.caught_up(stamp(now))?,
         };
-        // Ordering: Acquire, the first guess of the CAS.
-        let mut old = self.burst.load();
+        schedule.last = last;
+        let mut claimed = last;
+        if view.is_claimed() {
+            // For good, so that not even a change there and back leads to the word of the claim before.
+            schedule.last = last.plus(W::TICK);
+            claimed = schedule.last;
+        }
+        if claimed == W::ZERO {
+            claimed = W::TICK;
+        }
+        let word = claimed.with_low(view.word.low() & (TURN | BANK) | CLAIMED);
+        self.swap(view.word, word)
+            .then_some(Claim(View { word, schedule }))
+    }
+
+    /// Writes `rate` to the idle bank. False when the claim is gone.
+    pub(crate) fn write(&self, claim: &Claim<W>, rate: Rate<W>) -> bool {
+        let [first, second] = &self.banks;
+        let is_first_in_force = claim.0.word.low() & BANK == 0;
+        let idle = if is_first_in_force { second } else { first };
+        self.put(claim, &idle.interval, rate.interval) && self.put(claim, &idle.burst, rate.burst)
+    }
+
+    fn put(&self, claim: &Claim<W>, to: &W::Atom, value: W) -> bool {
         loop {
-            let ahead = change.wrapping_sub(old.low()) & CHANGE;
-            if ahead == 0 || ahead > CHANGE / 2 {
-                return; // a later change has been here
+            // Ordering: Acquire, before the look at the claim: if this word is of somebody who claimed later, its writer's
+            // claim is seen there.
+            let seen = to.load();
+            if self.last.load() != claim.0.word {
+                return false;
             }
-            // Ordering: AcqRel, as above.
-            match self
-                .burst
-                .compare_exchange(old, rate.burst.with_low(change))
-            {
-                Ok(_) => return,
-                Err(seen) => old = seen,
+            let tag = seen.low().wrapping_add(1) & (strict::<W>() as u8).wrapping_sub(1);
+            // Ordering: Release is for those who find an older word of this bank in force no more and look again; the commit
+            // is what publishes it.
+            if to.compare_exchange(seen, value.with_low(tag)).is_ok() {
+                return true;
             }
         }
+    }
+
+    /// Brings the bank that was written into force, as of `now`, a reading taken after the view of the claim. Says whether
+    /// somebody can be due sooner by it, of whatever weight; none when the claim is gone.
+    pub(crate) fn commit(&self, claim: &Claim<W>, rate: Rate<W>, now: W) -> Option<bool> {
+        let before = &claim.0.schedule;
+        let last = before.converted(stamp(now), rate);
+        let after = Schedule {
+            rate,
+            last,
+            ..*before
+        };
+        self.replace(&claim.0, last, BANK)
+            .then(|| after.is_sooner_than(before))
     }
 
     /// Extends the hold to `until`. Says whether that changed anything.
@@ -179,32 +241,25 @@ impl<W: Word> Pace<W> {
 
     fn change_hold(&self, wanted: impl Fn(&Schedule<W>) -> bool, to: W) -> bool {
         loop {
-            let view = self.view();
-            if !wanted(&view) {
+            let View { schedule, .. } = self.view();
+            if !wanted(&schedule) {
                 return false;
             }
-            // Ordering: AcqRel: changes of the hold form one chain; the turn's bump afterwards publishes it.
-            if self.hold.compare_exchange(view.hold, held(to)).is_ok() {
+            // Ordering: AcqRel: changes of the hold form one chain; the head's bump afterwards publishes it.
+            if self.hold.compare_exchange(schedule.hold, held(to)).is_ok() {
                 return true;
             }
         }
     }
 }
 
-fn mark<W: Word>(last: W, turn: bool) -> W {
-    last.with_low(if turn { TURN } else { 0 })
-}
-
-/// The atomic that holds `value`.
-#[cfg(not(loom))]
-const fn atom<W: Word>(value: W) -> W::Atom {
-    // SAFETY: `Bits` is sealed, and its atomics are portable-atomic's of the same width, documented to have the same
-    // size and bit validity as the integer (their alignment may be larger, which a copy does not care about). This is
-    // how a generic atomic is made in a constant, where trait methods can't be called.
-    unsafe { core::mem::transmute_copy::<W, W::Atom>(&value) }
-}
-
-#[cfg(loom)]
-fn atom<W: Word>(value: W) -> W::Atom {
-    value.atom()
+impl<W: Word> Setting<W> {
+    const_unless_loom! {
+    const fn new(rate: Rate<W>) -> Self {
+        Self {
+            interval: atom(rate.interval),
+            burst: atom(rate.burst),
+        }
+    }
+    }
 }

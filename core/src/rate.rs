@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::clock::Word;
+use crate::clock::{Word, narrow, widen};
 
 /// How often waiters are released: one each interval, in ticks of the queue's clock.
 ///
@@ -10,8 +10,8 @@ use crate::clock::Word;
 /// ```
 /// use apiqueue_core::Rate;
 /// // on a clock of milliseconds
-/// let a = Rate::<u32>::every(100)?; // one each 100 ticks
-/// let b = Rate::<u32>::per_second(10, 1_000)?; // ten a second, of 1,000 ticks each
+/// let a: Rate<u32> = Rate::every(100)?; // one each 100 ticks
+/// let b: Rate<u32> = Rate::per_second(10, 1_000)?; // ten a second, of 1,000 ticks each
 /// assert_eq!(a, b);
 /// # Ok::<(), apiqueue_core::RateError<u32>>(())
 /// ```
@@ -21,115 +21,106 @@ use crate::clock::Word;
 /// it is never exceeded; [`interval`](Self::interval) then states the mean: 300 a second on a millisecond clock
 /// (3.33 ms) runs at one each 4 ms, which is 250 a second. A finer tick brings it closer.
 ///
-/// In any window of `w` ticks at most `burst + ⌊(w + slack) / interval⌋` waiters are released.
+/// In any window of `w` ticks at most `burst + ⌊(w + slack) / interval⌋` permits are used.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Rate<W> {
-    /// The interval, shifted past the low bits that `pace` keeps its marks in.
+    /// The word of the interval, with a tag of zero: see `layout`.
     pub(crate) interval: W,
-    /// The span of the burst, (burst − 1) × interval, shifted likewise, with `STRICT`.
+    /// The word of the burst, likewise.
     pub(crate) burst: W,
 }
 
-/// Interval and burst stand above this many bits of their words.
-pub(crate) const SHIFT: u32 = 4;
-/// Set in the burst's word where lateness is not made up.
-pub(crate) const STRICT: u8 = 0b1000;
-
-macro_rules! rate {
-    ($word:ident) => {
-        impl Rate<$word> {
-            /// One release each `interval` ticks.
-            ///
-            /// # Errors
-            /// [`RateError::ZeroInterval`] for 0, [`RateError::TooLong`] above [`Word::MAX_SPAN`].
-            pub const fn every(interval: $word) -> Result<Self, RateError<$word>> {
-                if interval == 0 {
-                    return Err(RateError::ZeroInterval {
-                        max: <$word as Word>::MAX_SPAN,
-                    });
-                }
-                if interval > <$word as Word>::MAX_SPAN {
-                    return Err(RateError::TooLong {
-                        interval,
-                        max: <$word as Word>::MAX_SPAN,
-                    });
-                }
-                Ok(Self {
-                    interval: interval << SHIFT,
-                    burst: 0,
-                })
-            }
-
-            /// `n` releases each second, on a clock of `ticks_per_second`: an interval of
-            /// ⌈`ticks_per_second` / `n`⌉ ticks.
-            ///
-            /// # Errors
-            /// [`RateError::ZeroRate`] when `n` is 0, [`RateError::TooFast`] when `n` is above `ticks_per_second`
-            /// (the interval would be shorter than a tick), [`RateError::TooLong`] as for [`every`](Self::every).
-            pub const fn per_second(
-                n: $word,
-                ticks_per_second: $word,
-            ) -> Result<Self, RateError<$word>> {
-                if n == 0 {
-                    return Err(RateError::ZeroRate {
-                        max: ticks_per_second,
-                    });
-                }
-                if n > ticks_per_second {
-                    return Err(RateError::TooFast {
-                        per_second: n,
-                        max: ticks_per_second,
-                    });
-                }
-                Self::every(ticks_per_second.div_ceil(n))
-            }
-
-            /// Lets up to `n` permits gather while nobody takes them (default 1: evenly spaced). They are there at
-            /// the start too.
-            ///
-            /// # Errors
-            /// [`RateError::ZeroBurst`] for 0, [`RateError::BurstTooLong`] when `n` × interval is above
-            /// [`Word::MAX_SPAN`].
-            pub const fn burst(self, n: $word) -> Result<Self, RateError<$word>> {
-                let interval = self.interval >> SHIFT;
-                let max = match <$word as Word>::MAX_SPAN.checked_div(interval) {
-                    Some(max) => max,
-                    None => 0,
-                };
-                if n == 0 {
-                    return Err(RateError::ZeroBurst { max });
-                }
-                if n > max {
-                    return Err(RateError::BurstTooLong { burst: n, max });
-                }
-                let strict = self.burst & STRICT as $word;
-                Ok(Self {
-                    interval: self.interval,
-                    burst: (((n - 1) * interval) << SHIFT) | strict,
-                })
-            }
-
-            /// Never lets two releases (of a burst of 1) be closer than the interval: lateness is not made up, and the
-            /// mean interval is the interval plus the mean lateness.
-            #[must_use]
-            pub const fn strict(self) -> Self {
-                Self {
-                    interval: self.interval,
-                    burst: self.burst | STRICT as $word,
-                }
-            }
-        }
-    };
-}
-
-rate!(u32);
-#[cfg(any(target_has_atomic = "64", feature = "wide-ticks-fallback"))]
-rate!(u64);
-
 impl<W: Word> Rate<W> {
+    /// One release each `interval` ticks.
+    ///
+    /// # Errors
+    /// [`RateError::ZeroInterval`] for 0, [`RateError::TooLong`] above [`Word::MAX_SPAN`].
+    pub const fn every(interval: W) -> Result<Self, RateError<W>> {
+        let max = W::MAX_SPAN;
+        if widen(interval) == 0 {
+            return Err(RateError::ZeroInterval { max });
+        }
+        if widen(interval) > widen(max) {
+            return Err(RateError::TooLong { interval, max });
+        }
+        Ok(Self::of(widen(interval), 0, false))
+    }
+
+    /// `n` releases each second, on a clock of `ticks_per_second`: an interval of ⌈`ticks_per_second` / `n`⌉ ticks.
+    ///
+    /// # Errors
+    /// [`RateError::ZeroRate`] when `n` is 0, [`RateError::TooFast`] when `n` is above `ticks_per_second` (the interval
+    /// would be shorter than a tick), [`RateError::TooLong`] as for [`every`](Self::every).
+    pub const fn per_second(n: W, ticks_per_second: W) -> Result<Self, RateError<W>> {
+        let max = ticks_per_second;
+        let Some(ticks) = widen(ticks_per_second).checked_div(widen(n)) else {
+            return Err(RateError::ZeroRate { max });
+        };
+        if ticks == 0 {
+            return Err(RateError::TooFast { per_second: n, max });
+        }
+        let is_whole = ticks.wrapping_mul(widen(n)) == widen(ticks_per_second);
+        Self::every(narrow(ticks.wrapping_add(!is_whole as u64)))
+    }
+
+    /// Lets up to `n` permits gather while nobody takes them (default 1: evenly spaced). They are there at the start too.
+    ///
+    /// # Errors
+    /// [`RateError::ZeroBurst`] for 0, [`RateError::BurstTooLong`] when `n` × interval is above [`Word::MAX_SPAN`].
+    pub const fn burst(self, n: W) -> Result<Self, RateError<W>> {
+        let interval = widen(self.interval) >> W::TAG_BITS;
+        let most = match widen(W::MAX_SPAN).checked_div(interval) {
+            Some(most) => most,
+            None => 0,
+        };
+        let max = narrow(most);
+        let Some(more) = widen(n).checked_sub(1) else {
+            return Err(RateError::ZeroBurst { max });
+        };
+        if more >= most {
+            return Err(RateError::BurstTooLong { burst: n, max });
+        }
+        let strict = widen(self.burst) & strict::<W>() != 0;
+        Ok(Self::of(interval, more.wrapping_mul(interval), strict))
+    }
+
+    /// Never lets two releases (of a burst of 1) be closer than the interval: lateness is not made up, and the mean
+    /// interval is the interval plus the mean lateness.
+    #[must_use]
+    pub const fn strict(self) -> Self {
+        Self {
+            interval: self.interval,
+            burst: narrow(widen(self.burst) | strict::<W>()),
+        }
+    }
+
+    const fn of(interval: u64, span: u64, is_strict: bool) -> Self {
+        let mark = if is_strict { strict::<W>() } else { 0 };
+        Self {
+            interval: narrow(interval << W::TAG_BITS),
+            burst: narrow(span << W::TAG_BITS | mark),
+        }
+    }
+
+    /// Without the tags that its words have in a bank.
+    pub(crate) fn untagged(self) -> Self {
+        Self::of(widen(self.interval()), widen(self.span()), self.is_strict())
+    }
+
+    /// The same with another interval: the burst stays, as far as it fits.
+    pub(crate) fn with_interval(self, interval: W) -> Self {
+        let gaps = self.burst_size().saturating_sub(1);
+        let span = interval.times(gaps).unwrap_or(W::MAX_SPAN);
+        Self::of(
+            widen(interval),
+            widen(span.min(W::MAX_SPAN)),
+            self.is_strict(),
+        )
+    }
+
     /// Ticks from one release to the next: the mean, exactly.
     pub fn interval(self) -> W {
-        self.interval.shr(SHIFT)
+        self.interval.shr(W::TAG_BITS)
     }
 
     /// How many permits may gather.
@@ -151,13 +142,18 @@ impl<W: Word> Rate<W> {
 
     /// Whether lateness is never made up.
     pub fn is_strict(self) -> bool {
-        self.burst.low() & STRICT != 0
+        self.burst.low() & (strict::<W>() as u8) != 0
     }
 
     /// (burst − 1) × interval.
     pub(crate) fn span(self) -> W {
-        self.burst.shr(SHIFT)
+        self.burst.shr(W::TAG_BITS)
     }
+}
+
+/// The mark of the burst's word: the bit above the tag.
+pub(crate) const fn strict<W: Word>() -> u64 {
+    1 << (W::TAG_BITS - 1)
 }
 
 impl<W: Word> fmt::Debug for Rate<W> {
@@ -169,7 +165,6 @@ impl<W: Word> fmt::Debug for Rate<W> {
             .finish()
     }
 }
-
 /// Why a [`Rate`] can't be. Each names the value and the allowed range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

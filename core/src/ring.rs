@@ -1,7 +1,7 @@
-//! The ring itself: the words that make a queue, and which slot and lap a ticket has.
+//! The ring: a slot for every place in line, and which slot and lap a ticket has.
 //!
 //! ```text
-//!     head (turn)                        tail
+//!     head                               tail
 //!        ▼                                ▼
 //!   … ┌─────┬─────┬─────┬─────┬─────┬────┐ …      ticket t lives in slot t mod N
 //!     │  t  │ t+1 │  ×  │ t+3 │ t+4 │    │        × has left; the head passes over it
@@ -10,76 +10,148 @@
 
 use core::marker::PhantomData;
 use core::ops::Deref;
+use core::task::Waker;
 
-use crate::atomic::{AtomicUsize, const_unless_loom};
-use crate::bell::Bell;
-use crate::clock::{Clock, WordOf};
-use crate::pace::Pace;
-use crate::rate::Rate;
-use crate::slot::Slot;
+use crate::layout::slot::LAP;
+use crate::layout::{EXTRA, TICKET, TICKET_SHIFT};
+use crate::slot::{Register, Release, Slot, Status, Vacancy};
 use crate::storage::spare;
-use crate::weight::{Single, Weighing};
+use crate::weight::{Weighing, extra_bits};
 
-/// Tickets stand above this many bits, in the turn's word and in the tail's.
-pub(crate) const TICKET_SHIFT: u32 = if usize::BITS >= 64 { 20 } else { 8 };
-pub(crate) const TICKET: usize = !((1 << TICKET_SHIFT) - 1);
-/// One ticket.
-pub(crate) const ONE: usize = 1 << TICKET_SHIFT;
-/// The largest capacity: a quarter of all tickets.
-pub(crate) const MAX_CAPACITY: usize = 1 << (usize::BITS - TICKET_SHIFT - 2);
-
-/// A FIFO queue of waiters over storage `S`: [`Inline`](crate::Inline) (as [`Queue`](crate::Queue)), `&'static mut [Slot]`, `Box<[Slot]>`.
-///
-/// Of its kind `K` all waiters cost one permit, or as many as they say: [`WeightedQueue`](crate::WeightedQueue).
-///
-/// Every method takes `&self` and may be called by any number of threads and interrupt handlers at once; none of them
-/// blocks, allocates or waits for another.
-///
-/// # Fairness
-/// Strictly first in, first out, in the order in which the calls of [`enqueue`](Self::enqueue) took effect.
+/// `N` slots in storage `S`, for waiters of the kind `K`.
 #[derive(Debug)]
-pub struct QueueOver<C: Clock, S, K: Weighing = Single> {
-    pub(crate) head: AtomicUsize,
-    pub(crate) tail: AtomicUsize,
-    pub(crate) pace: Pace<WordOf<C>>,
-    pub(crate) bell: Bell,
-    pub(crate) clock: C,
-    pub(crate) slots: S,
-    pub(crate) kind: PhantomData<K>,
+pub(crate) struct Ring<S, K> {
+    slots: S,
+    kind: PhantomData<K>,
 }
 
-impl<C: Clock, S, K: Weighing> QueueOver<C, S, K> {
-    const_unless_loom! {
-    pub(crate) const fn assemble(clock: C, rate: Rate<WordOf<C>>, slots: S) -> Self {
+impl<S, K> Ring<S, K> {
+    pub(crate) const fn new(slots: S) -> Self {
         Self {
-            head: AtomicUsize::new(0),
-            tail: AtomicUsize::new(0),
-            pace: Pace::new(rate),
-            bell: Bell::new(),
-            clock,
             slots,
             kind: PhantomData,
         }
     }
-    }
 }
 
-impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
-    /// A whole lap, in tickets.
-    pub(crate) fn ring(&self) -> usize {
+impl<S: Deref<Target = [Slot]>, K: Weighing> Ring<S, K> {
+    pub(crate) fn capacity(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The ticket a whole lap before this one.
+    pub(crate) fn lap_before(&self, ticket: usize) -> usize {
+        ticket.wrapping_sub(self.whole_lap())
+    }
+
+    /// Whether this ticket's slot is there for it; for the next one to be handed out.
+    #[inline]
+    pub(crate) fn vacancy(&self, ticket: usize) -> Vacancy {
+        let occupant = self.key(self.lap_before(ticket));
+        self.slot(ticket).vacancy(self.lap(ticket), occupant)
+    }
+
+    /// Whether the waiter of this ticket is still in line, if the tail has passed it.
+    pub(crate) fn is_in_line(&self, ticket: usize) -> bool {
+        let next = self.next_lap(ticket);
+        matches!(
+            self.slot(ticket).vacancy(next, self.key(ticket)),
+            Vacancy::Taken
+        )
+    }
+
+    /// Whether the waiter of this ticket has left, and its slot was not freed yet.
+    #[inline]
+    pub(crate) fn has_left(&self, ticket: usize) -> bool {
+        self.slot(ticket).has_left(self.key(ticket))
+    }
+
+    /// The weight that the slot of this ticket carries, in its bits.
+    #[inline]
+    pub(crate) fn weight(&self, ticket: usize) -> usize {
+        if K::WEIGHTED {
+            self.slot(ticket).word() & EXTRA
+        } else {
+            0
+        }
+    }
+
+    /// Writes the weight of the ticket down in its slot.
+    pub(crate) fn weigh(&self, ticket: usize, weight: usize) {
+        self.slot(ticket).weigh(self.lap(ticket), weight);
+    }
+
+    #[inline]
+    pub(crate) fn release(
+        &self,
+        ticket: usize,
+        extra: usize,
+        waker: &mut Option<Waker>,
+    ) -> Release {
+        let lap = self.lap(ticket) | extra_bits(extra);
+        self.slot(ticket).release(lap, self.next_lap(ticket), waker)
+    }
+
+    pub(crate) fn close(&self, ticket: usize) -> Option<Waker> {
+        self.slot(ticket).close(self.key(ticket))
+    }
+
+    /// Makes the slot of one who left ready for the next lap. Only after the head has passed the ticket.
+    pub(crate) fn free(&self, ticket: usize) {
+        self.slot(ticket)
+            .free(self.key(ticket), self.next_lap(ticket));
+    }
+
+    // For those who hold the ticket, which says what it weighs.
+
+    #[inline]
+    pub(crate) fn status(&self, ticket: usize) -> Status {
+        self.slot(ticket).status(self.own_key(ticket))
+    }
+
+    #[inline]
+    pub(crate) fn register(&self, ticket: usize, waker: &Waker) -> Register {
+        self.slot(ticket)
+            .register(self.own_key(ticket), waker, &mut None)
+    }
+
+    #[inline]
+    pub(crate) fn cancel(&self, ticket: usize) -> Status {
+        self.slot(ticket).cancel(self.own_key(ticket))
+    }
+
+    fn whole_lap(&self) -> usize {
         self.slots.len() << TICKET_SHIFT
     }
 
     /// The lap of `ticket`: the ticket without its place in the ring.
-    pub(crate) fn lap(&self, ticket: usize) -> usize {
-        ticket & !self.ring().wrapping_sub(1)
+    fn lap(&self, ticket: usize) -> usize {
+        ticket & !self.whole_lap().wrapping_sub(1)
     }
 
-    pub(crate) fn next_lap(&self, ticket: usize) -> usize {
-        self.lap(ticket.wrapping_add(self.ring()))
+    fn next_lap(&self, ticket: usize) -> usize {
+        self.lap(ticket.wrapping_add(self.whole_lap()))
     }
 
-    pub(crate) fn slot(&self, ticket: usize) -> &Slot {
+    /// The word that the slot of `ticket` has while its waiter is in line, but for the state.
+    ///
+    /// For tickets whose weight is not known. It was written before the ticket could become the head's, and does not change
+    /// as long as the lap lasts.
+    #[inline]
+    fn key(&self, ticket: usize) -> usize {
+        self.lap(ticket) | self.weight(ticket)
+    }
+
+    #[inline]
+    fn own_key(&self, ticket: usize) -> usize {
+        if K::WEIGHTED {
+            self.lap(ticket) | ticket & EXTRA
+        } else {
+            self.lap(ticket)
+        }
+    }
+
+    fn slot(&self, ticket: usize) -> &Slot {
         let slots = &*self.slots;
         let place = (ticket >> TICKET_SHIFT) & slots.len().wrapping_sub(1);
         // Always there, as the mask keeps it below the length; the alternative is no panic, even for storage whose
@@ -87,3 +159,6 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
         slots.get(place).unwrap_or_else(|| spare())
     }
 }
+
+/// A lap, a weight and a ticket fit each other's words.
+const _: () = assert!(TICKET & EXTRA == 0 && TICKET | EXTRA == LAP);

@@ -15,21 +15,30 @@
 //! are at least an interval apart. For releases r₀ … rₖ that gives rₖ ≥ r₀ + k·interval − span − slack: in a window
 //! of length w there are at most `burst + ⌊(w + slack) / interval⌋` of them.
 //!
-//! Because the stamp is what *was* used, not when the next one *will* be due, a changed interval acts on what is
-//! pending by itself.
+//! # Permits in hand, and changes of rate
 //!
-//! Stamps are readings shifted left by two bits, which wrap as the readings do and leave room for two marks in the
-//! atomic words of `pace`. A 32-bit reading thus counts modulo 2³⁰ here, and differences below 2²⁹ are
-//! forward.
+//! At a reading `now` the permits in hand are `(now − last) / interval`, with the lateness that is lost taken off first: no
+//! more than the burst, and the slack. Below zero they are a debt, as a charge makes one. One may go when there is one whole
+//! permit. A change of rate keeps that number, the fraction and the debt with it, and cuts it to the new burst:
+//!
+//! ```text
+//!   last' = now − min((now − last) × interval' / interval, span' + interval' + slack')
+//! ```
+//!
+//! rounded so that there is never more in hand after it than before. So the bound is one for all rates: in any window, what is
+//! used, less what is put back, is at most what was in hand at its start, at most the burst then, and what the intervals in
+//! force have added since, of which each change keeps no more than its burst.
+//!
+//! Stamps are readings shifted left, which wrap as the readings do and leave room for marks in the atomic words of
+//! `pace`. A 32-bit reading thus counts modulo 2²⁹ here, and differences below 2²⁸ are forward.
 
 use core::fmt;
 
 use crate::clock::Word;
 use crate::error::ChargeError;
+use crate::layout::{HELD, MARKS};
 use crate::rate::Rate;
-
-/// Readings stand above this many bits of a stamp.
-const MARKS: u32 = 2;
+use crate::scale::scaled;
 
 /// When the next release may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,25 +57,24 @@ pub enum Due<T> {
 /// let mut pace = Schedule::new(Rate::<u32>::every(100)?);
 /// assert_eq!(pace.next(5), Due::Now);
 /// pace.take(5);
-/// assert_eq!(pace.next(50), Due::At(105));
-/// pace.set_rate(Rate::<u32>::every(20)?); // acts on what is pending
-/// assert_eq!(pace.next(50), Due::Now);
+/// assert_eq!(pace.next(55), Due::At(105));
+/// pace.set_rate(55, Rate::<u32>::every(20)?); // half a permit is there, and half of one is missing
+/// assert_eq!(pace.next(55), Due::At(65));
 /// # Ok::<(), apiqueue_core::RateError<u32>>(())
 /// ```
+///
+/// # Long pauses
+/// Readings wrap. Whoever uses a schedule over 32-bit ticks calls [`tidy`](Self::tidy) at least once every
+/// [`Word::MAX_SPAN`] ticks in which nothing is taken; without it a pause of more than twice that can look like one that
+/// has not begun, and an answer can come up to twice that too late. Never too early.
 #[derive(Clone, Copy)]
 pub struct Schedule<W> {
     pub(crate) rate: Rate<W>,
-    /// The stamp of the slot used last; `NEVER` at the start and after a pause longer than readings can tell. May carry the
-    /// mark of `pace`'s turn.
+    /// The stamp of the slot used last; `FRESH` if nothing was ever used.
     pub(crate) last: W,
     /// The stamp at which a hold ends, and `HELD`, if there is one.
     pub(crate) hold: W,
 }
-
-/// There is no slot that was used last.
-const NEVER: u8 = 0b10;
-/// There is a hold.
-const HELD: u8 = 0b01;
 
 impl<W: Word> Schedule<W> {
     /// A schedule on which the whole burst is free.
@@ -94,8 +102,8 @@ impl<W: Word> Schedule<W> {
 
     /// Gives back what the latest [`take`](Self::take) used, less one tick: the release did not happen after all.
     ///
-    /// The tick makes every later stamp a new one. Otherwise giving back and taking again would lead to the very word that
-    /// a thread suspended in the middle of either still expects.
+    /// The tick is for the queue's sake, whose schedule this is too: without it, giving back and taking again would lead to
+    /// the very word that a thread suspended in the middle of either still expects.
     pub fn give_back(&mut self) {
         self.give_back_weighted(1);
     }
@@ -103,7 +111,7 @@ impl<W: Word> Schedule<W> {
     /// [`give_back`](Self::give_back) of what the latest [`take_weighted`](Self::take_weighted) used.
     pub fn give_back_weighted(&mut self, weight: usize) {
         if let Some(extra) = weight.checked_sub(1) {
-            self.return_last(extra);
+            self.last = self.returned(extra);
         }
     }
 
@@ -112,15 +120,19 @@ impl<W: Word> Schedule<W> {
     /// # Errors
     /// As there.
     pub fn charge(&mut self, now: W, permits: usize) -> Result<(), ChargeError> {
+        let now = stamp(now);
+        self.lift(now);
         if permits > 0 {
-            self.last = self.charged(stamp(now), permits)?;
+            self.last = self.charged(now, permits)?;
         }
         Ok(())
     }
 
     /// Puts `permits` back, up to the burst: [`Queue::refund`](crate::QueueOver::refund).
     pub fn refund(&mut self, now: W, permits: usize) {
-        if let Some(refunded) = self.refunded(stamp(now), permits) {
+        let now = stamp(now);
+        self.lift(now);
+        if let Some(refunded) = self.refunded(now, permits) {
             self.last = refunded;
         }
     }
@@ -146,17 +158,26 @@ impl<W: Word> Schedule<W> {
         }
     }
 
-    /// Sets the rate; the pending slot moves with it, in both directions.
-    pub fn set_rate(&mut self, rate: Rate<W>) {
+    /// Sets the rate as of `now`. The permits in hand stay, up to the new burst, and so does the fraction gained towards
+    /// the next one, and what is owed: the pending slot moves, in both directions.
+    ///
+    /// Rounded to whole ticks, never in favour of who waits. A debt that would last longer than [`Word::MAX_SPAN`] ticks at
+    /// the new rate is cut to that.
+    pub fn set_rate(&mut self, now: W, rate: Rate<W>) {
+        let now = stamp(now);
+        self.lift(now);
+        self.last = self.converted(now, rate);
         self.rate = rate;
     }
 
-    /// Lets nothing go before `until`. Only extends: an earlier reading than the present hold's changes nothing.
+    /// Lets nothing go from `now` until `until`. Only extends: a reading that is not after `now`, or earlier than the present
+    /// hold's, changes nothing.
     ///
     /// A hold spends the burst: from its end on, releases are evenly spaced until permits have gathered again.
-    pub fn hold_until(&mut self, until: W) {
-        let until = stamp(until);
-        if self.extends_hold(until) {
+    pub fn hold_until(&mut self, now: W, until: W) {
+        let (now, until) = (stamp(now), stamp(until));
+        self.lift(now);
+        if is_after(until, now) && self.extends_hold(until) {
             self.hold = held(until);
         }
     }
@@ -169,10 +190,21 @@ impl<W: Word> Schedule<W> {
         }
     }
 
+    /// Keeps a pause from outlasting the readings: see [long pauses](Self#long-pauses). Changes no answer.
+    pub fn tidy(&mut self, now: W) {
+        let now = stamp(now);
+        self.lift(now);
+        if self.is_stale(now)
+            && let Some(last) = self.caught_up(now)
+        {
+            self.last = last;
+        }
+    }
+
     // From here on in stamps.
 
     pub(crate) fn last(&self) -> Option<W> {
-        (self.last.low() & NEVER == 0).then(|| unmarked(self.last))
+        (self.last != W::FRESH).then_some(self.last)
     }
 
     fn hold(&self) -> Option<W> {
@@ -189,11 +221,30 @@ impl<W: Word> Schedule<W> {
         self.hold().is_some_and(|hold| is_after(hold, now))
     }
 
-    pub(crate) fn return_last(&mut self, extra: usize) {
-        if let Some(last) = self.last() {
-            let used = self.step().plus(self.steps(extra));
-            self.last = last.minus(used).plus(W::TICK);
+    /// `last` after what a release that cost `extra` beyond one permit used was given back, less a tick.
+    pub(crate) fn returned(&self, extra: usize) -> W {
+        match self.last() {
+            Some(last) => last
+                .minus(self.step().plus(self.steps(extra)))
+                .plus(W::TICK),
+            None => W::FRESH,
         }
+    }
+
+    /// The stamp that means, at `now` and at `rate`, what `last` means at the present one. No hold is over at `now`.
+    pub(crate) fn converted(&self, now: W, rate: Rate<W>) -> W {
+        let last = self.spent(now).minus(self.step());
+        let (to, from) = (rate.interval(), self.rate.interval());
+        if is_after(last, now) {
+            let debt = unstamp(last.minus(now));
+            let (ticks, is_exact) = scaled(debt, to, from, W::MAX_SPAN);
+            // Rounded up: a debt.
+            let part = if is_exact { W::ZERO } else { W::ONE };
+            return now.plus(stamp(ticks.plus(part).min(W::MAX_SPAN)));
+        }
+        let most = rate.span().plus(rate.slack()).plus(to);
+        let (ticks, _) = scaled(unstamp(now.minus(last)), to, from, most);
+        now.minus(stamp(ticks))
     }
 
     /// How long until the next release, for which `gathering` more than one permit's worth must be there; zero when it is
@@ -294,7 +345,16 @@ impl<W: Word> Schedule<W> {
         true
     }
 
-    /// Whether `last` is so old that it should be forgotten before readings wrap around to it.
+    /// Whether somebody can be due sooner by this schedule than by `other`. A release that costs x permits beyond one is due at
+    /// `last + interval + min(x × interval, span)`, which is later for all x where each of the three is.
+    pub(crate) fn is_sooner_than(&self, other: &Self) -> bool {
+        let due = |schedule: &Self| schedule.last.plus(schedule.step());
+        self.rate.interval() < other.rate.interval()
+            || self.rate.span() < other.rate.span()
+            || is_after(due(other), due(self))
+    }
+
+    /// Whether `last` is so old that it should be moved on before readings wrap around to it.
     pub(crate) fn is_stale(&self, now: W) -> bool {
         let old = W::MAX_SPAN.shl(MARKS);
         // Judged by its slot, which is never far in the future; the stamp itself may be a step older than half the range,
@@ -339,7 +399,7 @@ impl<W: Word> Schedule<W> {
             .filter(|&due| due <= W::MAX_SPAN.shl(1))
     }
 
-    fn step(&self) -> W {
+    pub(crate) fn step(&self) -> W {
         self.rate.interval().shl(MARKS)
     }
 

@@ -3,7 +3,7 @@
 //! The word is `lap | state | BUSY`. The lap is the ticket with its index bits cleared, so that a word also says *whose*
 //! state it holds: a slot whose word carries the lap of ticket `t` and `WAITING` **is** the waiting waiter `t` as soon as
 //! the queue's tail has passed `t`. Nobody writes the slot to enqueue, and a waiter learns of its release by finding the
-//! next lap there.
+//! next lap there. In a queue of weights the weight is part of the lap: see `weight`.
 //!
 //! ```text
 //!                 register                      release (next lap)
@@ -31,27 +31,17 @@
 //! waiters are released and cancelled all the same, they only can't leave a waker there and poll instead. That is the
 //! one cost of a thread suspended for ever, and why nothing here waits for another thread.
 
-use core::mem::MaybeUninit;
+use core::mem::{self, MaybeUninit};
 use core::task::Waker;
 
 use crate::atomic::{AtomicUsize, Ordering, UnsafeCell, const_unless_loom};
-use crate::weight::EXTRA;
-
-const BUSY: usize = 0b001;
-const STATE: usize = 0b110;
-const WAITING: usize = 0b000;
-const ARMED: usize = 0b010;
-const CANCELLED: usize = 0b100;
-const CLOSED: usize = 0b110;
-
-/// How many low bits of a word are not lap.
-pub(crate) const SLOT_BITS: u32 = 3;
-const LAP: usize = !((1 << SLOT_BITS) - 1);
+use crate::layout::slot::{ARMED, BUSY, CANCELLED, CLOSED, LAP, STATE, WAITING};
 
 /// One place of a queue's ring: 24 bytes on 64-bit targets, 12 on 32-bit ones.
 ///
 /// Users meet it only as storage to hand to [`QueueOver::over`](crate::QueueOver::over).
 #[derive(Debug)]
+#[repr(C)] // the word first, so that its address is the slot's
 pub struct Slot {
     word: AtomicUsize,
     waker: UnsafeCell<MaybeUninit<Waker>>,
@@ -76,8 +66,8 @@ pub enum Status {
 
 /// What came of a driver's attempt to release a slot.
 pub(crate) enum Release {
-    /// This call released it, and took its waker, if it had one.
-    Done(Option<Waker>),
+    /// This call released it.
+    Done,
     /// Its lap was over already.
     Already,
     /// Its waiter had left.
@@ -110,22 +100,22 @@ impl Slot {
 
     #[inline]
     pub(crate) fn status(&self, lap: usize) -> Status {
-        // Ordering: Acquire pairs with the releasing CAS, so that a released waiter sees all that came before its
-        // release.
-        status(self.word.load(Ordering::Acquire), lap)
+        status(self.word(), lap)
     }
 
-    /// The lap that the slot is in.
-    pub(crate) fn lap(&self) -> usize {
-        // Ordering: Acquire: what a ring announced (see `driver`) is seen by who reads the lap that it moved to.
-        self.word.load(Ordering::Acquire) & LAP
+    /// Lap, weight and state.
+    #[inline]
+    pub(crate) fn word(&self) -> usize {
+        // Ordering: Acquire pairs with the releasing CAS, so that a released waiter sees all that came before its release;
+        // who reads the lap that a wake-up of the driver moved to sees what it announced; and who finds a slot to be freed
+        // sees the head that was moved before it may be.
+        self.word.load(Ordering::Acquire)
     }
 
     /// Whether the slot is there for the ticket of `lap`; `previous` is the lap before.
     #[inline]
     pub(crate) fn vacancy(&self, lap: usize, previous: usize) -> Vacancy {
-        // Ordering: Acquire, to see the head that was moved before a cancelled slot may be freed.
-        let word = self.word.load(Ordering::Acquire);
+        let word = self.word();
         if word & LAP == lap {
             Vacancy::Free
         } else if word & LAP != previous {
@@ -137,53 +127,53 @@ impl Slot {
         }
     }
 
-    /// The weight in the word: see `weight`.
-    pub(crate) fn extra(&self) -> usize {
-        // Ordering: Acquire; it was written before the tail said that it need not be any more.
-        self.word.load(Ordering::Acquire) & EXTRA
+    /// Whether the waiter of `lap` has left, and the slot was not freed yet.
+    #[inline]
+    pub(crate) fn has_left(&self, lap: usize) -> bool {
+        self.word() & !BUSY == lap | CANCELLED
     }
 
     /// `(lap, …) → (lap with extra, …)`: writes the weight of the waiter that has just come.
     pub(crate) fn weigh(&self, lap: usize, extra: usize) {
-        // Ordering: Acquire, as in `release`.
-        let mut word = self.word.load(Ordering::Acquire);
+        let mut word = self.word();
         while word & LAP == lap {
-            // Ordering: Release, as this may be for another thread, which comes after all that led here.
-            match self.word.compare_exchange(
-                word,
-                word | extra,
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            ) {
+            match self.swap(word, word | extra) {
                 Ok(_) => return,
                 Err(seen) => word = seen,
             }
         }
     }
 
-    /// `(lap, WAITING|ARMED) → (next, WAITING)`: the one transition that is a release.
-    #[inline]
-    pub(crate) fn release(&self, lap: usize, next: usize) -> Release {
-        // Ordering: Acquire, as for the CAS below, whose first guess it is.
-        let mut word = self.word.load(Ordering::Acquire);
+    /// `(lap, WAITING|ARMED) → (next, WAITING)`: the one transition that is a release. Takes the waker, if one was left.
+    #[cfg_attr(target_os = "none", inline(never))]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    pub(crate) fn release(&self, lap: usize, next: usize, waker: &mut Option<Waker>) -> Release {
+        let mut word = self.word();
         loop {
             if word & LAP != lap {
                 return Release::Already;
             }
-            let to = match word & STATE {
-                CANCELLED => return Release::Cancelled,
-                CLOSED => return Release::Closed,
-                ARMED => next | BUSY,
-                _ => next | (word & BUSY),
+            // `CANCELLED` or `CLOSED`; as tests of bits, since a match becomes a table.
+            if word & CANCELLED != 0 {
+                return if word & STATE == CANCELLED {
+                    Release::Cancelled
+                } else {
+                    Release::Closed
+                };
+            }
+            let to = if word & STATE == ARMED {
+                next | BUSY
+            } else {
+                next | (word & BUSY)
             };
-            // Ordering: Release publishes what the driver did before to the waiter; Acquire takes over the stored
-            // waker from the thread that armed the slot.
-            match self
-                .word
-                .compare_exchange(word, to, Ordering::AcqRel, Ordering::Acquire)
-            {
-                Ok(_) if word & STATE == ARMED => return Release::Done(Some(self.empty())),
-                Ok(_) => return Release::Done(None),
+            match self.swap(word, to) {
+                Ok(_) => {
+                    if word & STATE == ARMED {
+                        // In place of none, which needs no dropping.
+                        mem::forget(waker.replace(self.empty()));
+                    }
+                    return Release::Done;
+                }
                 Err(seen) => word = seen,
             }
         }
@@ -194,18 +184,19 @@ impl Slot {
     /// Says what the waiter was when it left; `Waiting` means that this call took it out of line.
     #[inline]
     pub(crate) fn cancel(&self, lap: usize) -> Status {
-        self.retire(lap, CANCELLED).0
+        let (before, waker) = self.retire(lap, CANCELLED);
+        drop(waker);
+        before
     }
 
-    /// `(lap, WAITING|ARMED) → (lap, CLOSED)`. Hands back the waker to call.
+    /// `(lap, WAITING|ARMED) → (lap, CLOSED)`. The waker to call.
     pub(crate) fn close(&self, lap: usize) -> Option<Waker> {
         self.retire(lap, CLOSED).1
     }
 
     #[inline]
     fn retire(&self, lap: usize, state: usize) -> (Status, Option<Waker>) {
-        // Ordering: Acquire, as in `release`.
-        let mut word = self.word.load(Ordering::Acquire);
+        let mut word = self.word();
         loop {
             let before = status(word, lap);
             if before != Status::Waiting {
@@ -213,14 +204,7 @@ impl Slot {
             }
             let armed = word & STATE == ARMED;
             let busy = if armed { BUSY } else { word & BUSY };
-            // Ordering: Acquire takes over the stored waker; Release so that whoever frees or skips the slot comes
-            // after all that this waiter did with it.
-            match self.word.compare_exchange(
-                word,
-                lap | state | busy,
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            ) {
+            match self.swap(word, lap | state | busy) {
                 Ok(_) => return (before, armed.then(|| self.empty())),
                 Err(seen) => word = seen,
             }
@@ -229,76 +213,72 @@ impl Slot {
 
     /// `(lap, CANCELLED) → (next, WAITING)`. Only after the head has passed the ticket.
     pub(crate) fn free(&self, lap: usize, next: usize) {
-        // Ordering: Acquire, as in `release`.
-        let mut word = self.word.load(Ordering::Acquire);
-        while word & LAP == lap && word & STATE == CANCELLED {
-            // Ordering: Release hands the slot to the next lap's waiter after everything of this lap.
-            match self.word.compare_exchange(
-                word,
-                next | (word & BUSY),
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            ) {
+        let mut word = self.word();
+        while word & !BUSY == lap | CANCELLED {
+            match self.swap(word, next | (word & BUSY)) {
                 Ok(_) => return,
                 Err(seen) => word = seen,
             }
         }
     }
 
-    /// Leaves `waker` to be called at the release of `lap`, in place of one left before.
+    /// Leaves a clone of `waker` to be called at the release of `lap`, in place of one left before. `clone` is where the
+    /// clone comes from, if there is one, and where it stays if it was not left.
     ///
     /// `WAITING|ARMED → BUSY`, store, `BUSY → ARMED`. A release in between finds `BUSY`, moves the lap on and leaves the
-    /// storage alone; the second step then fails and this call reports the release itself.
-    pub(crate) fn register(&self, lap: usize, waker: &Waker) -> Register {
-        // Cloned first: user code must not run, or panic, while the storage is held.
-        let waker = waker.clone();
-        // Ordering: Acquire, as in `release`.
-        let mut word = self.word.load(Ordering::Acquire);
-        let held = loop {
-            match status(word, lap) {
-                Status::Waiting => {}
-                over => return Register::Over(over),
+    /// storage alone; the second step then fails and the next look finds the release.
+    #[inline]
+    pub(crate) fn register(
+        &self,
+        lap: usize,
+        waker: &Waker,
+        clone: &mut Option<Waker>,
+    ) -> Register {
+        loop {
+            let word = self.word();
+            let now = status(word, lap);
+            if now != Status::Waiting {
+                return Register::Over(now);
             }
             if word & BUSY != 0 {
                 return Register::Busy;
             }
-            // Ordering: Acquire takes the storage over from whoever emptied or filled it. Release is not needed for
-            // the storage; it keeps this word a link in the release sequence of the previous lap's last writer.
-            match self.word.compare_exchange(
-                word,
-                lap | WAITING | BUSY,
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            ) {
-                Ok(_) => break word,
-                Err(seen) => word = seen,
+            // Cloned first, and once: user code must not run, or panic, while the storage is held, nor be what this loop
+            // waits for.
+            let new = clone.take().unwrap_or_else(|| waker.clone());
+            if self.swap(word, lap | WAITING | BUSY).is_err() {
+                mem::forget(clone.replace(new)); // in place of none
+                continue;
             }
-        };
-        let old = if held & STATE == ARMED {
-            Some(self.take())
-        } else {
-            None
-        };
-        self.waker.with_mut(|storage| {
-            // SAFETY: this call set BUSY, so the storage is its own; it is empty, by the table or by the `take` above.
-            unsafe { (*storage).write(waker) };
-        });
-        // Ordering: Release hands the stored waker to whoever moves the word on; Acquire on failure pairs with the
-        // release that got in between.
-        let outcome = match self.word.compare_exchange(
-            lap | WAITING | BUSY,
-            lap | ARMED,
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        ) {
-            Ok(_) => Register::Armed,
-            Err(seen) => {
-                drop(self.empty());
-                Register::Over(status(seen, lap))
+            let old = if word & STATE == ARMED {
+                Some(self.take())
+            } else {
+                None
+            };
+            self.waker.with_mut(|storage| {
+                // SAFETY: this call set BUSY, so the storage is its own; it is empty, by the table or by the `take` above.
+                unsafe { (*storage).write(new) };
+            });
+            let is_armed = self.swap(lap | WAITING | BUSY, lap | ARMED).is_ok();
+            if !is_armed {
+                mem::forget(clone.replace(self.empty())); // in place of none
             }
-        };
-        drop(old);
-        outcome
+            // User code, so after everything.
+            drop(old);
+            if is_armed {
+                return Register::Armed;
+            }
+        }
+    }
+
+    #[cfg_attr(target_os = "none", inline(always))]
+    fn swap(&self, from: usize, to: usize) -> Result<usize, usize> {
+        // Ordering: Acquire takes over the stored waker from whoever armed the slot, and the storage from whoever emptied it;
+        // Release publishes to the waiter what was done before its release, hands the stored waker to whoever moves the word
+        // on, and has whoever frees or skips the slot come after all that its waiter did with it. Acquire on failure, as for
+        // a load.
+        self.word
+            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
     }
 
     /// Takes the waker out and gives the storage up.

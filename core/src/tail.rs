@@ -1,142 +1,126 @@
-//! The line's end: handing out tickets.
+//! The line's end: the word that hands out tickets and tells whether the door is open.
 //!
-//! The tail's word is `ticket | IDLE | DRAINING | CLOSED`. Because the marks are in the same word, one compare-and-swap
-//! decides whether a ticket was handed out before the door closed, and whether the sleeping driver saw it:
-//! a driver that finds the queue empty sets `IDLE` only if the tail is still where it looked, and who hands out the
-//! next ticket clears the mark and owes it the wake-up.
+//! Because the marks are in the same word as the ticket, one compare-and-swap decides whether a ticket was handed out before
+//! the door closed, and whether the sleeping driver has seen it: a driver that finds the queue empty sets `IDLE` only if the
+//! tail is still where it looked. It is the driver that clears the mark, when it is up again; until then everyone who takes a
+//! ticket wakes it, so that none depends on another's having done so.
 
-use core::ops::Deref;
+use crate::atomic::{AtomicUsize, Ordering, const_unless_loom};
+use crate::layout::tail::{CLOSED, DRAINING, IDLE, MARKS};
+use crate::layout::{EXTRA, ONE, TICKET};
 
-use crate::atomic::Ordering;
-use crate::clock::Clock;
-use crate::error::EnqueueError;
-use crate::ring::{ONE, QueueOver, TICKET, TICKET_SHIFT};
-use crate::slot::{SLOT_BITS, Slot, Vacancy};
-use crate::weight::Weighing;
+#[derive(Debug)]
+pub(crate) struct Tail {
+    word: AtomicUsize,
+}
 
-pub(crate) const IDLE: usize = 0b001;
-pub(crate) const DRAINING: usize = 0b010;
-pub(crate) const CLOSED: usize = 0b100;
+/// The tail's word, as it was at some moment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct End(usize);
 
-impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
-    /// Hands out a ticket that costs `extra` beyond one permit. `quiet` leaves a sleeping driver asleep.
-    pub(crate) fn take_ticket(&self, quiet: bool, extra: usize) -> Result<usize, EnqueueError> {
-        let mut tail = self.tail();
-        loop {
-            if tail & (CLOSED | DRAINING) != 0 {
-                return Err(EnqueueError::Closed);
-            }
-            if self.weigh(tail) {
-                tail = self.tail();
-                continue;
-            }
-            let ticket = tail & TICKET;
-            let previous = ticket.wrapping_sub(self.ring());
-            let slot = self.slot(ticket);
-            let occupant = self.key(previous);
-            match slot.vacancy(self.lap(ticket), occupant) {
-                Vacancy::Free => {}
-                Vacancy::Passed => {
-                    tail = self.tail();
-                    continue;
-                }
-                Vacancy::Left if !self.is_ahead(previous) => {
-                    slot.free(occupant, self.lap(ticket));
-                    continue;
-                }
-                Vacancy::Left | Vacancy::Taken => {
-                    if self.pass_over(self.free_turn()) {
-                        continue;
-                    }
-                    let now = self.tail();
-                    if now == tail {
-                        return Err(EnqueueError::Full {
-                            capacity: self.capacity(),
-                        });
-                    }
-                    tail = now;
-                    continue;
-                }
-            }
-            let idle = if quiet { tail & IDLE } else { 0 };
-            let next = ticket.wrapping_add(ONE) | (extra << SLOT_BITS) | idle;
-            // Ordering: Release, so that a driver which sees the ticket sees what its waiter did before; Acquire to see
-            // the waker of the driver that set IDLE.
-            match self
-                .tail
-                .compare_exchange(tail, next, Ordering::AcqRel, Ordering::Acquire)
-            {
-                Ok(_) => {
-                    self.weigh(next);
-                    if !quiet && tail & IDLE != 0 {
-                        self.bell.ring();
-                    }
-                    return Ok(ticket | (extra << SLOT_BITS));
-                }
-                Err(seen) => tail = seen,
-            }
-        }
+impl End {
+    /// The ticket to be handed out next.
+    #[inline]
+    pub(crate) fn ticket(self) -> usize {
+        self.0 & TICKET
     }
 
-    /// Tells the driver of a ticket that was taken quietly.
-    pub(crate) fn announce(&self) {
-        // Ordering: AcqRel, as for the CAS in `take_ticket`, whose second half this is.
-        if self.tail.fetch_and(!IDLE, Ordering::AcqRel) & IDLE != 0 {
-            self.bell.ring();
-        }
+    /// Nobody is let in any more.
+    pub(crate) fn is_shut(self) -> bool {
+        self.0 & (CLOSED | DRAINING) != 0
     }
 
-    /// Tells the driver that a permit came back, if anybody waits for it.
-    pub(crate) fn permit_came_back(&self) {
-        // Ordering: a read-modify-write, since only that is sure to see the latest ticket: whoever hands out the next one
-        // then has the returned permit in its past, and so has the driver that it wakes.
-        let tail = self.tail.fetch_or(0, Ordering::AcqRel);
-        if tail & TICKET != self.free_turn() & TICKET {
-            self.bell.ring();
-        }
+    pub(crate) fn is_closed(self) -> bool {
+        self.0 & CLOSED != 0
     }
 
-    /// How many are ahead of `ticket`.
-    pub(crate) fn ahead_of(&self, ticket: usize) -> usize {
-        // Ordering: Acquire; a count for people, out of date when it is returned.
-        let head = self.head.load(Ordering::Acquire);
-        ticket.wrapping_sub(head & TICKET) >> TICKET_SHIFT
+    pub(crate) fn is_idle(self) -> bool {
+        self.0 & IDLE != 0
     }
 
-    /// Whether the head has yet to pass `ticket`.
-    fn is_ahead(&self, ticket: usize) -> bool {
-        self.ahead_of(ticket) < self.capacity()
+    /// The weight, in its bits, of the latest ticket, if it is not in its slot yet.
+    #[inline]
+    pub(crate) fn weight(self) -> usize {
+        self.0 & EXTRA
+    }
+}
+
+impl Tail {
+    const_unless_loom! {
+    pub(crate) const fn new() -> Self {
+        Self { word: AtomicUsize::new(0) }
+    }
     }
 
-    /// Moves the head over a waiter that has left. False when the head is still waiting.
-    pub(crate) fn pass_over(&self, turn: usize) -> bool {
-        let ticket = turn & TICKET;
-        let left = matches!(
-            self.slot(ticket)
-                .vacancy(self.next_lap(ticket), self.key(ticket)),
-            Vacancy::Left
-        );
-        if left {
-            self.skip(turn);
-        }
-        left
-    }
-
-    /// Tells every waiter in line that the queue is closed.
-    pub(crate) fn close_waiters(&self, turn: usize, tail: usize) {
-        self.weigh(tail);
-        let mut ticket = turn & TICKET;
-        while ticket != tail & TICKET {
-            if let Some(waker) = self.slot(ticket).close(self.key(ticket)) {
-                waker.wake();
-            }
-            ticket = ticket.wrapping_add(ONE);
-        }
-    }
-
-    pub(crate) fn tail(&self) -> usize {
+    #[inline]
+    pub(crate) fn load(&self) -> End {
         // Ordering: Acquire pairs with the CAS that hands out a ticket. Callers that compare it with the head load the
         // head first: the tail is then at least as far.
-        self.tail.load(Ordering::Acquire)
+        End(self.word.load(Ordering::Acquire))
+    }
+
+    /// [`load`](Self::load), and sure to see the latest ticket: whoever hands out the next one then has what came before this
+    /// call in its past.
+    pub(crate) fn latest(&self) -> End {
+        // Ordering: a read-modify-write, as only that reads the latest word; AcqRel for the sentence above.
+        End(self.word.fetch_or(0, Ordering::AcqRel))
+    }
+
+    /// Hands out the ticket that `end` shows, with its weight in its bits. The word after it, or the word that came between.
+    #[inline]
+    pub(crate) fn hand_out(&self, end: End, weight: usize) -> Result<End, End> {
+        let next = end.ticket().wrapping_add(ONE) | weight | end.0 & IDLE;
+        // Ordering: Release, so that a driver which sees the ticket sees what its waiter did before; Acquire to see
+        // the waker of the driver that set IDLE.
+        match self
+            .word
+            .compare_exchange(end.0, next, Ordering::AcqRel, Ordering::Acquire)
+        {
+            Ok(_) => Ok(End(next)),
+            Err(seen) => Err(End(seen)),
+        }
+    }
+
+    /// The weight that `end` carries stands in its slot now.
+    pub(crate) fn weighed(&self, end: End) {
+        let mut seen = end.0;
+        while seen & !MARKS == end.0 & !MARKS {
+            // Ordering: Release, so that who finds no weight pending finds it in the slot.
+            match self.word.compare_exchange(
+                seen,
+                seen & !EXTRA,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => return,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// The driver goes to sleep, if nobody has come since `end`.
+    pub(crate) fn rest(&self, end: End) -> bool {
+        // Ordering: Release, so that who finds the mark sees the waker; Acquire, as everywhere.
+        self.word
+            .compare_exchange(end.0, end.0 | IDLE, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+
+    /// The driver is up.
+    pub(crate) fn wake(&self) {
+        if self.load().is_idle() {
+            // Ordering: AcqRel: whoever takes a ticket after it and finds no mark has its ticket seen by this driver.
+            self.word.fetch_and(!IDLE, Ordering::AcqRel);
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        // Ordering: Release before the bump of the head: whoever loads the bumped head sees the mark.
+        self.word.fetch_or(CLOSED, Ordering::AcqRel);
+    }
+
+    pub(crate) fn drain(&self) {
+        // Ordering: AcqRel, as in `close`.
+        self.word.fetch_or(DRAINING, Ordering::AcqRel);
     }
 }

@@ -8,7 +8,7 @@ use core::task::{Context, Poll, Waker};
 use crate::atomic::{AtomicU8, Ordering};
 use crate::clock::{Clock, Tick, private::Bits};
 use crate::error::{Closed, EnqueueError};
-use crate::ring::QueueOver;
+use crate::queue::QueueOver;
 use crate::schedule::stamp;
 use crate::slot::{Register, Slot, Status};
 use crate::weight::{Weighing, extra_of};
@@ -16,19 +16,20 @@ use private::Sealed;
 
 /// A place in line.
 ///
-/// `Q` is how the waiter holds on to its queue: `&Queue`, or whatever derefs to one, such as an `Arc` in a newtype.
+/// `Q` is how the waiter holds on to its queue: `&Queue`, or whatever derefs to one, such as an `Arc`.
 ///
 /// Three ways to wait: look at [`is_waiting`](Self::is_waiting) now and then, `.await` it on any executor, or leave a waker
 /// with [`poll_release`](Self::poll_release).
 ///
 /// # Cancel safety
 /// Dropping a waiter leaves the line at once and costs nobody a turn. If it was released meanwhile and never told so,
-/// the permit goes to the next one a tick later, as long as the line has not moved on and the rate and hold are the same:
-/// after that, giving it back could let two go too close together.
+/// the permit goes to the next one a tick later, as long as nobody else has used one since and the rate and hold are the
+/// same: after that, giving it back could let two go too close together. (With weights, nor if the next one left in the
+/// moment of its own release.)
 ///
 /// A waiter that is leaked costs its own turn, nothing else.
 ///
-/// On 32-bit targets look at a released waiter before 2<sup>24</sup> later ones have been released: the ring's laps
+/// On 32-bit targets look at a released waiter before 2<sup>22</sup> later ones have been released: the ring's laps
 /// repeat then.
 #[derive(Debug)]
 #[must_use = "dropping a waiter leaves the line"]
@@ -139,7 +140,7 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
         if self.tie.load(Ordering::Relaxed) != IN_LINE {
             return Left::Over;
         }
-        let (tie, left) = match self.queue.cancel(self.ticket) {
+        let (tie, left) = match self.queue.leave(self.ticket) {
             Status::Waiting => (LEFT, Left::InLine),
             Status::Released => (TOLD, Left::Released),
             Status::Closed => (LEFT, Left::Over),
@@ -163,9 +164,9 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
     /// The waker is called once, for this waiter's own release, or when the queue is closed. (Where the same slot's
     /// waker of a whole lap before is just being taken out, it is called at once, to try again.)
     pub fn poll_release(&self, waker: &Waker) -> Poll<Result<(), Closed>> {
-        match self.status() {
-            Status::Waiting => {}
-            over => return Poll::Ready(outcome(over)),
+        // Ordering: as in `peek`.
+        if self.tie.load(Ordering::Relaxed) == LEFT {
+            return Poll::Ready(Err(Closed));
         }
         match self.queue.register(self.ticket, waker) {
             Register::Armed => Poll::Pending,
@@ -173,23 +174,29 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
                 waker.wake_by_ref();
                 Poll::Pending
             }
-            Register::Over(_) => Poll::Ready(outcome(self.status())),
+            Register::Over(Status::Released) => {
+                self.tie.store(TOLD, Ordering::Relaxed);
+                Poll::Ready(Ok(()))
+            }
+            Register::Over(_) => Poll::Ready(Err(Closed)),
         }
     }
 
     /// How many are ahead, 0 for the next one; those who have left count until the head passes them. None when it does
-    /// not wait any more.
+    /// not wait any more. Its holder does not count as told of a release by it.
     pub fn position(&self) -> Option<usize> {
-        self.is_waiting().then(|| self.queue.position(self.ticket))
+        (self.peek() == Status::Waiting)
+            .then(|| self.queue.position(self.ticket))
+            .flatten()
     }
 
     /// When it will be released at the present rate and hold, if nobody ahead leaves. None when it does not wait any
-    /// more, or the reading is further away than readings can tell.
+    /// more, or the reading is further away than readings can tell. Its holder does not count as told of a release by it.
     pub fn estimate(&self) -> Option<<Q::Target as Line>::Tick> {
-        if !self.is_waiting() {
+        if self.peek() != Status::Waiting {
             return None;
         }
-        self.queue.estimate(self.queue.permits_ahead(self.ticket))
+        self.queue.estimate(self.queue.permits_ahead(self.ticket)?)
     }
 
     /// How many permits it costs.
@@ -200,13 +207,6 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
     /// How it holds its queue.
     pub fn queue(&self) -> &Q {
         &self.queue
-    }
-}
-
-fn outcome(status: Status) -> Result<(), Closed> {
-    match status {
-        Status::Released => Ok(()),
-        Status::Waiting | Status::Closed => Err(Closed),
     }
 }
 
@@ -221,7 +221,7 @@ impl<Q: Deref<Target: Line>> Future for Waiter<Q> {
 impl<Q: Deref<Target: Line>> Drop for Waiter<Q> {
     fn drop(&mut self) {
         if self.tie.load(Ordering::Relaxed) == IN_LINE
-            && self.queue.cancel(self.ticket) == Status::Released
+            && self.queue.leave(self.ticket) == Status::Released
         {
             self.queue.give_back(self.ticket);
         }
@@ -248,10 +248,10 @@ mod private {
         fn status(&self, ticket: usize) -> Status;
         #[expect(private_interfaces, reason = "the trait can't be named outside")]
         fn register(&self, ticket: usize, waker: &Waker) -> Register;
-        fn cancel(&self, ticket: usize) -> Status;
+        fn leave(&self, ticket: usize) -> Status;
         fn give_back(&self, ticket: usize) -> bool;
-        fn position(&self, ticket: usize) -> usize;
-        fn permits_ahead(&self, ticket: usize) -> usize;
+        fn position(&self, ticket: usize) -> Option<usize>;
+        fn permits_ahead(&self, ticket: usize) -> Option<usize>;
         fn weight(&self, ticket: usize) -> usize;
     }
 }
@@ -261,7 +261,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> Line for QueueOver<C, S, 
 
     fn estimate(&self, ahead: usize) -> Option<C::Tick> {
         let now = self.clock.now().to_word();
-        let wait = self.pace.view().estimate(stamp(now), ahead)?;
+        let wait = self.pace.view().schedule.estimate(stamp(now), ahead)?;
         Some(C::Tick::from_word(now.plus(wait)))
     }
 }
@@ -275,48 +275,71 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> Sealed for QueueOver<C, S
         self.take_ticket(quiet, self.checked_extra(weight)?)
     }
 
+    /// After a ticket was taken quietly: releases its waiter if nobody is ahead and a permit is free, and tells the driver of
+    /// it if not.
     fn settle(&self, ticket: usize) {
-        while self.ahead_of(ticket) != 0 && self.pass_over(self.free_turn()) {}
+        while self.ahead_of(ticket).is_some_and(|ahead| ahead != 0)
+            && self.pass_over(self.free_turn())
+        {}
         // With somebody ahead the work would be the driver's, who knows when.
-        if self.ahead_of(ticket) == 0 {
+        if self.ahead_of(ticket) == Some(0) {
             let _ = self.advance();
         }
-        if Sealed::status(self, ticket) != Status::Released {
-            self.announce();
+        if self.ring.status(ticket) != Status::Released && self.tail.load().is_idle() {
+            self.bell.ring();
         }
     }
 
     fn status(&self, ticket: usize) -> Status {
-        self.slot(ticket).status(self.own_key(ticket))
+        self.ring.status(ticket)
     }
 
     #[expect(private_interfaces, reason = "the trait can't be named outside")]
     fn register(&self, ticket: usize, waker: &Waker) -> Register {
-        self.slot(ticket).register(self.own_key(ticket), waker)
+        self.ring.register(ticket, waker)
     }
 
-    fn cancel(&self, ticket: usize) -> Status {
-        self.slot(ticket).cancel(self.own_key(ticket))
+    fn leave(&self, ticket: usize) -> Status {
+        Self::leave(self, ticket)
     }
 
     fn give_back(&self, ticket: usize) -> bool {
-        let given = self.unspend(ticket);
-        if given {
-            self.permit_came_back();
-        }
-        given
+        Self::give_back(self, ticket)
     }
 
-    fn position(&self, ticket: usize) -> usize {
+    fn position(&self, ticket: usize) -> Option<usize> {
         self.ahead_of(ticket)
+    }
+
+    fn permits_ahead(&self, ticket: usize) -> Option<usize> {
+        Self::permits_ahead(self, ticket)
     }
 
     fn weight(&self, ticket: usize) -> usize {
         extra_of::<K>(ticket).saturating_add(1)
     }
+}
 
-    fn permits_ahead(&self, ticket: usize) -> usize {
-        self.ahead_of(ticket)
-            .saturating_add(self.extra_until(ticket))
+impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
+    /// Takes the next place in line.
+    ///
+    /// Wakes the driver if it sleeps because nothing was queued. Releases nobody: that is [`advance`](Self::advance).
+    ///
+    /// # Errors
+    /// [`EnqueueError::Full`] when `capacity` waiters are in line, [`EnqueueError::Closed`] after
+    /// [`close`](Self::close) or [`drain`](Self::drain).
+    pub fn enqueue(&self) -> Result<Waiter<&Self>, EnqueueError> {
+        Waiter::enqueue(self)
+    }
+
+    /// Takes the next place in line, and is released at once where nobody is ahead and a permit is free.
+    ///
+    /// The caller does the driver's work for itself, so that a sleeping driver is woken only for a waiter that has to
+    /// wait.
+    ///
+    /// # Errors
+    /// As [`enqueue`](Self::enqueue).
+    pub fn enter(&self) -> Result<Waiter<&Self>, EnqueueError> {
+        Waiter::enter(self)
     }
 }

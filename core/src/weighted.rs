@@ -5,14 +5,12 @@ use core::ops::{Deref, DerefMut};
 use crate::atomic::const_unless_loom;
 use crate::clock::{Clock, WordOf};
 use crate::error::{CapacityError, EnqueueError};
-use crate::queue::{assert_capacity, fresh};
+use crate::queue::{QueueOver, assert_capacity, fresh};
 use crate::rate::Rate;
-use crate::ring::{ONE, QueueOver, TICKET};
 use crate::slot::Slot;
 use crate::storage::Inline;
-use crate::tail::CLOSED;
 use crate::waiter::Waiter;
-use crate::weight::{MAX_WEIGHT, Weighing, Weighted, extra_of};
+use crate::weight::Weighted;
 
 /// A [`Queue`](crate::Queue) whose waiters may cost several permits each.
 ///
@@ -21,7 +19,7 @@ use crate::weight::{MAX_WEIGHT, Weighing, Weighted, extra_of};
 ///
 /// // 100 points a second, of which 50 may gather, on a clock of milliseconds.
 /// let clock = ManualClock::<u32>::new(0);
-/// let rate = Rate::<u32>::every(10)?.burst(50)?;
+/// let rate = Rate::every(10)?.burst(50)?;
 /// let queue: WeightedQueue<_, 16> = WeightedQueue::new(&clock, rate);
 ///
 /// let heavy = queue.enqueue_weighted(30)?;
@@ -70,7 +68,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S, Weighted> {
     ///
     /// # Errors
     /// As [`enqueue`](Self::enqueue), and [`EnqueueError::Weight`] when `weight` is 0, or more than can ever gather: more
-    /// than the burst, or than [`MAX_WEIGHT`].
+    /// than the burst, or than [`MAX_WEIGHT`](crate::MAX_WEIGHT).
     pub fn enqueue_weighted(&self, weight: usize) -> Result<Waiter<&Self>, EnqueueError> {
         Waiter::enqueue_weighted(self, weight)
     }
@@ -82,52 +80,5 @@ impl<C: Clock, S: Deref<Target = [Slot]>> QueueOver<C, S, Weighted> {
     /// As there.
     pub fn enter_weighted(&self, weight: usize) -> Result<Waiter<&Self>, EnqueueError> {
         Waiter::enter_weighted(self, weight)
-    }
-}
-
-impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
-    /// What a waiter of `weight` costs beyond one permit.
-    #[inline]
-    pub(crate) fn checked_extra(&self, weight: usize) -> Result<usize, EnqueueError> {
-        if weight == 1 {
-            return Ok(0);
-        }
-        let max = if K::WEIGHTED {
-            self.rate().burst_size().min(MAX_WEIGHT)
-        } else {
-            1
-        };
-        match weight.checked_sub(1) {
-            Some(extra) if weight <= max => Ok(extra),
-            _ => Err(EnqueueError::Weight { weight, max }),
-        }
-    }
-
-    /// What the first in line costs; none when nobody is there, or the queue is closed. For whoever [grants](Self::grant).
-    pub fn first_weight(&self) -> Option<usize> {
-        loop {
-            let turn = self.free_turn();
-            let tail = self.tail();
-            if tail & CLOSED != 0 || turn & TICKET == tail & TICKET {
-                return None;
-            }
-            if !self.weigh(tail) && !self.pass_over(turn) {
-                return Some(extra_of::<K>(self.key(turn & TICKET)).saturating_add(1));
-            }
-        }
-    }
-
-    /// What those up to `ticket`, itself included, cost beyond one permit each: walks the line.
-    pub(crate) fn extra_until(&self, ticket: usize) -> usize {
-        if !K::WEIGHTED {
-            return 0;
-        }
-        let mut at = ticket;
-        let mut sum = extra_of::<K>(ticket);
-        for _ in 0..self.ahead_of(ticket).min(self.capacity()) {
-            at = at.wrapping_sub(ONE);
-            sum = sum.saturating_add(extra_of::<K>(self.key(at)));
-        }
-        sum
     }
 }

@@ -15,7 +15,7 @@ fn send_frames(delay: impl DelayNs, mut send: impl FnMut(u32)) -> u32 {
     };
     static RADIO: Queue<&ManualClock<u32>, 8> = Queue::new(&CLOCK, INTERVAL);
 
-    let mut driver = DelayDriver::new(&CLOCK, delay, 1_000_000); // a tick is a millisecond
+    let mut driver = DelayDriver::new(delay, 1_000_000); // a tick is a millisecond
     let mut sent = 0;
     while let Ok(frame) = RADIO.enqueue() {
         while frame.is_waiting() {

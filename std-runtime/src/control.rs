@@ -58,7 +58,7 @@ impl ApiQueue {
     /// assert!(queue.rate().interval() > start.interval());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn apply(&self, change: apiqueue_core::Change<u64>) {
+    pub fn apply(&self, change: apiqueue_core::Change<'_, u64>) {
         if let Some(rate) = change.rate {
             self.set_rate(rate.into());
         }
@@ -74,7 +74,7 @@ impl ApiQueue {
     /// extends a hold. From its end on releases are evenly spaced: a hold spends the burst.
     ///
     /// # Errors
-    /// [`HoldError`] when it is longer than 36 years.
+    /// [`HoldError`] when it is longer than 2 years.
     pub fn hold_for(&self, duration: Duration) -> Result<(), HoldError> {
         telemetry::changed(&self.line().name, "held", &duration);
         u64::try_from(duration.as_nanos())

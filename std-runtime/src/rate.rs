@@ -10,7 +10,7 @@ use crate::error::RateError;
 pub(crate) type Ticks = apiqueue_core::Rate<u64>;
 
 const TICKS_PER_SECOND: u64 = 1_000_000_000;
-/// The longest interval, burst span and hold: about 36 years.
+/// The longest interval, burst span and hold: about 2 years.
 pub(crate) const MAX_SPAN: Duration = Duration::from_nanos(u64::MAX_SPAN);
 
 /// How often waiters are released.
@@ -33,7 +33,7 @@ impl Rate {
     /// One release each `interval`.
     ///
     /// # Errors
-    /// [`RateError::Interval`] when it is zero or longer than 36 years.
+    /// [`RateError::Interval`] when it is zero or longer than 2 years.
     pub fn every(interval: Duration) -> Result<Self, RateError> {
         u64::try_from(interval.as_nanos())
             .ok()
@@ -63,7 +63,7 @@ impl Rate {
     /// too.
     ///
     /// # Errors
-    /// [`RateError::Burst`] when `n` is 0, or `n` intervals are longer than 36 years.
+    /// [`RateError::Burst`] when `n` is 0, or `n` intervals are longer than 2 years.
     pub fn burst(self, n: u32) -> Result<Self, RateError> {
         self.0
             .burst(u64::from(n))

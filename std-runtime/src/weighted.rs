@@ -43,7 +43,7 @@ impl ApiQueue {
     /// ```
     ///
     /// # Errors
-    /// [`ChargeError`] when it would put the next release off by more than 36 years.
+    /// [`ChargeError`] when it would put the next release off by more than 2 years.
     pub fn charge(&self, permits: usize) -> Result<(), ChargeError> {
         telemetry::changed(&self.line().name, "charged", &permits);
         match self.line().queue.clock().membership() {

@@ -62,7 +62,7 @@ fn a_queue_is_driven_by_a_delay_and_awaited_on_the_same_thread() {
         queue.enqueue().unwrap(),
         queue.enqueue().unwrap(),
     ];
-    let mut driver = DelayDriver::new(&clock, StdDelay::new(), 1_000);
+    let mut driver = DelayDriver::new(StdDelay::new(), 1_000);
     let start = Instant::now();
     let (released, ()) = block_on(zip(driver.run_async(&queue), async {
         for waiter in line {

@@ -64,6 +64,8 @@ pub enum Next {
 #[derive(Clone, Debug)]
 pub struct Model {
     capacity: usize,
+    /// A slot used longer ago is forgotten by whoever finds nobody in line: that many permits as gather are there.
+    horizon: i128,
     /// The tickets in line, head first; those that have left too, until the head passes them.
     line: VecDeque<usize>,
     /// What became of every ticket ever handed out.
@@ -78,9 +80,10 @@ pub struct Model {
 }
 
 impl Model {
-    pub fn new(capacity: usize, pace: Pace) -> Self {
+    pub fn new(capacity: usize, pace: Pace, horizon: i128) -> Self {
         Self {
             capacity,
+            horizon,
             line: VecDeque::new(),
             states: Vec::new(),
             pace,
@@ -158,8 +161,16 @@ impl Model {
         self.pass_over_leavers();
         self.lift(now);
         match self.line.front() {
-            None if self.door == Door::Draining => Err(Next::Closed),
-            None => Err(Next::OnEnqueue),
+            None => {
+                if self.last.is_some_and(|last| now - last > self.horizon) {
+                    self.last = Some(now - self.made_up(now) - self.pace.interval);
+                }
+                Err(if self.door == Door::Draining {
+                    Next::Closed
+                } else {
+                    Next::OnEnqueue
+                })
+            }
             Some(&ticket) => {
                 if let Some(due) = self.due().filter(|&due| due > now) {
                     return Err(Next::At(due));
@@ -204,15 +215,24 @@ impl Model {
         Ok(())
     }
 
-    pub fn set_pace(&mut self, pace: Pace) {
+    /// Permits stay permits: what is in hand, or owed, is the same number of them at the new pace, up to its burst.
+    pub fn set_pace(&mut self, pace: Pace, now: i128) {
+        self.lift(now);
+        let old = self.pace;
+        let in_hand = self.made_up(now) + old.interval;
+        // Rounded towards fewer.
+        let scaled = (in_hand * pace.interval).div_euclid(old.interval);
+        self.last = Some(now - scaled.min(pace.lead() + pace.interval));
         self.pace = pace;
         self.returnable = None;
     }
 
     pub fn hold_until(&mut self, until: i128, now: i128) {
-        if until >= now && self.hold.is_none_or(|hold| until > hold) {
-            self.hold = Some(until);
+        if until > now {
             self.returnable = None;
+            if self.hold.is_none_or(|hold| until > hold) {
+                self.hold = Some(until);
+            }
         }
     }
 
@@ -244,13 +264,12 @@ impl Model {
         told
     }
 
-    /// The head goes past one that has left. A permit from before can't be given back any more.
+    /// The head goes past one that has left.
     fn pass_over(&mut self) -> bool {
         let head = self.line.front();
         let left = head.is_some_and(|&ticket| self.states[ticket] == State::Left);
         if left {
             self.line.pop_front();
-            self.returnable = None;
         }
         left
     }
@@ -273,18 +292,22 @@ impl Model {
 
     /// A release at `now` uses the slot that is due, or as much before `now` as the pace lets it make up.
     fn spend(&mut self, now: i128) {
+        self.last = Some(now - self.made_up(now));
+    }
+
+    /// How far before `now` the slot is that a release at `now` uses.
+    fn made_up(&self, now: i128) -> i128 {
         let pace = self.pace;
         let late = match self.last {
             Some(last) => now - (last + pace.interval),
             None => i128::MAX,
         };
-        let made_up = if late <= pace.lead() {
+        if late <= pace.lead() {
             late
         } else if late < pace.gathered() + pace.interval {
             pace.lead()
         } else {
             pace.gathered()
-        };
-        self.last = Some(now - made_up);
+        }
     }
 }

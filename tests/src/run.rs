@@ -51,7 +51,7 @@ fn run_on<W: Width, const N: usize>(sequence: &Sequence) -> Result<(), Divergenc
     let mut run: Run<'_, W, N> = Run {
         queue: &queue,
         clock: &clock,
-        model: Model::new(N, rate.pace()),
+        model: Model::new(N, rate.pace(), W::span()),
         now,
         furthest: now,
         visited: now,
@@ -61,7 +61,7 @@ fn run_on<W: Width, const N: usize>(sequence: &Sequence) -> Result<(), Divergenc
         wakes: Wakes::default(),
         driver: Wakes::default(),
         sleeps: None,
-        releases: Releases::default(),
+        releases: Releases::new(rate.pace()),
     };
     for (step, &op) in sequence.ops.iter().enumerate() {
         run.step(op).map_err(|what| Divergence {
@@ -167,16 +167,16 @@ impl<'q, W: Width, const N: usize> Run<'q, W, N> {
             }
             Op::Position(which) => {
                 if let Some(index) = self.pick(which) {
-                    let held = &mut self.held[index];
+                    let held = &self.held[index];
                     let model = self.model.position(held.ticket);
                     same("position", held.waiter.position(), model)?;
-                    held.told |= self.model.state(held.ticket) == State::Released;
                 }
             }
             Op::TryAcquire => self.try_acquire()?,
             Op::SetRate(rate) => {
                 self.queue.set_rate(W::rate(rate.pace()));
-                self.model.set_pace(rate.pace());
+                self.model.set_pace(rate.pace(), self.now);
+                self.releases.set_pace(self.now, rate.pace());
                 same("rate", self.queue.rate(), W::rate(rate.pace()))?;
             }
             Op::Hold(ticks) if self.can_hold() => {
@@ -317,7 +317,7 @@ impl<'q, W: Width, const N: usize> Run<'q, W, N> {
         };
         same("released", real.released, released.len())?;
         for _ in &released {
-            self.releases.push(self.now, self.model.pace());
+            self.releases.push(self.now);
         }
         self.woken(released)?;
         let told = match real.next {
@@ -384,7 +384,7 @@ impl<'q, W: Width, const N: usize> Run<'q, W, N> {
             }
         }
         if released.is_some() {
-            self.releases.push(self.now, self.model.pace());
+            self.releases.push(self.now);
         }
         self.join(real, model, waker)
     }
@@ -399,7 +399,7 @@ impl<'q, W: Width, const N: usize> Run<'q, W, N> {
             self.armed[held.ticket] = false;
         }
         if self.model.leave(held.ticket, held.told) {
-            self.releases.pop();
+            self.releases.give_back(self.now);
         }
         Ok(())
     }
@@ -448,7 +448,7 @@ impl<'q, W: Width, const N: usize> Run<'q, W, N> {
             same("try_acquire", real, model)?;
         }
         if real.is_ok() {
-            self.releases.push(self.now, self.model.pace());
+            self.releases.push(self.now);
         }
         Ok(())
     }

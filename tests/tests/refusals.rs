@@ -12,15 +12,15 @@ fn refusal(rate: Result<Rate<u32>, RateError<u32>>) -> String {
 fn an_interval_of_zero_or_too_long_is_refused_with_the_range() {
     assert_eq!(
         refusal(Rate::<u32>::every(0)),
-        "an interval of 0 ticks is not in 1..=268435455"
+        "an interval of 0 ticks is not in 1..=134217727"
     );
     assert_eq!(
-        refusal(Rate::<u32>::every(268_435_456)),
-        "an interval of 268435456 ticks is not in 1..=268435455"
+        refusal(Rate::<u32>::every(134_217_728)),
+        "an interval of 134217728 ticks is not in 1..=134217727"
     );
     assert_eq!(
-        Rate::<u32>::every(268_435_455).unwrap().interval(),
-        268_435_455
+        Rate::<u32>::every(134_217_727).unwrap().interval(),
+        134_217_727
     );
 }
 
@@ -39,12 +39,12 @@ fn a_rate_of_zero_or_faster_than_the_clock_is_refused_with_the_range() {
 #[test]
 fn a_burst_of_zero_or_too_long_is_refused_with_the_range() {
     let rate = Rate::<u32>::every(1_000).unwrap();
-    assert_eq!(refusal(rate.burst(0)), "a burst of 0 is not in 1..=268435");
+    assert_eq!(refusal(rate.burst(0)), "a burst of 0 is not in 1..=134217");
     assert_eq!(
-        refusal(rate.burst(268_436)),
-        "a burst of 268436 is not in 1..=268435 at this interval"
+        refusal(rate.burst(134_218)),
+        "a burst of 134218 is not in 1..=134217 at this interval"
     );
-    assert_eq!(rate.burst(268_435).unwrap().burst_size(), 268_435);
+    assert_eq!(rate.burst(134_217).unwrap().burst_size(), 134_217);
 }
 
 #[test]
@@ -67,10 +67,10 @@ fn a_hold_longer_than_readings_can_tell_is_refused_with_the_range() {
     let rate = Rate::<u32>::every(10).unwrap();
     let queue: Queue<_, 1> = Queue::new(ManualClock::<u32>::new(5), rate);
     assert_eq!(
-        queue.hold_until(5 + 268_435_456).unwrap_err().to_string(),
-        "a hold of 268435456 ticks is not in 0..=268435455"
+        queue.hold_until(5 + 134_217_728).unwrap_err().to_string(),
+        "a hold of 134217728 ticks is not in 0..=134217727"
     );
-    queue.hold_until(5 + 268_435_455).unwrap();
+    queue.hold_until(5 + 134_217_727).unwrap();
 }
 
 #[test]

@@ -62,7 +62,7 @@ impl<W: Word + Into<u64> + TryFrom<u64>> Controller<W> for Aimd<W> {
         self.course.told()
     }
 
-    fn outcome(&mut self, now: W, released: W, outcome: Outcome<W>) -> Change<W> {
+    fn outcome(&mut self, now: W, released: W, outcome: Outcome<W>) -> Change<'_, W> {
         let passed = self.course.pass(now);
         match passed {
             Some(passed) => self

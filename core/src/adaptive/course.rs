@@ -4,7 +4,7 @@
 //! Bounded by `max` and `min`, as `clamp` can panic.
 
 use crate::clock::Word;
-use crate::rate::{Rate, SHIFT, STRICT};
+use crate::rate::Rate;
 
 use super::Change;
 use super::bounds::{Bounds, SettingError, within};
@@ -142,7 +142,7 @@ impl<W: Word + Into<u64> + TryFrom<u64>> Course<W> {
     }
 
     /// What the queue is to be told. Growth of less than 1/128 is saved up.
-    pub(super) fn change(&mut self, hold_until: Option<W>) -> Change<W> {
+    pub(super) fn change(&mut self, hold_until: Option<W>) -> Change<'_, W> {
         // Rounded up: the rate is never exceeded.
         let ticks = mul_div(self.bounds.ticks_per_second, ONE, self.rate);
         let ticks = if mul_div(ticks, self.rate, ONE) < self.bounds.ticks_per_second {
@@ -160,22 +160,8 @@ impl<W: Word + Into<u64> + TryFrom<u64>> Course<W> {
             || interval < old.minus(step)
             || (interval < old && interval == self.bounds.fastest);
         if is_changed {
-            self.told = paced(interval, self.told);
+            self.told = self.told.with_interval(interval);
         }
-        Change {
-            rate: is_changed.then_some(self.told),
-            hold_until,
-        }
-    }
-}
-
-/// One each `interval` ticks, with the burst and the strictness of `like`.
-fn paced<W: Word>(interval: W, like: Rate<W>) -> Rate<W> {
-    let gaps = like.burst_size().saturating_sub(1);
-    let span = interval.times(gaps).unwrap_or(W::MAX_SPAN);
-    let strict = if like.is_strict() { STRICT } else { 0 };
-    Rate {
-        interval: interval.shl(SHIFT),
-        burst: span.shl(SHIFT).with_low(strict),
+        Change::new(is_changed.then_some(self.told), hold_until)
     }
 }

@@ -130,7 +130,7 @@ impl<W: Word + Into<u64> + TryFrom<u64>> Controller<W> for Cubic<W> {
         self.course.told()
     }
 
-    fn outcome(&mut self, now: W, released: W, outcome: Outcome<W>) -> Change<W> {
+    fn outcome(&mut self, now: W, released: W, outcome: Outcome<W>) -> Change<'_, W> {
         let passed = self.course.pass(now);
         match passed {
             Some(passed) => self.measured.pass(passed, 1),

@@ -15,6 +15,7 @@ pub use aimd::Aimd;
 pub use bounds::{Bounds, SettingError};
 pub use cubic::{Constants, Cubic};
 
+use core::marker::PhantomData;
 use core::ops::Deref;
 
 use crate::clock::{Clock, Tick, Word};
@@ -38,16 +39,29 @@ pub enum Outcome<W> {
 }
 
 /// What an outcome changes. Both fields are empty after most calls.
+///
+/// It borrows the controller, as an older change must not be applied after a newer one: whoever shares a controller between
+/// threads applies the change before the lock is let go, which `lock().outcome(…).apply(&queue)` does.
 #[must_use = "the queue is not told by itself"]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Change<W: Word> {
+#[derive(Debug, PartialEq, Eq)]
+pub struct Change<'c, W: Word> {
     /// The new rate, for [`set_rate`](crate::QueueOver::set_rate).
     pub rate: Option<Rate<W>>,
     /// When the server wants to be asked again, for [`hold_until`](crate::QueueOver::hold_until).
     pub hold_until: Option<W>,
+    controller: PhantomData<&'c mut ()>,
 }
 
-impl<W: Word> Change<W> {
+impl<W: Word> Change<'_, W> {
+    /// For controllers.
+    pub const fn new(rate: Option<Rate<W>>, hold_until: Option<W>) -> Self {
+        Self {
+            rate,
+            hold_until,
+            controller: PhantomData,
+        }
+    }
+
     /// Tells `queue`.
     pub fn apply<C, S, K: Weighing>(self, queue: &QueueOver<C, S, K>)
     where
@@ -73,7 +87,7 @@ impl<W: Word> Change<W> {
 /// let start = Rate::<u32>::per_second(10, 1_000)?;
 /// let queue: Queue<_, 16> = Queue::new(&clock, start);
 ///
-/// let bounds = Bounds::new(Rate::<u32>::every(2_000)?, Rate::<u32>::per_second(100, 1_000)?, 1_000)?;
+/// let bounds = Bounds::new(Rate::every(2_000)?, Rate::per_second(100, 1_000)?, 1_000)?;
 /// let mut aimd = Aimd::new(bounds, start, 500)?; // half a call per second more each second
 ///
 /// let released = clock.now();
@@ -90,5 +104,5 @@ pub trait Controller<W: Word> {
     ///
     /// The reading of the release tells which rate the call was made at: refusals of calls released before the latest
     /// decrease, or within [`settle`](Bounds::settle) after it, belong to the congestion that it already answered.
-    fn outcome(&mut self, now: W, released: W, outcome: Outcome<W>) -> Change<W>;
+    fn outcome(&mut self, now: W, released: W, outcome: Outcome<W>) -> Change<'_, W>;
 }

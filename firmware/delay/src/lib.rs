@@ -41,7 +41,7 @@ pub fn send_frames(
         }
         for frame in line.into_iter().flatten() {
             while frame.is_waiting() {
-                let advance = DelayDriver::new(&clock, &mut slept, NANOS_PER_TICK).step(&queue);
+                let advance = DelayDriver::new(&mut slept, NANOS_PER_TICK).step(&queue);
                 assert!(
                     advance.released <= 1,
                     "the interval is not over for a second one"

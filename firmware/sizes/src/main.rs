@@ -122,7 +122,7 @@ mod queued {
                 black_box(ns);
             }
         }
-        let mut driver = apiqueue_core::DelayDriver::new(&CLOCK, Board, 1_000);
+        let mut driver = apiqueue_core::DelayDriver::new(Board, 1_000);
         black_box(driver.run(&QUEUE));
     }
 

@@ -150,8 +150,8 @@ impl Giver {
     }
 
     pub(super) fn set_shared(&self, index: usize, rate: Rate) -> Result<(), LimitError> {
-        let count = self.change(|plan, _| {
-            let there = plan.set_shared(index, rate.ticks());
+        let count = self.change(|plan, now| {
+            let there = plan.set_shared(index, now, rate.ticks());
             (!there).then(|| plan.shared_count())
         });
         match count {
@@ -161,7 +161,7 @@ impl Giver {
     }
 
     pub(super) fn hold(&self, id: Option<u64>, ticks: u64) {
-        self.change(|plan, now| plan.hold_until(id, now.wrapping_add(ticks)));
+        self.change(|plan, now| plan.hold_until(id, now, now.wrapping_add(ticks)));
     }
 
     pub(super) fn resume(&self, id: Option<u64>) {
@@ -229,7 +229,7 @@ impl Membership {
     }
 
     pub(crate) fn set_rate(&self, rate: Ticks) {
-        self.giver.change(|plan, _| plan.set_rate(self.id, rate));
+        self.giver.change(|plan, now| plan.set_rate(self.id, now, rate));
     }
 
     pub(crate) fn hold(&self, ticks: u64) {

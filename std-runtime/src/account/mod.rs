@@ -79,7 +79,7 @@ impl Account {
     /// Releases nobody of any of its queues for `duration`. Only extends a hold.
     ///
     /// # Errors
-    /// [`HoldError`] when it is longer than 36 years.
+    /// [`HoldError`] when it is longer than 2 years.
     pub fn hold_for(&self, duration: Duration) -> Result<(), HoldError> {
         let ticks = u64::try_from(duration.as_nanos())
             .ok()

@@ -191,28 +191,28 @@ impl Plan {
         self.members.get(&id).map_or(0, |member| member.under_way)
     }
 
-    pub(super) fn set_rate(&mut self, id: u64, rate: Ticks) {
+    pub(super) fn set_rate(&mut self, id: u64, now: u64, rate: Ticks) {
         if let Some(own) = self
             .members
             .get_mut(&id)
             .and_then(|member| member.own.first_mut())
         {
-            own.set_rate(rate);
+            own.set_rate(now, rate);
         }
     }
 
     /// False when there are not so many shared limits.
-    pub(super) fn set_shared(&mut self, index: usize, rate: Ticks) -> bool {
+    pub(super) fn set_shared(&mut self, index: usize, now: u64, rate: Ticks) -> bool {
         self.latest = None;
         self.shared
             .get_mut(index)
-            .map(|limit| limit.set_rate(rate))
+            .map(|limit| limit.set_rate(now, rate))
             .is_some()
     }
 
     /// Of one member, or of all.
-    pub(super) fn hold_until(&mut self, id: Option<u64>, until: u64) {
-        self.of(id).for_each(|limit| limit.hold_until(until));
+    pub(super) fn hold_until(&mut self, id: Option<u64>, now: u64, until: u64) {
+        self.of(id).for_each(|limit| limit.hold_until(now, until));
     }
 
     pub(super) fn resume(&mut self, id: Option<u64>, now: u64) {

@@ -1,0 +1,160 @@
+//! Changing a queue's pace while it runs: rates, holds, costs that are known only after the call, and the end.
+
+use core::ops::Deref;
+
+use crate::clock::{Clock, Tick, Word, WordOf, private::Bits};
+use crate::error::{ChargeError, HoldError};
+use crate::queue::QueueOver;
+use crate::rate::Rate;
+use crate::schedule::stamp;
+use crate::slot::Slot;
+use crate::weight::Weighing;
+
+impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
+    /// Sets the rate, for those already queued too. Wakes the driver where somebody can be due sooner by it.
+    ///
+    /// The permits in hand stay, up to the new burst, and so do the fraction gained towards the next one and what is owed:
+    /// half an interval before its release a waiter is half an interval of the new rate away from it. Rounded to whole
+    /// ticks, never in favour of who waits.
+    ///
+    /// Of several calls at once one wins, whole. A call takes effect at the reading that it takes, in one step. No release is
+    /// made by the old rate after this returns.
+    pub fn set_rate(&self, rate: Rate<WordOf<C>>) {
+        let is_sooner = loop {
+            if let Some(is_sooner) = self.try_set_rate(rate) {
+                break is_sooner;
+            }
+        };
+        self.bump();
+        if is_sooner {
+            self.bell.ring();
+        }
+    }
+
+    /// One attempt, as told on the page of `pace`. Whether somebody can be due sooner by this rate than by the one that it
+    /// replaced; none when something came between.
+    fn try_set_rate(&self, rate: Rate<WordOf<C>>) -> Option<bool> {
+        let view = self.pace.view();
+        let now = self.clock.now().to_word();
+        if self.pace.tidy(&view, now) {
+            return None;
+        }
+        let claim = self.pace.claim(&view, now)?;
+        // Whoever decides by a view from before the claim fails from here on, so that none is half of this rate.
+        self.bump();
+        if !self.pace.write(&claim, rate) {
+            return None;
+        }
+        // Nothing is used between the reading and the commit, so that the reading is when it takes effect.
+        self.pace.commit(&claim, rate, now)
+    }
+
+    /// Releases nobody before `until`, those already queued included. Only extends: an earlier reading than the present
+    /// hold's changes nothing, nor does the present one or one in the past. From its end on releases are evenly spaced: a
+    /// hold spends the burst.
+    ///
+    /// # Errors
+    /// [`HoldError`] when `until` is further than [`Word::MAX_SPAN`] ticks away.
+    pub fn hold_until(&self, until: C::Tick) -> Result<(), HoldError<WordOf<C>>> {
+        let until = until.to_word();
+        let ticks = until.minus(self.clock.now().to_word());
+        if ticks >= WordOf::<C>::HALF || ticks == WordOf::<C>::ZERO {
+            return Ok(());
+        }
+        if ticks > WordOf::<C>::MAX_SPAN {
+            return Err(HoldError {
+                ticks,
+                max: WordOf::<C>::MAX_SPAN,
+            });
+        }
+        self.pace.hold_until(until);
+        // Always: who has set the hold that is there may have stopped before its own bump.
+        self.bump();
+        Ok(())
+    }
+
+    /// Ends a hold now, and wakes the driver if there was one.
+    pub fn resume(&self) {
+        if self.pace.resume(self.clock.now().to_word()) {
+            self.bump();
+            self.bell.ring();
+        }
+    }
+
+    /// Uses up `permits` more, for a call that turned out to cost more than was waited for: those that have gathered, and
+    /// then those to come. The pending release moves back as far as that takes.
+    ///
+    /// ```
+    /// use apiqueue_core::{ManualClock, Next, Queue, Rate};
+    ///
+    /// let clock = ManualClock::<u32>::new(0);
+    /// let queue: Queue<_, 4> = Queue::new(&clock, Rate::every(10)?);
+    /// let line = [queue.enqueue()?, queue.enqueue()?];
+    /// assert_eq!(queue.advance().next, Next::At(10));
+    /// queue.charge(5)?; // the first call's answer said: 6 in all
+    /// assert_eq!(queue.advance().next, Next::At(60));
+    /// # drop(line);
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ChargeError`] when it would put the next release off by more than [`Word::MAX_SPAN`] ticks. Nothing is charged then.
+    pub fn charge(&self, permits: usize) -> Result<(), ChargeError> {
+        loop {
+            let view = self.pace.view();
+            let now = self.clock.now().to_word();
+            if self.pace.tidy(&view, now) {
+                continue;
+            }
+            let charged = view.schedule.charged(stamp(now), permits)?;
+            if permits == 0 || self.pace.adjust(&view, charged) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Puts `permits` back, for a call that turned out to cost less than was waited for. What is above the burst is lost, as
+    /// it is when permits gather. The pending release moves forward, a tick short of it, and a sleeping driver is told.
+    ///
+    /// In any window at most `burst + ⌊(w + slack) / interval⌋` permits are used, where a refund counts against those used
+    /// in the window in which it is made.
+    pub fn refund(&self, permits: usize) {
+        loop {
+            let view = self.pace.view();
+            let now = self.clock.now().to_word();
+            if self.pace.tidy(&view, now) {
+                continue;
+            }
+            match view.schedule.refunded(stamp(now), permits) {
+                Some(refunded) if !self.pace.adjust(&view, refunded) => {}
+                // Also where the burst is full: who filled it may have stopped before telling the driver.
+                _ => return self.wake_for_the_next(),
+            }
+        }
+    }
+
+    /// Refuses everybody from now on: [`enqueue`](Self::enqueue) says `Closed`, every waiter in line is woken and says
+    /// `Closed`, nobody passes any more. Final.
+    ///
+    /// # Panics
+    /// Only if a waker does; the next [`advance`](Self::advance) or `close` goes on with the rest.
+    pub fn close(&self) {
+        self.tail.close();
+        self.bump();
+        let turn = self.free_turn();
+        self.close_waiters(turn, self.tail.load());
+        self.bell.ring();
+    }
+
+    /// Refuses new waiters and goes on releasing those in line, at the rate. Wakes the driver, so that it can tell the
+    /// end ([`Next::Closed`](crate::Next::Closed)) of an empty queue.
+    pub fn drain(&self) {
+        self.tail.drain();
+        self.bell.ring();
+    }
+
+    /// Wakes the driver that sleeps on this queue, if one does: for a clock that was set.
+    pub fn wake_driver(&self) {
+        self.bell.ring();
+    }
+}

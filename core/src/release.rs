@@ -1,0 +1,197 @@
+//! How the parts of a queue make a release together: claim the head, then the slot, the schedule and the head again, by
+//! whoever comes by. The machine itself is on the page of `head`.
+
+use core::ops::Deref;
+
+use crate::clock::{Clock, Tick, WordOf, private::Bits};
+use crate::head::Turn;
+use crate::layout::TICKET;
+use crate::layout::head::{GIVING, RELEASING, TAKING};
+use crate::queue::QueueOver;
+use crate::schedule::{stamp, unstamp};
+use crate::slot::{Release, Slot};
+use crate::weight::{Weighing, extra_of};
+
+/// Whether a release may be made under a turn.
+pub(crate) enum Ready<W> {
+    /// It may.
+    Now,
+    /// Not before this reading.
+    At(W),
+    /// Something moved meanwhile.
+    Again,
+}
+
+impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
+    /// The turn, once no release is under way any more.
+    pub(crate) fn free_turn(&self) -> Turn {
+        self.free_turn_counted().0
+    }
+
+    /// [`free_turn`](Self::free_turn), and how many waiters this call released on the way.
+    #[cfg_attr(target_os = "none", inline(never))]
+    pub(crate) fn free_turn_counted(&self) -> (Turn, usize) {
+        let mut released = 0;
+        loop {
+            let turn = self.head.load();
+            if turn.is_free() {
+                return (turn, released);
+            }
+            released += usize::from(self.complete(turn));
+        }
+    }
+
+    /// Looks whether a release that costs `extra` beyond one permit is due, and keeps the schedule tidy.
+    #[inline]
+    pub(crate) fn ready(&self, extra: usize) -> Ready<WordOf<C>> {
+        let view = self.pace.view();
+        let now = self.clock.now().to_word();
+        let schedule = &view.schedule;
+        let gathered = schedule.gathering(extra);
+        if schedule.is_on_grid(stamp(now), gathered) {
+            return Ready::Now;
+        }
+        if self.pace.tidy(&view, now) {
+            return Ready::Again;
+        }
+        let wait = schedule.wait(stamp(now), gathered);
+        if wait != WordOf::<C>::ZERO {
+            return Ready::At(now.plus(unstamp(wait)));
+        }
+        // Recorded before the release, so that a later reading that falls back finds no lateness to make up twice.
+        match schedule.caught_up(stamp(now)) {
+            Some(last) if !self.pace.adjust(&view, last) => Ready::Again,
+            _ => Ready::Now,
+        }
+    }
+
+    /// What the waiter of this ticket costs beyond one permit. Once its weight is in its slot.
+    #[inline]
+    pub(crate) fn extra(&self, ticket: usize) -> usize {
+        extra_of::<K>(self.ring.weight(ticket))
+    }
+
+    /// `FREE → RELEASING`. What follows is done by who looks for the next free turn.
+    #[inline]
+    pub(crate) fn begin_release(&self, turn: Turn, extra: usize) -> Option<Turn> {
+        self.begin(turn, turn.begun::<K>(RELEASING, extra))
+    }
+
+    /// `FREE → RELEASING`, then all that follows. Says whether the release came about, here or with whoever helped.
+    pub(crate) fn release_for_good(&self, turn: Turn, extra: usize) -> bool {
+        let Some(begun) = self.begin_release(turn, extra) else {
+            return false;
+        };
+        // A release flips the turn's bit once, and giving its permit back flips it again; a waiter that had left flips
+        // nothing.
+        self.complete(begun) || self.head.load().is_past(begun)
+    }
+
+    /// `FREE → TAKING`, then all that follows. Says whether this call took the permit.
+    pub(crate) fn take(&self, turn: Turn) -> bool {
+        let begun = self.begin(turn, turn.begun::<K>(TAKING, 0));
+        begun.map(|turn| self.complete(turn)).is_some()
+    }
+
+    /// Gives back the permit of the released `ticket`, if nothing was released or changed since. Says whether.
+    pub(crate) fn unspend(&self, ticket: usize) -> bool {
+        loop {
+            let turn = self.free_turn();
+            if turn.latest_release() != Some(ticket & TICKET) {
+                return false;
+            }
+            if let Some(turn) = self.begin(turn, turn.begun::<K>(GIVING, extra_of::<K>(ticket))) {
+                self.complete(turn);
+                return true;
+            }
+        }
+    }
+
+    /// Moves the head over a waiter that has left. False when the head's waiter has not.
+    pub(crate) fn pass_over(&self, turn: Turn) -> bool {
+        let has_left = self.ring.has_left(turn.ticket());
+        if has_left {
+            self.skip(turn);
+        }
+        has_left
+    }
+
+    /// `→ FREE, ticket + 1`: the waiter has left.
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn skip(&self, turn: Turn) {
+        if self.head.swap(turn, turn.passed_over::<K>()) {
+            self.ring.free(turn.ticket());
+        }
+    }
+
+    /// No decision made before this call takes effect after it, and none is under way.
+    pub(crate) fn bump(&self) {
+        loop {
+            let turn = self.free_turn();
+            if self.head.swap(turn, turn.bumped()) {
+                return;
+            }
+        }
+    }
+
+    fn begin(&self, turn: Turn, begun: Turn) -> Option<Turn> {
+        self.head.swap(turn, begun).then_some(begun)
+    }
+
+    /// Completes what this thread, another, or the one interrupted by this, has begun. Says whether this call released a
+    /// waiter; its waker is called after every step.
+    fn complete(&self, turn: Turn) -> bool {
+        let mut waker = None;
+        let mut released = false;
+        let to = if turn.phase() == RELEASING {
+            let extra = turn.extra::<K>();
+            match self.ring.release(turn.ticket(), extra, &mut waker) {
+                Release::Done => released = true,
+                Release::Already => {}
+                Release::Cancelled => {
+                    self.skip(turn);
+                    return false;
+                }
+                Release::Closed => {
+                    self.head.swap(turn, turn.refused());
+                    return false;
+                }
+            }
+            turn.released()
+        } else {
+            turn.changed()
+        };
+        self.spend(turn);
+        self.head.swap(turn, to);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        released
+    }
+
+    /// Changes `last` once for `turn`: uses up what it costs, by the rate as it is now, or gives it back.
+    fn spend(&self, turn: Turn) {
+        let extra = turn.extra::<K>();
+        loop {
+            let view = self.pace.view();
+            // The head's load is Acquire, which suffices: if `last` as just loaded had been written under a later turn, its
+            // writer had seen that turn, the Acquire load of `last` put that in our past, and this load can't return the
+            // earlier one. So an equal word means that `last` belongs to this turn, before or after its change.
+            if self.head.load() != turn || view.turn() != turn.parity() {
+                return;
+            }
+            let last = if turn.phase() == GIVING {
+                view.schedule.returned(extra)
+            } else {
+                // Read here, after the release: see the page of `head`.
+                let now = self.clock.now().to_word();
+                view.schedule
+                    .spent(stamp(now))
+                    .plus(view.schedule.steps(extra))
+            };
+            if self.pace.turn_over(&view, last) {
+                return;
+            }
+        }
+    }
+}
