@@ -1,23 +1,37 @@
-//! The atomics that everything above is written on, in three makes of the same shape: portable-atomic's, loom's
-//! under `--cfg loom`, and a make that calls a hook before each access, with which the tests stop a thread at every
+//! The atomics that everything above is written on, in four makes of the same shape: portable-atomic's; `called` for 32
+//! bits; loom's under `--cfg loom`; and one that calls a hook before each access, with which the tests stop a thread at every
 //! step (`tests/stepped`).
 
-#[cfg(all(not(loom), not(feature = "stepped")))]
-pub(crate) use portable_atomic::{AtomicU8, AtomicU32, AtomicUsize};
-
-#[cfg(all(
-    not(loom),
-    not(feature = "stepped"),
-    any(target_has_atomic = "64", feature = "wide-ticks-fallback")
-))]
-pub(crate) use portable_atomic::AtomicU64;
-
 #[cfg(loom)]
-pub(crate) use crate::modelled::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
+use crate::modelled as make;
 
 #[cfg(feature = "stepped")]
-pub(crate) use crate::stepped::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
+use crate::stepped as make;
 
+#[cfg(not(any(loom, feature = "stepped")))]
+mod make {
+    #[cfg(all(
+        target_pointer_width = "32",
+        any(target_has_atomic = "32", feature = "critical-section")
+    ))]
+    pub(crate) use crate::called::{AtomicU8, AtomicU32, AtomicUsize};
+    #[cfg(any(target_has_atomic = "64", feature = "wide-ticks-fallback"))]
+    pub(crate) use portable_atomic::AtomicU64;
+    #[cfg(not(all(
+        target_pointer_width = "32",
+        any(target_has_atomic = "32", feature = "critical-section")
+    )))]
+    pub(crate) use portable_atomic::{AtomicU8, AtomicU32, AtomicUsize};
+}
+
+#[cfg(any(
+    loom,
+    feature = "stepped",
+    target_has_atomic = "64",
+    feature = "wide-ticks-fallback"
+))]
+pub(crate) use make::AtomicU64;
+pub(crate) use make::{AtomicU8, AtomicU32, AtomicUsize};
 pub(crate) use portable_atomic::Ordering;
 
 #[cfg(loom)]

@@ -8,8 +8,7 @@
 //!   word = ticket | version | SPENT_ELSE | TURN | phase
 //!
 //!   FREE ──► RELEASING ──► slot: WAITING → next lap ──► last: spent ──► FREE, ticket + 1, TURN flipped
-//!     │           └──────► slot: CANCELLED ───────────────────────────► FREE, ticket + 1
-//!     │           └──────► slot: CLOSED ──────────────────────────────► FREE
+//!     │           └──────► slot: CANCELLED or CLOSED ─────────────────► FREE, as before
 //!     ├──► TAKING  (try_acquire) ──────────────────────► last: spent ──► FREE, TURN flipped, version + 1
 //!     ├──► GIVING  (a released waiter left unseen) ────► last: returned ► FREE, TURN flipped, version + 1
 //!     ├──► FREE, ticket + 1, version + 1   the head's waiter has left
@@ -40,9 +39,7 @@
 //! word also tells whose release was the latest: the ticket before the head's, less those passed over.
 
 use crate::atomic::{AtomicUsize, Ordering, const_unless_loom};
-use crate::layout::head::{
-    FREE, PHASE, RELEASING, SPENT_ELSE, TAKING, TURN, VERSION, VERSION_SHIFT,
-};
+use crate::layout::head::{FREE, PHASE, SPENT_ELSE, TAKING, TURN, VERSION, VERSION_SHIFT};
 use crate::layout::{ONE, TICKET, TICKET_SHIFT};
 use crate::weight::Weighing;
 
@@ -122,32 +119,24 @@ impl Turn {
         Self((self.0 ^ TURN) & !PHASE).bumped()
     }
 
-    /// `FREE, RELEASING → FREE`: the waiter has left.
+    /// `FREE → FREE`: the waiter has left.
     #[inline]
-    pub(crate) fn passed_over<K: Weighing>(self) -> Self {
-        // The weight of a release that was begun stands where those passed over are counted.
-        let lost = if K::WEIGHTED && self.phase() == RELEASING {
-            SPENT_ELSE
-        } else {
-            0
-        };
-        Self(self.next_version() & !PHASE | lost).advanced()
+    pub(crate) fn passed_over(self) -> Self {
+        Self(self.next_version().wrapping_add(ONE))
     }
 
-    /// `RELEASING → FREE`: the waiter was told that the queue is closed.
+    /// `RELEASING → FREE`: there is no waiter to release any more.
     #[inline]
-    pub(crate) fn refused(self) -> Self {
-        Self(self.0 & !PHASE)
+    pub(crate) fn given_up<K: Weighing>(self) -> Self {
+        // The weight of the release stands where those passed over were counted.
+        let lost = if K::WEIGHTED { SPENT_ELSE } else { 0 };
+        Self(self.0 & !PHASE | lost)
     }
 
     /// `FREE → FREE`: no decision made before takes effect after it.
     #[inline]
     pub(crate) fn bumped(self) -> Self {
         Self(self.next_version() | SPENT_ELSE)
-    }
-
-    fn advanced(self) -> Self {
-        Self(self.0.wrapping_add(ONE))
     }
 
     fn next_version(self) -> usize {

@@ -123,6 +123,12 @@ mod adaptive;
 mod advance;
 mod atomic;
 mod bell;
+#[cfg(all(
+    not(any(loom, feature = "stepped")),
+    target_pointer_width = "32",
+    any(target_has_atomic = "32", feature = "critical-section")
+))]
+mod called;
 mod clock;
 mod control;
 mod error;

@@ -7,7 +7,7 @@ use crate::error::EnqueueError;
 use crate::head::Turn;
 use crate::layout::{ONE, TICKET_SHIFT};
 use crate::queue::QueueOver;
-use crate::slot::{Slot, Status, Vacancy};
+use crate::slot::{Slot, Status};
 use crate::tail::End;
 use crate::weight::{MAX_WEIGHT, Weighing, extra_bits, extra_of};
 
@@ -24,30 +24,21 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
                 continue;
             }
             let ticket = end.ticket();
-            match self.ring.vacancy(ticket) {
-                Vacancy::Free => {}
-                Vacancy::Passed => {
-                    end = self.tail.load();
-                    continue;
-                }
-                vacancy => {
-                    let previous = self.ring.lap_before(ticket);
-                    if matches!(vacancy, Vacancy::Left) && self.ahead_of(previous).is_none() {
-                        self.ring.free(previous);
-                        continue;
-                    }
-                    if self.pass_over(self.free_turn()) {
-                        continue;
-                    }
+            if !self.ring.is_free(ticket) {
+                let previous = self.ring.lap_before(ticket);
+                if self.ring.has_left(previous) && self.ahead_of(previous).is_none() {
+                    self.ring.free(previous);
+                } else if !self.pass_over(self.free_turn()) {
                     let now = self.tail.load();
                     if now == end {
                         return Err(EnqueueError::Full {
                             capacity: self.capacity(),
                         });
                     }
+                    // Tickets were handed out meanwhile.
                     end = now;
-                    continue;
                 }
+                continue;
             }
             match self.tail.hand_out(end, extra_bits(extra)) {
                 Ok(next) => {

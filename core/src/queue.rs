@@ -141,7 +141,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
         let first = self.head.load().ticket();
         (0..self.len())
             .map(|place| first.wrapping_add(place.wrapping_mul(ONE)))
-            .filter(|&ticket| self.ring.is_in_line(ticket))
+            .filter(|&ticket| self.ring.is_taken(ticket))
             .count()
     }
 

@@ -48,7 +48,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
         let now = self.clock.now().to_word();
         let schedule = &view.schedule;
         let gathered = schedule.gathering(extra);
-        if schedule.is_on_grid(stamp(now), gathered) {
+        if cfg!(not(target_os = "none")) && schedule.is_on_grid(stamp(now), gathered) {
             return Ready::Now;
         }
         if self.pace.tidy(&view, now) {
@@ -110,17 +110,23 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     /// Moves the head over a waiter that has left. False when the head's waiter has not.
     pub(crate) fn pass_over(&self, turn: Turn) -> bool {
         let has_left = self.ring.has_left(turn.ticket());
-        if has_left {
-            self.skip(turn);
+        if has_left && self.head.swap(turn, turn.passed_over()) {
+            self.ring.free(turn.ticket());
         }
         has_left
     }
 
-    /// `→ FREE, ticket + 1`: the waiter has left.
-    #[cfg_attr(target_os = "none", inline(never))]
-    fn skip(&self, turn: Turn) {
-        if self.head.swap(turn, turn.passed_over::<K>()) {
-            self.ring.free(turn.ticket());
+    /// The release that was begun has nobody to release any more.
+    fn give_up(&self, turn: Turn) {
+        if K::WEIGHTED && self.ring.has_left(turn.ticket()) {
+            // On to the next ticket at once, as the version, which keeps the words of one ticket apart, has made room for the
+            // weight.
+            if self.head.swap(turn, turn.given_up::<K>().passed_over()) {
+                self.ring.free(turn.ticket());
+            }
+        } else {
+            // As before the claim. Who has left is passed over by whoever looks for the next one.
+            self.head.swap(turn, turn.given_up::<K>());
         }
     }
 
@@ -148,12 +154,8 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
             match self.ring.release(turn.ticket(), extra, &mut waker) {
                 Release::Done => released = true,
                 Release::Already => {}
-                Release::Cancelled => {
-                    self.skip(turn);
-                    return false;
-                }
-                Release::Closed => {
-                    self.head.swap(turn, turn.refused());
+                Release::Over => {
+                    self.give_up(turn);
                     return false;
                 }
             }

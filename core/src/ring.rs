@@ -14,7 +14,7 @@ use core::task::Waker;
 
 use crate::layout::slot::LAP;
 use crate::layout::{EXTRA, TICKET, TICKET_SHIFT};
-use crate::slot::{Register, Release, Slot, Status, Vacancy};
+use crate::slot::{Register, Release, Slot, Status};
 use crate::storage::spare;
 use crate::weight::{Weighing, extra_bits};
 
@@ -46,18 +46,13 @@ impl<S: Deref<Target = [Slot]>, K: Weighing> Ring<S, K> {
 
     /// Whether this ticket's slot is there for it; for the next one to be handed out.
     #[inline]
-    pub(crate) fn vacancy(&self, ticket: usize) -> Vacancy {
-        let occupant = self.key(self.lap_before(ticket));
-        self.slot(ticket).vacancy(self.lap(ticket), occupant)
+    pub(crate) fn is_free(&self, ticket: usize) -> bool {
+        self.slot(ticket).is_free(self.lap(ticket))
     }
 
-    /// Whether the waiter of this ticket is still in line, if the tail has passed it.
-    pub(crate) fn is_in_line(&self, ticket: usize) -> bool {
-        let next = self.next_lap(ticket);
-        matches!(
-            self.slot(ticket).vacancy(next, self.key(ticket)),
-            Vacancy::Taken
-        )
+    /// Whether the waiter of this ticket was neither released nor has left, if the tail has passed it.
+    pub(crate) fn is_taken(&self, ticket: usize) -> bool {
+        self.slot(ticket).is_taken(self.key(ticket))
     }
 
     /// Whether the waiter of this ticket has left, and its slot was not freed yet.

@@ -70,10 +70,8 @@ pub(crate) enum Release {
     Done,
     /// Its lap was over already.
     Already,
-    /// Its waiter had left.
-    Cancelled,
-    /// Its queue was closed first.
-    Closed,
+    /// Its waiter had left, or was told first that its queue is closed.
+    Over,
 }
 
 /// What came of leaving a waker.
@@ -112,19 +110,16 @@ impl Slot {
         self.word.load(Ordering::Acquire)
     }
 
-    /// Whether the slot is there for the ticket of `lap`; `previous` is the lap before.
+    /// Whether the slot is there for the ticket of `lap`.
     #[inline]
-    pub(crate) fn vacancy(&self, lap: usize, previous: usize) -> Vacancy {
+    pub(crate) fn is_free(&self, lap: usize) -> bool {
+        self.word() & LAP == lap
+    }
+
+    /// Whether the waiter of `lap` was neither released nor has left. It may have been told that the queue is closed.
+    pub(crate) fn is_taken(&self, lap: usize) -> bool {
         let word = self.word();
-        if word & LAP == lap {
-            Vacancy::Free
-        } else if word & LAP != previous {
-            Vacancy::Passed
-        } else if word & STATE == CANCELLED {
-            Vacancy::Left
-        } else {
-            Vacancy::Taken
-        }
+        word & LAP == lap && word & STATE != CANCELLED
     }
 
     /// Whether the waiter of `lap` has left, and the slot was not freed yet.
@@ -153,13 +148,9 @@ impl Slot {
             if word & LAP != lap {
                 return Release::Already;
             }
-            // `CANCELLED` or `CLOSED`; as tests of bits, since a match becomes a table.
+            // `CANCELLED` or `CLOSED`.
             if word & CANCELLED != 0 {
-                return if word & STATE == CANCELLED {
-                    Release::Cancelled
-                } else {
-                    Release::Closed
-                };
+                return Release::Over;
             }
             let to = if word & STATE == ARMED {
                 next | BUSY
@@ -212,13 +203,13 @@ impl Slot {
     }
 
     /// `(lap, CANCELLED) → (next, WAITING)`. Only after the head has passed the ticket.
+    ///
+    /// One attempt: it fails when somebody else has freed it, or has just let the storage go. Whoever takes the next ticket of
+    /// this slot tries again.
     pub(crate) fn free(&self, lap: usize, next: usize) {
-        let mut word = self.word();
-        while word & !BUSY == lap | CANCELLED {
-            match self.swap(word, next | (word & BUSY)) {
-                Ok(_) => return,
-                Err(seen) => word = seen,
-            }
+        let word = self.word();
+        if word & !BUSY == lap | CANCELLED {
+            let _ = self.swap(word, next | (word & BUSY));
         }
     }
 
@@ -297,18 +288,6 @@ impl Slot {
             unsafe { (*storage).assume_init_read() }
         })
     }
-}
-
-/// Whether a slot can take the next ticket.
-pub(crate) enum Vacancy {
-    /// It can.
-    Free,
-    /// The waiter of the lap before is still in line.
-    Taken,
-    /// The waiter of the lap before has left, and the slot was not freed yet.
-    Left,
-    /// Later laps have been here: the ticket is out of date.
-    Passed,
 }
 
 #[inline]

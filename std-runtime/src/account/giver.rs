@@ -229,7 +229,8 @@ impl Membership {
     }
 
     pub(crate) fn set_rate(&self, rate: Ticks) {
-        self.giver.change(|plan, now| plan.set_rate(self.id, now, rate));
+        self.giver
+            .change(|plan, now| plan.set_rate(self.id, now, rate));
     }
 
     pub(crate) fn hold(&self, ticks: u64) {
