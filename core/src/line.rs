@@ -80,9 +80,11 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
         given
     }
 
-    /// Tells the driver that something may be due sooner, if anybody waits for it.
+    /// Tells the driver that something may be due sooner than it knows. One that sleeps because nobody is in line knows of no
+    /// reading, and is told by whoever comes.
     pub(crate) fn wake_for_the_next(&self) {
-        if self.tail.latest().ticket() != self.free_turn().ticket() {
+        let end = self.tail.latest();
+        if !end.is_idle() || end.ticket() != self.free_turn().ticket() {
             self.bell.ring();
         }
     }

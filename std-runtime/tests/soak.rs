@@ -18,8 +18,9 @@ struct Load {
     line: VecDeque<Waiter>,
     interval: u64,
     held_until: u64,
-    /// The latest release, and what lateness it may have made up.
-    last: Option<(u64, u64)>,
+    /// Intervals, since the latest release and until `gathered_at`.
+    gathered: f64,
+    gathered_at: u64,
     taken: u64,
     released: u64,
     left: u64,
@@ -43,7 +44,8 @@ impl Load {
             line: VecDeque::new(),
             interval,
             held_until: 0,
-            last: None,
+            gathered: 1.0,
+            gathered_at: 0,
             taken: 0,
             released: 0,
             left: 0,
@@ -95,6 +97,7 @@ impl Load {
     }
 
     fn set_rate(&mut self) {
+        self.gather();
         self.interval = self.random.u64(20..400) * MS;
         self.queue
             .set_rate(Rate::every(Duration::from_nanos(self.interval)).unwrap());
@@ -106,16 +109,25 @@ impl Load {
         self.queue.hold_for(Duration::from_nanos(length)).unwrap();
     }
 
+    /// What has gathered of a permit since the latest release: as much of an interval as passed at each rate.
+    fn gather(&mut self) {
+        let now = self.now();
+        self.gathered += (now - self.gathered_at) as f64 / self.interval as f64;
+        self.gathered_at = now;
+    }
+
     /// `count` were released at this very moment.
     fn seen(&mut self, count: usize) {
         for _ in 0..count {
             let now = self.now();
             assert!(now >= self.held_until, "released in a hold");
-            if let Some((last, slack)) = self.last {
-                let gap = now - last;
-                assert!(gap + slack >= self.interval, "two within {gap} ns");
-            }
-            self.last = Some((now, self.interval / 10));
+            self.gather();
+            assert!(
+                self.gathered + 0.1 >= 1.0,
+                "released after {} of an interval",
+                self.gathered
+            );
+            self.gathered = 0.0;
             self.released += 1;
         }
     }

@@ -1,0 +1,240 @@
+//! The enumeration: every operation, every step, every sequence, the short ones first.
+
+use crate::case::{Case, DEPTH, Nested, Outcome, Second};
+use crate::config::{Config, Start};
+use crate::op::Op;
+use crate::replay::run;
+use crate::report::Report;
+use crate::width::{Kind, Width};
+use crate::world::World;
+use apiqueue_core_stepped::{Single, Weighted};
+
+/// How far to go: the longest sequences of each set of operations, and in which of them a second thread stands still.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Of all operations.
+    pub all: usize,
+    /// Of the main ones.
+    pub main: usize,
+    /// Of the main ones, with a second thread.
+    pub nested_main: usize,
+    /// Of the fewest, with a second thread.
+    pub nested_few: usize,
+}
+
+/// The whole set's bounds for a configuration.
+#[must_use]
+pub fn whole(config: &Config) -> Bounds {
+    if config.deep {
+        Bounds { all: 2, main: 3, nested_main: 1, nested_few: 2 }
+    } else {
+        Bounds { all: 2, main: 0, nested_main: 0, nested_few: 1 }
+    }
+}
+
+/// The quick set's.
+#[must_use]
+pub fn quick(config: &Config) -> Bounds {
+    if config.deep {
+        Bounds { all: 1, main: 2, nested_main: 0, nested_few: 1 }
+    } else {
+        Bounds { all: 1, main: 0, nested_main: 0, nested_few: 0 }
+    }
+}
+
+/// Explores what the configuration's operation number `op` meets at the start number `start`.
+#[must_use]
+pub fn explore(config: &Config, start: usize, op: usize, bounds: Bounds) -> Report {
+    match (config.wide, config.weighted, config.capacity) {
+        (false, false, 1) => on::<u32, 1, Single>(config, start, op, bounds),
+        (false, false, 2) => on::<u32, 2, Single>(config, start, op, bounds),
+        (false, false, _) => on::<u32, 4, Single>(config, start, op, bounds),
+        (false, true, 1) => on::<u32, 1, Weighted>(config, start, op, bounds),
+        (false, true, 2) => on::<u32, 2, Weighted>(config, start, op, bounds),
+        (false, true, _) => on::<u32, 4, Weighted>(config, start, op, bounds),
+        (true, false, 1) => on::<u64, 1, Single>(config, start, op, bounds),
+        (true, false, 2) => on::<u64, 2, Single>(config, start, op, bounds),
+        (true, false, _) => on::<u64, 4, Single>(config, start, op, bounds),
+        (true, true, 1) => on::<u64, 1, Weighted>(config, start, op, bounds),
+        (true, true, 2) => on::<u64, 2, Weighted>(config, start, op, bounds),
+        (true, true, _) => on::<u64, 4, Weighted>(config, start, op, bounds),
+    }
+}
+
+fn on<W: Width, const N: usize, K: Kind>(
+    config: &Config,
+    start: usize,
+    op: usize,
+    bounds: Bounds,
+) -> Report {
+    let world = World::<W, N, K>::new(&config.paces, config.begin);
+    world.reset();
+    let mut walk = Walk {
+        config,
+        start: &config.starts[start],
+        op: config.ops[op],
+        world,
+        report: Report::default(),
+    };
+    walk.all(bounds);
+    walk.report
+}
+
+struct Walk<'c, W: Width, const N: usize, K: Kind> {
+    config: &'c Config,
+    start: &'c Start,
+    op: Op,
+    world: &'static World<W, N, K>,
+    report: Report,
+}
+
+impl<W: Width, const N: usize, K: Kind> Walk<'_, W, N, K> {
+    fn all(&mut self, bounds: Bounds) {
+        if self.op.is_clock() || !self.fits(&[]) {
+            return;
+        }
+        if matches!(self.run(None, &[], None, false), Outcome::NoOperation) {
+            return;
+        }
+        let mut steps = 0;
+        for late in [false, true] {
+            let mut stop = 0;
+            while !matches!(self.run(Some(stop), &[], None, late), Outcome::NoStep) {
+                stop += 1;
+            }
+            steps = stop;
+        }
+        let Config { ops, main, few, .. } = self.config;
+        for depth in 1..=DEPTH {
+            if depth <= bounds.all {
+                self.sequences(ops, depth, steps);
+            } else if depth <= bounds.main {
+                self.sequences(main, depth, steps);
+            }
+            if depth <= bounds.nested_main {
+                self.nested(main, depth, steps);
+            } else if depth <= bounds.nested_few && few.contains(&self.op) {
+                self.nested(few, depth, steps);
+            }
+        }
+    }
+
+    fn run(&mut self, stop: Option<usize>, meets: &[Op], nested: Option<Nested>, late: bool) -> Outcome {
+        let case = Case {
+            start: &self.start.ops,
+            stopped: self.op,
+            stop,
+            meets,
+            nested,
+            late,
+        };
+        let outcome = run(self.world, &case);
+        if let Outcome::Judged(finding) = &outcome {
+            self.report.cases += 1;
+            if let Some(finding) = finding {
+                self.report.add(&self.config.name, self.start.name, &case, finding);
+            }
+        }
+        outcome
+    }
+
+    fn sequences(&mut self, ops: &[Op], depth: usize, steps: usize) {
+        let mut odometer = Some([0; DEPTH]);
+        while let Some(turns) = odometer {
+            let meets = turns.map(|index| ops[index]);
+            // The place from which on no sequence that begins so applies, at any step.
+            let mut place = depth - 1;
+            if self.fits(&meets[..depth]) && ends_well(&meets[..depth]) {
+                place = 0;
+                for stop in 0..steps {
+                    let mut applies = depth - 1;
+                    for late in [false, true] {
+                        if let Outcome::NotApplicable(index) = self.run(Some(stop), &meets[..depth], None, late) {
+                            applies = index;
+                            break;
+                        }
+                    }
+                    place = place.max(applies);
+                }
+            }
+            odometer = turn(turns, place, ops.len());
+        }
+    }
+
+    fn nested(&mut self, ops: &[Op], depth: usize, steps: usize) {
+        let mut odometer = Some([0; DEPTH]);
+        while let Some(turns) = odometer {
+            let meets = &turns.map(|index| ops[index])[..depth];
+            if self.fits(meets) {
+                for at in 0..depth.min(2) {
+                    for &op in ops {
+                        let mut all = [Op::Advance; DEPTH + 1];
+                        all[..depth].copy_from_slice(meets);
+                        all[depth] = op;
+                        if !meets[at].is_clock() && self.fits(&all[..=depth]) {
+                            for stop in 0..steps {
+                                self.nested_in(stop, meets, at, op);
+                            }
+                        }
+                    }
+                }
+            }
+            odometer = turn(turns, depth - 1, ops.len());
+        }
+    }
+
+    fn nested_in(&mut self, stop: usize, meets: &[Op], at: usize, op: Op) {
+        for second in 0.. {
+            for (then, late) in [
+                (Second::GoesOn, false),
+                (Second::GoesOn, true),
+                (Second::Stays, true),
+                (Second::Never, false),
+            ] {
+                // Unwinding would drop the waiter that `enter` has in its hand.
+                if then == Second::Never && matches!(meets[at], Op::Enter(_)) {
+                    continue;
+                }
+                let nested = Nested { at, stop: second, op, then };
+                match self.run(Some(stop), meets, Some(nested), late) {
+                    Outcome::NoNestedStep | Outcome::NotApplicable(_) | Outcome::NoOperation | Outcome::NoStep => return,
+                    Outcome::Judged(_) => {}
+                }
+            }
+        }
+    }
+
+    /// Leaves out what says nothing new, and what is not promised.
+    fn fits(&self, meets: &[Op]) -> bool {
+        let all = || meets.iter().chain([&self.op]);
+        let glitches = all().filter(|op| matches!(op, Op::Glitch { .. })).count();
+        let changes = all().chain(&self.start.ops).any(|op| matches!(op, Op::SetRate(_) | Op::Hold(_) | Op::Resume));
+        if glitches > 1 || (glitches == 1 && changes) {
+            return false;
+        }
+        meets.windows(2).all(|pair| match (pair[0], pair[1]) {
+            (Op::Tick(_), Op::Tick(_)) => false,
+            (Op::Advance, Op::Advance) | (Op::Close, Op::Close | Op::Drain) | (Op::Drain, Op::Drain) => false,
+            (Op::SetRate(a), Op::SetRate(b)) => a != b,
+            (Op::Look(_) | Op::Status(_), Op::Look(_) | Op::Status(_)) => false,
+            _ => true,
+        })
+    }
+}
+
+/// The next sequence: the operation at `place` changes, and all behind it start again.
+fn turn(mut turns: [usize; DEPTH], mut place: usize, ops: usize) -> Option<[usize; DEPTH]> {
+    loop {
+        turns[place] += 1;
+        turns[place + 1..].fill(0);
+        if turns[place] < ops {
+            return Some(turns);
+        }
+        place = place.checked_sub(1)?;
+    }
+}
+
+/// Whether the last operation can show anything: the judge moves the clock and looks by itself.
+fn ends_well(meets: &[Op]) -> bool {
+    meets.len() < 2 || !matches!(meets.last(), Some(Op::Tick(_) | Op::Look(_) | Op::Status(_)))
+}

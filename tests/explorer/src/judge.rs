@@ -1,0 +1,342 @@
+//! What the oracle makes of what is seen: after each operation, and at the end.
+
+use crate::op::Op;
+use crate::oracle::{Oracle, PLACES, Sleep};
+use crate::place::{Armed, Effect, Fate, Finding, Place};
+use apiqueue_core_stepped::Status;
+
+/// What a driver was told, in plain time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// To come back then.
+    At(i64),
+    /// When something is enqueued.
+    OnEnqueue,
+    /// Never.
+    Closed,
+}
+
+impl Oracle {
+    /// Looks at all waiters. `by` is the actor that has just come to a stand, if one has.
+    pub fn observe(&mut self, seen: &[Status; PLACES], calls: &[u32; PLACES], by: Option<usize>) {
+        for index in 0..self.count {
+            let place = self.places[index];
+            if place.fate != Fate::Waiting {
+                continue;
+            }
+            let own = by.is_some() && place.leaving == by;
+            match seen[index] {
+                Status::Waiting => {}
+                Status::Released if !own => {}
+                // Its actor has taken it out of line, and its place may even be free again.
+                _ if own => self.places[index].fate = Fate::Left,
+                _ if self.ending && self.was_closing() => self.places[index].fate = Fate::Closed,
+                other => self.find("G4 status", || format!("waiter {index} says {other:?}")),
+            }
+        }
+        for index in 0..self.count {
+            if self.places[index].fate == Fate::Waiting && seen[index] == Status::Released {
+                self.released(index, by);
+            }
+        }
+        for index in 0..self.count {
+            self.check_waker(index, calls[index]);
+        }
+    }
+
+    fn was_closing(&self) -> bool {
+        self.closed.is_some() || self.pending.iter().flatten().any(|p| p.op == Op::Close)
+    }
+
+    fn check_waker(&mut self, index: usize, calls: u32) {
+        let place = self.places[index];
+        let made = calls.wrapping_sub(place.calls);
+        let allowed = match (place.armed, place.fate) {
+            (Armed::No | Armed::Perhaps, _) => return,
+            (Armed::Never, _) | (Armed::Yes, Fate::Waiting) => 0,
+            (Armed::Yes, _) => 1,
+        };
+        if made > allowed {
+            self.find("G6 stale or double wake", || {
+                format!("waiter {index} ({:?}) was woken {made} times, {allowed} allowed", place.fate)
+            });
+        }
+    }
+
+    /// The rate that the queue says it has.
+    pub fn see_rate(&mut self, matches: impl Fn(usize) -> bool) {
+        if self.lost {
+            return;
+        }
+        if !self.accounts.iter().any(|b| matches(usize::from(b.rate))) {
+            let known = (0..self.paces.len()).find(|&rate| matches(rate));
+            let rates: Vec<u8> = self.accounts.iter().map(|b| b.rate).collect();
+            match known {
+                None => self.find("G2 a rate that nobody set", || format!("expected one of {rates:?}")),
+                Some(rate) => self.find("G11 not the rate that was set", || format!("{rate}, expected one of {rates:?}")),
+            }
+        }
+    }
+
+    /// A waiter is there. Returns its number.
+    pub fn joined(&mut self, actor: usize, weight: i64, status: Status) {
+        let Some(pending) = self.pending[actor] else { return };
+        if self.closed.or(self.drained).is_some_and(|end| end < pending.begin) {
+            self.find("G10 a place after the end", || format!("{:?}", pending.op));
+        }
+        let index = self.count;
+        self.count += 1;
+        self.places[index] = Place {
+            begin: pending.begin,
+            end: self.event + 1,
+            weight,
+            fate: Fate::Waiting,
+            told: false,
+            armed: Armed::No,
+            calls: 0,
+            since: None,
+            leaving: None,
+        };
+        if pending.effect != Effect::None {
+            self.end(actor, Some(status == Status::Released));
+        } else {
+            self.end(actor, None);
+        }
+        match status {
+            Status::Waiting => {}
+            Status::Closed => self.places[index].fate = Fate::Closed,
+            Status::Released => {
+                let place = self.places[index];
+                let jumped = self.places().iter().any(|p| p.fate == Fate::Waiting && p.end < place.begin);
+                if jumped {
+                    self.find("G1 order", || format!("waiter {index} was released before one who came earlier"));
+                }
+                self.disturbances += 1;
+                self.places[index].fate = Fate::Released;
+                if !pending.stopped && self.stopped().all(|p| !p.op.disturbs()) {
+                    self.places[index].since = Some(self.disturbances);
+                }
+            }
+        }
+        let waiting = self.places().iter().filter(|p| p.fate == Fate::Waiting).count();
+        if waiting > self.capacity {
+            let capacity = self.capacity;
+            self.find("G12 above capacity", || format!("{waiting} wait in a ring of {capacity}"));
+        }
+    }
+
+    /// Somebody was told that the ring is full, or the queue closed, or the waiter too heavy.
+    pub fn refused_full(&mut self, actor: usize) {
+        let waits: Vec<usize> = (0..self.count).filter(|&i| self.places[i].fate == Fate::Waiting).collect();
+        let behind = |left: &Place| waits.iter().any(|&i| self.places[i].begin < left.end);
+        let leavers = self.places().iter().filter(|p| p.fate == Fate::Left && behind(p)).count();
+        let others = self.pending.iter().enumerate().filter(|&(other, p)| other != actor && p.is_some()).count();
+        if !self.glitched_or_stopped(actor) && waits.len() + leavers + others < self.capacity {
+            let waiting = waits.len();
+            self.find("G12 full too soon", || format!("{waiting} wait, {leavers} have left behind them, {others} are under way"));
+        }
+    }
+
+    /// Whether this operation met others on its way, so that what it says may be out of date.
+    fn glitched_or_stopped(&self, actor: usize) -> bool {
+        self.pending[actor].is_some_and(|p| p.stopped)
+    }
+
+    /// A waiter was told that it weighs more than can ever gather.
+    pub fn refused_heavy(&mut self, weight: i64) {
+        self.expand();
+        if !self.lost && self.accounts.iter().all(|b| b.pace.burst >= weight) {
+            self.find("G12 refused as too heavy", || format!("a weight of {weight}"));
+        }
+    }
+
+    /// An operation was told that the queue is closed.
+    pub fn refused_closed(&mut self) {
+        if !self.ending {
+            self.find("G10 closed without a close", String::new);
+        }
+    }
+
+    /// Who waits, and nobody who waits came surely before.
+    fn heads(&self, leaving: bool) -> impl Iterator<Item = &Place> {
+        let in_line = move |place: &Place| {
+            place.fate == Fate::Waiting
+                || (leaving
+                    && place.fate == Fate::Left
+                    && place.leaving.is_some_and(|actor| {
+                        self.pending[actor].is_some_and(|p| matches!(p.op, Op::Drop(_)) && p.place.is_some_and(|i| std::ptr::eq(&self.places[i], place)))
+                    }))
+        };
+        self.places().iter().filter(move |place| {
+            in_line(place) && !self.places().iter().any(|other| in_line(other) && other.end < place.begin)
+        })
+    }
+
+    /// When at the latest the first in line is due, by every account; none if nobody waits.
+    fn latest_due(&self, leaving: bool) -> Option<i64> {
+        let mut latest = None;
+        for head in self.heads(leaving) {
+            for bucket in &self.accounts {
+                let mut behind = 0;
+                for (actor, pending) in self.pending.iter().enumerate() {
+                    if let Some(pending) = pending
+                        && bucket.applied & (1 << actor) == 0
+                        && let Effect::Spend(weight) = pending.effect
+                    {
+                        behind += weight;
+                    }
+                }
+                latest = latest.max(Some(bucket.due(head.weight, behind)));
+            }
+        }
+        latest
+    }
+
+    fn judges_lateness(&self) -> bool {
+        !self.glitched && !self.lost && self.closed.is_none() && self.stopped().all(|p| p.op != Op::Close)
+    }
+
+    /// A driver that nobody stopped has just been here.
+    pub fn driven(&mut self, told: Told) {
+        if !self.judges_lateness() {
+            return;
+        }
+        self.expand();
+        let Some(due) = self.latest_due(false) else { return };
+        let now = self.now;
+        match told {
+            Told::At(at) if at <= now || (due > now && at <= due) => {}
+            Told::At(_) if due <= now => self.find("G3 waits although due", || format!("due at {due}, a driver was here at {now} and said {told:?}")),
+            _ => self.find("G3 driver comes back too late", || format!("due at {due}, a driver was here at {now} and said {told:?}")),
+        }
+    }
+
+    /// A permit was refused for now.
+    pub fn not_yet(&mut self, actor: usize) {
+        if !self.judges_lateness() || self.pending.iter().enumerate().any(|(other, p)| other != actor && p.is_some()) || self.glitched_or_stopped(actor) {
+            return;
+        }
+        let now = self.now;
+        if self.accounts.iter().filter(|b| b.applied == 0).all(|b| b.due(1, 0) <= now) {
+            self.find("G3 no permit although due", || format!("at {now}"));
+        }
+    }
+
+    /// A permit was refused because of others in line.
+    pub fn queued(&mut self, actor: usize) {
+        let alone = self.pending.iter().enumerate().all(|(other, p)| other == actor || p.is_none());
+        if alone && !self.glitched_or_stopped(actor) && self.places().iter().all(|p| p.fate != Fate::Waiting) {
+            self.find("G4 queued behind nobody", String::new);
+        }
+    }
+
+    /// A driver goes to sleep.
+    pub fn sleeps(&mut self, actor: usize, told: Told, alone: bool) {
+        let Some(pending) = self.pending[actor] else { return };
+        let until = match told {
+            Told::At(at) => at,
+            Told::OnEnqueue => i64::MAX,
+            // It needs no telling any more.
+            Told::Closed => return,
+        };
+        self.sleep = alone.then_some(Sleep { until, calls: pending.calls, event: pending.begin });
+    }
+
+    /// Why a driver whose waker was called so often ought not to sleep, if it does.
+    pub fn oversleeps(&mut self, calls: u32) -> Option<Finding> {
+        let sleep = self.sleep.filter(|sleep| sleep.calls == calls)?;
+        if self.stopped().any(|p| matches!(p.op, Op::Close | Op::Drain)) {
+            return None;
+        }
+        if self.closed.max(self.drained).is_some_and(|end| end > sleep.event) {
+            return Some(Finding { kind: "G10 the driver was not told of the end", what: format!("{sleep:?}") });
+        }
+        if !self.judges_lateness() {
+            return None;
+        }
+        self.expand();
+        // Who stands still in the middle of leaving may not have told the driver of it yet, so that for the driver its place
+        // is still taken.
+        let due = self.latest_due(false)?.max(self.latest_due(true)?);
+        let now = self.now;
+        (due < sleep.until).then(|| Finding {
+            kind: "G6 driver sleeps although somebody is due",
+            what: format!("due at {due}, now {now}, {sleep:?}"),
+        })
+    }
+
+    /// Whether all were woken who had to be, but for one of each thread that stands still.
+    pub fn check_told(&mut self, calls: &[u32; PLACES]) {
+        let untold = (0..self.count)
+            .filter(|&i| {
+                let place = self.places[i];
+                matches!(place.fate, Fate::Released | Fate::Closed) && place.armed == Armed::Yes && calls[i] == place.calls
+            })
+            .count();
+        let stopped = self.stopped().count();
+        if untold > stopped {
+            self.find("G6 lost wake-up", || format!("{untold} released or closed waiters were not woken, {stopped} threads stand still"));
+        }
+    }
+
+    /// Nobody waits any more that could.
+    pub fn check_empty(&mut self, len: usize) {
+        let left: Vec<usize> = (0..self.count).filter(|&i| self.places[i].fate == Fate::Waiting).collect();
+        if !left.is_empty() {
+            self.find("G3 never released", || format!("waiters {left:?} still wait at the end"));
+        }
+        let stopped = self.stopped().count();
+        if self.closed.is_none() && len > stopped {
+            self.find("G4 ghosts", || format!("{len} in line, {stopped} threads stand still"));
+        }
+    }
+
+    /// A waiter was dropped: it has left, or gives its permit back.
+    pub fn dropped(&mut self, actor: usize, index: usize) {
+        let place = self.places[index];
+        let unseen = place.fate == Fate::Released && !place.told;
+        if place.fate == Fate::Waiting || (place.fate == Fate::Left && place.armed == Armed::Yes) {
+            self.places[index].armed = if place.armed == Armed::Yes { Armed::Never } else { Armed::No };
+        } else {
+            self.places[index].armed = Armed::No;
+        }
+        self.places[index].fate = Fate::Left;
+        let before = matches!(self.pending[actor], Some(p) if p.effect != Effect::None);
+        let surely = self.surely(index, actor);
+        if surely || !before {
+            self.end(actor, before.then_some(false));
+            if unseen {
+                self.places[index].since = place.since;
+                self.came_back(index, surely);
+            }
+        } else {
+            self.end(actor, None);
+        }
+        self.places[index].leaving = None;
+    }
+
+    /// A permit was given back by its holder, or was not.
+    pub fn gave_back(&mut self, actor: usize, index: usize, given: bool) {
+        let surely = self.surely(index, actor);
+        self.places[index].told = true;
+        if self.places[index].fate == Fate::Released {
+            self.places[index].fate = Fate::Left;
+            self.places[index].armed = Armed::No;
+        }
+        if surely && !given {
+            self.find("G4 a permit was not taken back", || format!("of waiter {index}, with nothing between its release and this"));
+        }
+        if surely {
+            self.end(actor, Some(false));
+            self.came_back(index, given);
+        } else {
+            self.end(actor, Some(given));
+        }
+    }
+
+    /// Whether nothing has disturbed a permit since its release, but this actor.
+    fn surely(&self, index: usize, actor: usize) -> bool {
+        self.places[index].since == Some(self.disturbances)
+            && self.pending.iter().enumerate().all(|(other, p)| other == actor || p.is_none_or(|p| !p.stopped || !p.op.disturbs()))
+    }
+}
