@@ -107,7 +107,12 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
                 continue;
             }
             let charged = view.schedule.charged(stamp(now), permits)?;
-            if permits == 0 || self.pace.adjust(&view, charged) {
+            if permits == 0 {
+                return Ok(());
+            }
+            if self.pace.adjust(&view, charged) {
+                // What was in hand is used: no decision made before that takes effect from here on.
+                self.bump();
                 return Ok(());
             }
         }

@@ -64,8 +64,12 @@ impl<W: Word> View<W> {
     }
 }
 
-/// The right to write the idle bank, as long as `last` is the word of this view.
-pub(crate) struct Claim<W: Word>(View<W>);
+/// The right to write the idle bank, as long as `last` is the word of this view. The schedule is as it was before the claim.
+pub(crate) struct Claim<W: Word> {
+    view: View<W>,
+    /// A tick, where somebody else had claimed the bank: see `commit`.
+    late: W,
+}
 
 impl<W: Word> Pace<W> {
     const_unless_loom! {
@@ -174,24 +178,22 @@ impl<W: Word> Pace<W> {
             None => schedule.caught_up(stamp(now))?,
         };
         schedule.last = last;
-        let mut claimed = last;
-        if view.is_claimed() {
-            // For good, so that not even a change there and back leads to the word of the claim before.
-            schedule.last = last.plus(W::TICK);
-            claimed = schedule.last;
-        }
+        let late = if view.is_claimed() { W::TICK } else { W::ZERO };
+        let mut claimed = last.plus(late);
         if claimed == W::ZERO {
             claimed = W::TICK;
         }
         let word = claimed.with_low(view.word.low() & (TURN | BANK) | CLAIMED);
-        self.swap(view.word, word)
-            .then_some(Claim(View { word, schedule }))
+        self.swap(view.word, word).then_some(Claim {
+            view: View { word, schedule },
+            late,
+        })
     }
 
     /// Writes `rate` to the idle bank. False when the claim is gone.
     pub(crate) fn write(&self, claim: &Claim<W>, rate: Rate<W>) -> bool {
         let [first, second] = &self.banks;
-        let is_first_in_force = claim.0.word.low() & BANK == 0;
+        let is_first_in_force = claim.view.word.low() & BANK == 0;
         let idle = if is_first_in_force { second } else { first };
         self.put(claim, &idle.interval, rate.interval) && self.put(claim, &idle.burst, rate.burst)
     }
@@ -201,7 +203,7 @@ impl<W: Word> Pace<W> {
             // Ordering: Acquire, before the look at the claim: if this word is of somebody who claimed later, its writer's
             // claim is seen there.
             let seen = to.load();
-            if self.last.load() != claim.0.word {
+            if self.last.load() != claim.view.word {
                 return false;
             }
             let tag = seen.low().wrapping_add(1) & (strict::<W>() as u8).wrapping_sub(1);
@@ -215,15 +217,18 @@ impl<W: Word> Pace<W> {
 
     /// Brings the bank that was written into force, as of `now`, a reading taken after the view of the claim. Says whether
     /// somebody can be due sooner by it, of whatever weight; none when the claim is gone.
+    ///
+    /// Where somebody had claimed before, that one's word must not come back while it is suspended, not even by changes there
+    /// and back: the stamp is a tick later than it might be, and conversions never make it earlier again.
     pub(crate) fn commit(&self, claim: &Claim<W>, rate: Rate<W>, now: W) -> Option<bool> {
-        let before = &claim.0.schedule;
-        let last = before.converted(stamp(now), rate);
+        let before = &claim.view.schedule;
+        let last = before.converted(stamp(now), rate).plus(claim.late);
         let after = Schedule {
             rate,
             last,
             ..*before
         };
-        self.replace(&claim.0, last, BANK)
+        self.replace(&claim.view, last, BANK)
             .then(|| after.is_sooner_than(before))
     }
 

@@ -64,7 +64,13 @@ const EVEN: [Pace; 5] = [
     strict(100, 1),
 ];
 /// With a burst; then faster, slower, with a smaller burst, with a larger one.
-const BURST: [Pace; 5] = [pace(10, 3), pace(5, 3), pace(100, 3), pace(10, 1), pace(10, 5)];
+const BURST: [Pace; 5] = [
+    pace(10, 3),
+    pace(5, 3),
+    pace(100, 3),
+    pace(10, 1),
+    pace(10, 5),
+];
 /// Far apart, so that a change of rate that is seen half, or permits counted as time, make a burst.
 const FAR: [Pace; 4] = [strict(1000, 10), pace(10, 10), pace(10, 1), pace(1000, 1)];
 /// The same the other way round.
@@ -114,9 +120,18 @@ fn ops(paces: &[Pace], weighted: bool, capacity: usize) -> Vec<Op> {
         Op::Tick(interval / 2 + 1),
         Op::Tick(interval * 20),
         Op::Tick((1 << 26) + 3),
-        Op::Glitch { by: 1 << 28 | 5, reading: 1 },
-        Op::Glitch { by: 1 << 26 | 5, reading: 0 },
-        Op::Glitch { by: -(interval as i32), reading: 0 },
+        Op::Glitch {
+            by: 1 << 28 | 5,
+            reading: 1,
+        },
+        Op::Glitch {
+            by: 1 << 26 | 5,
+            reading: 0,
+        },
+        Op::Glitch {
+            by: -(interval as i32),
+            reading: 0,
+        },
     ]);
     if capacity > 1 {
         ops.extend([Op::Drop(Who::Tail), Op::Poll(Who::Tail)]);
@@ -139,7 +154,10 @@ fn main_ops(paces: &[Pace], weighted: bool, capacity: usize) -> Vec<Op> {
         Op::Resume,
         Op::Close,
         Op::Tick(interval * 20),
-        Op::Glitch { by: 1 << 28 | 5, reading: 1 },
+        Op::Glitch {
+            by: 1 << 28 | 5,
+            reading: 1,
+        },
         Op::SetRate(2),
     ]);
     if capacity > 1 {
@@ -170,42 +188,106 @@ fn few_ops(paces: &[Pace], weighted: bool, _capacity: usize) -> Vec<Op> {
 
 /// The situations in which an operation is stopped.
 fn starts(paces: &[Pace], weighted: bool, capacity: usize) -> Vec<Start> {
-    let Pace { interval, burst, .. } = paces[0];
+    let Pace {
+        interval, burst, ..
+    } = paces[0];
     let interval = interval as u32;
     let used = vec![Op::TryAcquire; burst as usize];
     let with = |more: &[Op]| [&used[..], more].concat();
     let one = [Op::Enqueue(1), Op::Poll(Who::Head)];
     let turn = [Op::Enqueue(1), Op::Tick(interval), Op::Advance];
     let mut starts = vec![
-        Start { name: "fresh", ops: vec![] },
-        Start { name: "used", ops: used.clone() },
-        Start { name: "idle", ops: with(&[Op::AdvanceWith]) },
-        Start { name: "asleep", ops: with(&[one[0], one[1], Op::AdvanceWith]) },
-        Start { name: "due", ops: with(&[one[0], one[1], Op::Tick(interval)]) },
-        Start { name: "released", ops: with(&[one[0], one[1], Op::Tick(interval), Op::Advance, Op::Enqueue(1), Op::AdvanceWith]) },
-        Start { name: "held", ops: with(&[Op::Hold((interval * 3) as u16), one[0], one[1], Op::AdvanceWith]) },
-        Start { name: "lap", ops: with(&[&turn.repeat(capacity + 1)[..], &one, &[Op::AdvanceWith]].concat()) },
-        Start { name: "draining", ops: with(&[one[0], one[1], Op::AdvanceWith, Op::Drain]) },
+        Start {
+            name: "fresh",
+            ops: vec![],
+        },
+        Start {
+            name: "used",
+            ops: used.clone(),
+        },
+        Start {
+            name: "idle",
+            ops: with(&[Op::AdvanceWith]),
+        },
+        Start {
+            name: "asleep",
+            ops: with(&[one[0], one[1], Op::AdvanceWith]),
+        },
+        Start {
+            name: "due",
+            ops: with(&[one[0], one[1], Op::Tick(interval)]),
+        },
+        Start {
+            name: "released",
+            ops: with(&[
+                one[0],
+                one[1],
+                Op::Tick(interval),
+                Op::Advance,
+                Op::Enqueue(1),
+                Op::AdvanceWith,
+            ]),
+        },
+        Start {
+            name: "held",
+            ops: with(&[
+                Op::Hold((interval * 3) as u16),
+                one[0],
+                one[1],
+                Op::AdvanceWith,
+            ]),
+        },
+        Start {
+            name: "lap",
+            ops: with(&[&turn.repeat(capacity + 1)[..], &one, &[Op::AdvanceWith]].concat()),
+        },
+        Start {
+            name: "draining",
+            ops: with(&[one[0], one[1], Op::AdvanceWith, Op::Drain]),
+        },
     ];
     if capacity > 1 {
         let line = [one[0], one[1], Op::Enqueue(1), Op::Poll(Who::Tail)];
-        starts.push(Start { name: "line", ops: with(&[&line[..], &[Op::AdvanceWith]].concat()) });
-        starts.push(Start { name: "late", ops: with(&[&line[..], &[Op::Tick(interval * 5 / 2)]].concat()) });
+        starts.push(Start {
+            name: "line",
+            ops: with(&[&line[..], &[Op::AdvanceWith]].concat()),
+        });
+        starts.push(Start {
+            name: "late",
+            ops: with(&[&line[..], &[Op::Tick(interval * 5 / 2)]].concat()),
+        });
         if weighted {
             starts.push(Start {
                 name: "heavy",
-                ops: with(&[Op::Enqueue(3), Op::Poll(Who::Head), Op::Enqueue(1), Op::Poll(Who::Tail), Op::AdvanceWith]),
+                ops: with(&[
+                    Op::Enqueue(3),
+                    Op::Poll(Who::Head),
+                    Op::Enqueue(1),
+                    Op::Poll(Who::Tail),
+                    Op::AdvanceWith,
+                ]),
             });
             starts.push(Start {
                 name: "behind",
-                ops: with(&[Op::Enqueue(1), Op::Poll(Who::Head), Op::Enqueue(3), Op::Poll(Who::Tail), Op::AdvanceWith]),
+                ops: with(&[
+                    Op::Enqueue(1),
+                    Op::Poll(Who::Head),
+                    Op::Enqueue(3),
+                    Op::Poll(Who::Tail),
+                    Op::AdvanceWith,
+                ]),
             });
         }
     }
     if capacity > 2 {
-        let full = [Op::Enqueue(1), Op::Poll(Who::Head)].into_iter().chain([Op::Enqueue(1); 3]);
+        let full = [Op::Enqueue(1), Op::Poll(Who::Head)]
+            .into_iter()
+            .chain([Op::Enqueue(1); 3]);
         let full: Vec<Op> = full.chain([Op::AdvanceWith]).collect();
-        starts.push(Start { name: "full", ops: with(&full) });
+        starts.push(Start {
+            name: "full",
+            ops: with(&full),
+        });
     }
     starts
 }
@@ -213,8 +295,17 @@ fn starts(paces: &[Pace], weighted: bool, capacity: usize) -> Vec<Start> {
 /// Every configuration.
 #[must_use]
 pub fn all() -> Vec<Config> {
-    let wraps: [(&str, i64); 3] = [("", 1_000), ("-wrap", (1 << 32) - 26), ("-quarter", (1 << 30) - 26)];
-    let families: [(&str, &[Pace]); 4] = [("even", &EVEN), ("burst", &BURST), ("far", &FAR), ("near", &NEAR)];
+    let wraps: [(&str, i64); 3] = [
+        ("", 1_000),
+        ("-wrap", (1 << 32) - 26),
+        ("-quarter", (1 << 30) - 26),
+    ];
+    let families: [(&str, &[Pace]); 4] = [
+        ("even", &EVEN),
+        ("burst", &BURST),
+        ("far", &FAR),
+        ("near", &NEAR),
+    ];
     let mut all = Vec::new();
     for capacity in [1, 2, 4] {
         for weighted in [false, true] {
@@ -249,7 +340,9 @@ pub fn all() -> Vec<Config> {
                             ops: ops(paces, weighted, capacity),
                             main: main_ops(paces, weighted, capacity),
                             few: few_ops(paces, weighted, capacity),
-                            deep: DEEP.contains(&format!("{kind}-{capacity}-{bits}-{family}{wrap}").as_str()),
+                            deep: DEEP.contains(
+                                &format!("{kind}-{capacity}-{bits}-{family}{wrap}").as_str(),
+                            ),
                         });
                     }
                 }

@@ -26,9 +26,19 @@ pub struct Bounds {
 #[must_use]
 pub fn whole(config: &Config) -> Bounds {
     if config.deep {
-        Bounds { all: 2, main: 3, nested_main: 1, nested_few: 2 }
+        Bounds {
+            all: 2,
+            main: 3,
+            nested_main: 1,
+            nested_few: 2,
+        }
     } else {
-        Bounds { all: 2, main: 0, nested_main: 0, nested_few: 1 }
+        Bounds {
+            all: 2,
+            main: 0,
+            nested_main: 0,
+            nested_few: 1,
+        }
     }
 }
 
@@ -36,9 +46,19 @@ pub fn whole(config: &Config) -> Bounds {
 #[must_use]
 pub fn quick(config: &Config) -> Bounds {
     if config.deep {
-        Bounds { all: 1, main: 2, nested_main: 0, nested_few: 1 }
+        Bounds {
+            all: 1,
+            main: 2,
+            nested_main: 0,
+            nested_few: 1,
+        }
     } else {
-        Bounds { all: 1, main: 0, nested_main: 0, nested_few: 0 }
+        Bounds {
+            all: 1,
+            main: 0,
+            nested_main: 0,
+            nested_few: 0,
+        }
     }
 }
 
@@ -119,7 +139,13 @@ impl<W: Width, const N: usize, K: Kind> Walk<'_, W, N, K> {
         }
     }
 
-    fn run(&mut self, stop: Option<usize>, meets: &[Op], nested: Option<Nested>, late: bool) -> Outcome {
+    fn run(
+        &mut self,
+        stop: Option<usize>,
+        meets: &[Op],
+        nested: Option<Nested>,
+        late: bool,
+    ) -> Outcome {
         let case = Case {
             start: &self.start.ops,
             stopped: self.op,
@@ -132,7 +158,8 @@ impl<W: Width, const N: usize, K: Kind> Walk<'_, W, N, K> {
         if let Outcome::Judged(finding) = &outcome {
             self.report.cases += 1;
             if let Some(finding) = finding {
-                self.report.add(&self.config.name, self.start.name, &case, finding);
+                self.report
+                    .add(&self.config.name, self.start.name, &case, finding);
             }
         }
         outcome
@@ -149,7 +176,9 @@ impl<W: Width, const N: usize, K: Kind> Walk<'_, W, N, K> {
                 for stop in 0..steps {
                     let mut applies = depth - 1;
                     for late in [false, true] {
-                        if let Outcome::NotApplicable(index) = self.run(Some(stop), &meets[..depth], None, late) {
+                        if let Outcome::NotApplicable(index) =
+                            self.run(Some(stop), &meets[..depth], None, late)
+                        {
                             applies = index;
                             break;
                         }
@@ -195,9 +224,17 @@ impl<W: Width, const N: usize, K: Kind> Walk<'_, W, N, K> {
                 if then == Second::Never && matches!(meets[at], Op::Enter(_)) {
                     continue;
                 }
-                let nested = Nested { at, stop: second, op, then };
+                let nested = Nested {
+                    at,
+                    stop: second,
+                    op,
+                    then,
+                };
                 match self.run(Some(stop), meets, Some(nested), late) {
-                    Outcome::NoNestedStep | Outcome::NotApplicable(_) | Outcome::NoOperation | Outcome::NoStep => return,
+                    Outcome::NoNestedStep
+                    | Outcome::NotApplicable(_)
+                    | Outcome::NoOperation
+                    | Outcome::NoStep => return,
                     Outcome::Judged(_) => {}
                 }
             }
@@ -208,13 +245,17 @@ impl<W: Width, const N: usize, K: Kind> Walk<'_, W, N, K> {
     fn fits(&self, meets: &[Op]) -> bool {
         let all = || meets.iter().chain([&self.op]);
         let glitches = all().filter(|op| matches!(op, Op::Glitch { .. })).count();
-        let changes = all().chain(&self.start.ops).any(|op| matches!(op, Op::SetRate(_) | Op::Hold(_) | Op::Resume));
+        let changes = all()
+            .chain(&self.start.ops)
+            .any(|op| matches!(op, Op::SetRate(_) | Op::Hold(_) | Op::Resume));
         if glitches > 1 || (glitches == 1 && changes) {
             return false;
         }
         meets.windows(2).all(|pair| match (pair[0], pair[1]) {
             (Op::Tick(_), Op::Tick(_)) => false,
-            (Op::Advance, Op::Advance) | (Op::Close, Op::Close | Op::Drain) | (Op::Drain, Op::Drain) => false,
+            (Op::Advance, Op::Advance)
+            | (Op::Close, Op::Close | Op::Drain)
+            | (Op::Drain, Op::Drain) => false,
             (Op::SetRate(a), Op::SetRate(b)) => a != b,
             (Op::Look(_) | Op::Status(_), Op::Look(_) | Op::Status(_)) => false,
             _ => true,
@@ -236,5 +277,9 @@ fn turn(mut turns: [usize; DEPTH], mut place: usize, ops: usize) -> Option<[usiz
 
 /// Whether the last operation can show anything: the judge moves the clock and looks by itself.
 fn ends_well(meets: &[Op]) -> bool {
-    meets.len() < 2 || !matches!(meets.last(), Some(Op::Tick(_) | Op::Look(_) | Op::Status(_)))
+    meets.len() < 2
+        || !matches!(
+            meets.last(),
+            Some(Op::Tick(_) | Op::Look(_) | Op::Status(_))
+        )
 }

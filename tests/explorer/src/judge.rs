@@ -58,7 +58,10 @@ impl Oracle {
         };
         if made > allowed {
             self.find("G6 stale or double wake", || {
-                format!("waiter {index} ({:?}) was woken {made} times, {allowed} allowed", place.fate)
+                format!(
+                    "waiter {index} ({:?}) was woken {made} times, {allowed} allowed",
+                    place.fate
+                )
             });
         }
     }
@@ -72,16 +75,26 @@ impl Oracle {
             let known = (0..self.paces.len()).find(|&rate| matches(rate));
             let rates: Vec<u8> = self.accounts.iter().map(|b| b.rate).collect();
             match known {
-                None => self.find("G2 a rate that nobody set", || format!("expected one of {rates:?}")),
-                Some(rate) => self.find("G11 not the rate that was set", || format!("{rate}, expected one of {rates:?}")),
+                None => self.find("G2 a rate that nobody set", || {
+                    format!("expected one of {rates:?}")
+                }),
+                Some(rate) => self.find("G11 not the rate that was set", || {
+                    format!("{rate}, expected one of {rates:?}")
+                }),
             }
         }
     }
 
     /// A waiter is there. Returns its number.
     pub fn joined(&mut self, actor: usize, weight: i64, status: Status) {
-        let Some(pending) = self.pending[actor] else { return };
-        if self.closed.or(self.drained).is_some_and(|end| end < pending.begin) {
+        let Some(pending) = self.pending[actor] else {
+            return;
+        };
+        if self
+            .closed
+            .or(self.drained)
+            .is_some_and(|end| end < pending.begin)
+        {
             self.find("G10 a place after the end", || format!("{:?}", pending.op));
         }
         let index = self.count;
@@ -107,9 +120,14 @@ impl Oracle {
             Status::Closed => self.places[index].fate = Fate::Closed,
             Status::Released => {
                 let place = self.places[index];
-                let jumped = self.places().iter().any(|p| p.fate == Fate::Waiting && p.end < place.begin);
+                let jumped = self
+                    .places()
+                    .iter()
+                    .any(|p| p.fate == Fate::Waiting && p.end < place.begin);
                 if jumped {
-                    self.find("G1 order", || format!("waiter {index} was released before one who came earlier"));
+                    self.find("G1 order", || {
+                        format!("waiter {index} was released before one who came earlier")
+                    });
                 }
                 self.disturbances += 1;
                 self.places[index].fate = Fate::Released;
@@ -118,22 +136,41 @@ impl Oracle {
                 }
             }
         }
-        let waiting = self.places().iter().filter(|p| p.fate == Fate::Waiting).count();
+        let waiting = self
+            .places()
+            .iter()
+            .filter(|p| p.fate == Fate::Waiting)
+            .count();
         if waiting > self.capacity {
             let capacity = self.capacity;
-            self.find("G12 above capacity", || format!("{waiting} wait in a ring of {capacity}"));
+            self.find("G12 above capacity", || {
+                format!("{waiting} wait in a ring of {capacity}")
+            });
         }
     }
 
     /// Somebody was told that the ring is full, or the queue closed, or the waiter too heavy.
     pub fn refused_full(&mut self, actor: usize) {
-        let waits: Vec<usize> = (0..self.count).filter(|&i| self.places[i].fate == Fate::Waiting).collect();
+        let waits: Vec<usize> = (0..self.count)
+            .filter(|&i| self.places[i].fate == Fate::Waiting)
+            .collect();
         let behind = |left: &Place| waits.iter().any(|&i| self.places[i].begin < left.end);
-        let leavers = self.places().iter().filter(|p| p.fate == Fate::Left && behind(p)).count();
-        let others = self.pending.iter().enumerate().filter(|&(other, p)| other != actor && p.is_some()).count();
+        let leavers = self
+            .places()
+            .iter()
+            .filter(|p| p.fate == Fate::Left && behind(p))
+            .count();
+        let others = self
+            .pending
+            .iter()
+            .enumerate()
+            .filter(|&(other, p)| other != actor && p.is_some())
+            .count();
         if !self.glitched_or_stopped(actor) && waits.len() + leavers + others < self.capacity {
             let waiting = waits.len();
-            self.find("G12 full too soon", || format!("{waiting} wait, {leavers} have left behind them, {others} are under way"));
+            self.find("G12 full too soon", || {
+                format!("{waiting} wait, {leavers} have left behind them, {others} are under way")
+            });
         }
     }
 
@@ -146,7 +183,9 @@ impl Oracle {
     pub fn refused_heavy(&mut self, weight: i64) {
         self.expand();
         if !self.lost && self.accounts.iter().all(|b| b.pace.burst >= weight) {
-            self.find("G12 refused as too heavy", || format!("a weight of {weight}"));
+            self.find("G12 refused as too heavy", || {
+                format!("a weight of {weight}")
+            });
         }
     }
 
@@ -164,11 +203,19 @@ impl Oracle {
                 || (leaving
                     && place.fate == Fate::Left
                     && place.leaving.is_some_and(|actor| {
-                        self.pending[actor].is_some_and(|p| matches!(p.op, Op::Drop(_)) && p.place.is_some_and(|i| std::ptr::eq(&self.places[i], place)))
+                        self.pending[actor].is_some_and(|p| {
+                            matches!(p.op, Op::Drop(_))
+                                && p.place
+                                    .is_some_and(|i| std::ptr::eq(&self.places[i], place))
+                        })
                     }))
         };
         self.places().iter().filter(move |place| {
-            in_line(place) && !self.places().iter().any(|other| in_line(other) && other.end < place.begin)
+            in_line(place)
+                && !self
+                    .places()
+                    .iter()
+                    .any(|other| in_line(other) && other.end < place.begin)
         })
     }
 
@@ -193,7 +240,10 @@ impl Oracle {
     }
 
     fn judges_lateness(&self) -> bool {
-        !self.glitched && !self.lost && self.closed.is_none() && self.stopped().all(|p| p.op != Op::Close)
+        !self.glitched
+            && !self.lost
+            && self.closed.is_none()
+            && self.stopped().all(|p| p.op != Op::Close)
     }
 
     /// A driver that nobody stopped has just been here.
@@ -202,54 +252,95 @@ impl Oracle {
             return;
         }
         self.expand();
-        let Some(due) = self.latest_due(false) else { return };
+        let Some(due) = self.latest_due(false) else {
+            return;
+        };
         let now = self.now;
         match told {
             Told::At(at) if at <= now || (due > now && at <= due) => {}
-            Told::At(_) if due <= now => self.find("G3 waits although due", || format!("due at {due}, a driver was here at {now} and said {told:?}")),
-            _ => self.find("G3 driver comes back too late", || format!("due at {due}, a driver was here at {now} and said {told:?}")),
+            Told::At(_) if due <= now => self.find("G3 waits although due", || {
+                format!("due at {due}, a driver was here at {now} and said {told:?}")
+            }),
+            _ => self.find("G3 driver comes back too late", || {
+                format!("due at {due}, a driver was here at {now} and said {told:?}")
+            }),
         }
     }
 
     /// A permit was refused for now.
     pub fn not_yet(&mut self, actor: usize) {
-        if !self.judges_lateness() || self.pending.iter().enumerate().any(|(other, p)| other != actor && p.is_some()) || self.glitched_or_stopped(actor) {
+        if !self.judges_lateness()
+            || self
+                .pending
+                .iter()
+                .enumerate()
+                .any(|(other, p)| other != actor && p.is_some())
+            || self.glitched_or_stopped(actor)
+        {
             return;
         }
         let now = self.now;
-        if self.accounts.iter().filter(|b| b.applied == 0).all(|b| b.due(1, 0) <= now) {
+        if self
+            .accounts
+            .iter()
+            .filter(|b| b.applied == 0)
+            .all(|b| b.due(1, 0) <= now)
+        {
             self.find("G3 no permit although due", || format!("at {now}"));
         }
     }
 
     /// A permit was refused because of others in line.
     pub fn queued(&mut self, actor: usize) {
-        let alone = self.pending.iter().enumerate().all(|(other, p)| other == actor || p.is_none());
-        if alone && !self.glitched_or_stopped(actor) && self.places().iter().all(|p| p.fate != Fate::Waiting) {
+        let alone = self
+            .pending
+            .iter()
+            .enumerate()
+            .all(|(other, p)| other == actor || p.is_none());
+        if alone
+            && !self.glitched_or_stopped(actor)
+            && self.places().iter().all(|p| p.fate != Fate::Waiting)
+        {
             self.find("G4 queued behind nobody", String::new);
         }
     }
 
     /// A driver goes to sleep.
     pub fn sleeps(&mut self, actor: usize, told: Told, alone: bool) {
-        let Some(pending) = self.pending[actor] else { return };
+        let Some(pending) = self.pending[actor] else {
+            return;
+        };
         let until = match told {
             Told::At(at) => at,
             Told::OnEnqueue => i64::MAX,
             // It needs no telling any more.
             Told::Closed => return,
         };
-        self.sleep = alone.then_some(Sleep { until, calls: pending.calls, event: pending.begin });
+        self.sleep = alone.then_some(Sleep {
+            until,
+            calls: pending.calls,
+            event: pending.begin,
+        });
     }
 
     /// Why a driver whose waker was called so often ought not to sleep, if it does.
     pub fn oversleeps(&mut self, calls: u32) -> Option<Finding> {
         let sleep = self.sleep.filter(|sleep| sleep.calls == calls)?;
-        if self.stopped().any(|p| matches!(p.op, Op::Close | Op::Drain)) {
+        if self
+            .stopped()
+            .any(|p| matches!(p.op, Op::Close | Op::Drain))
+        {
             return None;
         }
-        if self.closed.max(self.drained).is_some_and(|end| end > sleep.event) {
-            return Some(Finding { kind: "G10 the driver was not told of the end", what: format!("{sleep:?}") });
+        if self
+            .closed
+            .max(self.drained)
+            .is_some_and(|end| end > sleep.event)
+        {
+            return Some(Finding {
+                kind: "G10 the driver was not told of the end",
+                what: format!("{sleep:?}"),
+            });
         }
         if !self.judges_lateness() {
             return None;
@@ -270,7 +361,9 @@ impl Oracle {
         let untold = (0..self.count)
             .filter(|&i| {
                 let place = self.places[i];
-                matches!(place.fate, Fate::Released | Fate::Closed) && place.armed == Armed::Yes && calls[i] == place.calls
+                matches!(place.fate, Fate::Released | Fate::Closed)
+                    && place.armed == Armed::Yes
+                    && calls[i] == place.calls
             })
             .count();
         let stopped = self.stopped().count();
@@ -281,13 +374,19 @@ impl Oracle {
 
     /// Nobody waits any more that could.
     pub fn check_empty(&mut self, len: usize) {
-        let left: Vec<usize> = (0..self.count).filter(|&i| self.places[i].fate == Fate::Waiting).collect();
+        let left: Vec<usize> = (0..self.count)
+            .filter(|&i| self.places[i].fate == Fate::Waiting)
+            .collect();
         if !left.is_empty() {
-            self.find("G3 never released", || format!("waiters {left:?} still wait at the end"));
+            self.find("G3 never released", || {
+                format!("waiters {left:?} still wait at the end")
+            });
         }
         let stopped = self.stopped().count();
         if self.closed.is_none() && len > stopped {
-            self.find("G4 ghosts", || format!("{len} in line, {stopped} threads stand still"));
+            self.find("G4 ghosts", || {
+                format!("{len} in line, {stopped} threads stand still")
+            });
         }
     }
 
@@ -296,7 +395,11 @@ impl Oracle {
         let place = self.places[index];
         let unseen = place.fate == Fate::Released && !place.told;
         if place.fate == Fate::Waiting || (place.fate == Fate::Left && place.armed == Armed::Yes) {
-            self.places[index].armed = if place.armed == Armed::Yes { Armed::Never } else { Armed::No };
+            self.places[index].armed = if place.armed == Armed::Yes {
+                Armed::Never
+            } else {
+                Armed::No
+            };
         } else {
             self.places[index].armed = Armed::No;
         }
@@ -324,7 +427,9 @@ impl Oracle {
             self.places[index].armed = Armed::No;
         }
         if surely && !given {
-            self.find("G4 a permit was not taken back", || format!("of waiter {index}, with nothing between its release and this"));
+            self.find("G4 a permit was not taken back", || {
+                format!("of waiter {index}, with nothing between its release and this")
+            });
         }
         if surely {
             self.end(actor, Some(false));
@@ -337,6 +442,8 @@ impl Oracle {
     /// Whether nothing has disturbed a permit since its release, but this actor.
     fn surely(&self, index: usize, actor: usize) -> bool {
         self.places[index].since == Some(self.disturbances)
-            && self.pending.iter().enumerate().all(|(other, p)| other == actor || p.is_none_or(|p| !p.stopped || !p.op.disturbs()))
+            && self.pending.iter().enumerate().all(|(other, p)| {
+                other == actor || p.is_none_or(|p| !p.stopped || !p.op.disturbs())
+            })
     }
 }

@@ -30,7 +30,11 @@ fn main() {
     let began = Instant::now();
     let mut total = report::Report::default();
     for config in config::all().iter().filter(|c| c.name.contains(&only)) {
-        let mut bounds = if quick { explore::quick(config) } else { explore::whole(config) };
+        let mut bounds = if quick {
+            explore::quick(config)
+        } else {
+            explore::whole(config)
+        };
         if let Some(depth) = depth {
             (bounds.all, bounds.main) = (bounds.all.min(depth), depth);
         }
@@ -54,11 +58,22 @@ fn main() {
             }
         });
         let sum = sum.into_inner().unwrap();
-        println!("{:28} {:>12} cases, {:>9} findings, {:.1} s", config.name, sum.cases, sum.found, began.elapsed().as_secs_f64());
+        println!(
+            "{:28} {:>12} cases, {:>9} findings, {:.1} s",
+            config.name,
+            sum.cases,
+            sum.found,
+            began.elapsed().as_secs_f64()
+        );
         total.merge(sum);
     }
     println!("{}", total.text(show));
-    println!("{} cases in all, {} with a finding, {:.1} s", total.cases, total.found, began.elapsed().as_secs_f64());
+    println!(
+        "{} cases in all, {} with a finding, {:.1} s",
+        total.cases,
+        total.found,
+        began.elapsed().as_secs_f64()
+    );
     if total.found > 0 {
         std::process::exit(1);
     }

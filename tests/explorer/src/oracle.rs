@@ -132,7 +132,14 @@ impl Oracle {
     }
 
     /// An operation begins.
-    pub fn begin(&mut self, actor: usize, op: Op, effect: Effect, place: Option<usize>, calls: u32) {
+    pub fn begin(
+        &mut self,
+        actor: usize,
+        op: Op,
+        effect: Effect,
+        place: Option<usize>,
+        calls: u32,
+    ) {
         self.event += 1;
         self.pending[actor] = Some(Pending {
             op,
@@ -174,14 +181,22 @@ impl Oracle {
         if pending.effect != Effect::None {
             let bit = 1 << actor;
             if let Some(came) = came {
-                let kept = self.accounts.iter().filter(|b| (b.applied & bit != 0) == came).count();
+                let kept = self
+                    .accounts
+                    .iter()
+                    .filter(|b| (b.applied & bit != 0) == came)
+                    .count();
                 if kept > 0 {
                     self.accounts.retain(|b| (b.applied & bit != 0) == came);
                 } else if !self.lost {
                     let now = self.now;
                     let accounts = format!("{:?}", self.accounts);
                     self.find("G2 not allowed now", || {
-                        format!("{:?} at {now} {}, which no account allows: {accounts}", pending.op, if came { "took effect" } else { "took none" })
+                        format!(
+                            "{:?} at {now} {}, which no account allows: {accounts}",
+                            pending.op,
+                            if came { "took effect" } else { "took none" }
+                        )
                     });
                     let paces = &self.paces;
                     for bucket in &mut self.accounts {
@@ -198,7 +213,13 @@ impl Oracle {
         }
         let changes = matches!(
             pending.op,
-            Op::SetRate(_) | Op::Hold(_) | Op::Resume | Op::Charge(_) | Op::Refund(_) | Op::Close | Op::GiveBack(_)
+            Op::SetRate(_)
+                | Op::Hold(_)
+                | Op::Resume
+                | Op::Charge(_)
+                | Op::Refund(_)
+                | Op::Close
+                | Op::GiveBack(_)
         );
         if changes || (pending.stopped && pending.op.disturbs()) {
             self.disturbances += 1;
@@ -229,7 +250,12 @@ impl Oracle {
         for bucket in &mut self.accounts {
             bucket.settle(now);
         }
-        if self.pending.iter().flatten().all(|p| p.effect == Effect::None) {
+        if self
+            .pending
+            .iter()
+            .flatten()
+            .all(|p| p.effect == Effect::None)
+        {
             return;
         }
         let mut next = 0;
@@ -237,7 +263,9 @@ impl Oracle {
             let bucket = self.accounts[next];
             next += 1;
             for actor in 0..ACTORS {
-                let Some(pending) = self.pending[actor] else { continue };
+                let Some(pending) = self.pending[actor] else {
+                    continue;
+                };
                 if bucket.applied & (1 << actor) != 0 {
                     continue;
                 }
@@ -309,13 +337,17 @@ impl Oracle {
         let place = self.places[index];
         for (other, ahead) in self.places().iter().enumerate() {
             if ahead.fate == Fate::Waiting && other != index && ahead.end < place.begin {
-                self.find("G1 order", || format!("waiter {index} was released before waiter {other}, who came earlier"));
+                self.find("G1 order", || {
+                    format!("waiter {index} was released before waiter {other}, who came earlier")
+                });
                 break;
             }
         }
         let event = self.event;
         if let Some(closed) = self.closed {
-            self.find("G10 released after close", || format!("waiter {index} at event {event}; closed at {closed}"));
+            self.find("G10 released after close", || {
+                format!("waiter {index} at event {event}; closed at {closed}")
+            });
         }
         self.use_permits(place.weight, by.is_some());
         self.disturbances += 1;
@@ -349,7 +381,9 @@ impl Oracle {
             if !self.lost {
                 let now = self.now;
                 let accounts = format!("{:?}", self.accounts);
-                self.find("G2 too early", || format!("a waiter of weight {weight} was released at {now}: {accounts}"));
+                self.find("G2 too early", || {
+                    format!("a waiter of weight {weight} was released at {now}: {accounts}")
+                });
             }
             for bucket in &mut self.accounts {
                 bucket.use_up(weight, later);

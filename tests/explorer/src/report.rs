@@ -32,7 +32,10 @@ impl Report {
     pub fn add(&mut self, config: &str, start: &str, case: &Case<'_>, finding: &Finding) {
         self.found += 1;
         let group = group(case);
-        let order = (case.meets.len() + usize::from(case.nested.is_some()), self.cases);
+        let order = (
+            case.meets.len() + usize::from(case.nested.is_some()),
+            self.cases,
+        );
         let groups = self.kinds.entry(finding.kind).or_default();
         groups
             .entry(group)
@@ -72,7 +75,10 @@ impl Report {
     #[must_use]
     pub fn count(&self, kind: &str) -> u64 {
         let kinds = self.kinds.iter().filter(|(name, _)| name.starts_with(kind));
-        kinds.flat_map(|(_, groups)| groups.values()).map(|e| e.cases).sum()
+        kinds
+            .flat_map(|(_, groups)| groups.values())
+            .map(|e| e.cases)
+            .sum()
     }
 
     /// The findings in words, at most `most` groups of each kind, the shortest first.
@@ -106,9 +112,14 @@ fn text(config: &str, start: &str, case: &Case<'_>, finding: &Finding) -> String
     let then = if case.late { "stays" } else { "goes on" };
     let before: Vec<Op> = case.start.to_vec();
     let nested = case.nested.map_or(String::new(), |n| {
-        format!("; the one at {} before its step {} meets {:?} and {:?}", n.at, n.stop, n.op, n.then)
+        format!(
+            "; the one at {} before its step {} meets {:?} and {:?}",
+            n.at, n.stop, n.op, n.then
+        )
     });
-    let stop = case.stop.map_or(String::from("runs through"), |stop| format!("before its step {stop}"));
+    let stop = case.stop.map_or(String::from("runs through"), |stop| {
+        format!("before its step {stop}")
+    });
     format!(
         "{config}, {start} {before:?}: {:?} {stop} meets {:?}{nested}; then it {then}\n      {}",
         case.stopped, case.meets, finding.what

@@ -135,10 +135,8 @@ pub type Line<W, const N: usize, K> = QueueOver<&'static Hands<W>, Inline<N>, K>
 /// The kinds of queue.
 pub trait Kind: Weighing + Sized {
     /// A new queue.
-    fn queue<W: Width, const N: usize>(
-        clock: &'static Hands<W>,
-        rate: Rate<W>,
-    ) -> Line<W, N, Self>;
+    fn queue<W: Width, const N: usize>(clock: &'static Hands<W>, rate: Rate<W>)
+    -> Line<W, N, Self>;
 }
 
 impl Kind for Single {

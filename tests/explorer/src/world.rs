@@ -111,15 +111,25 @@ impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
     /// Whom an operation means; none if there is nobody like that.
     fn find(&self, who: Who) -> Option<usize> {
         let oracle = self.oracle.borrow();
-        let free = |index: &usize| oracle.pending.iter().flatten().all(|p| p.place != Some(*index));
+        let free = |index: &usize| {
+            oracle
+                .pending
+                .iter()
+                .flatten()
+                .all(|p| p.place != Some(*index))
+        };
         let with = |fate| {
             let places = oracle.places();
             (0..places.len()).filter(move |&i| places[i].fate == fate)
         };
         let found = match who {
             Who::Head => with(Fate::Waiting).next(),
-            Who::Middle => with(Fate::Waiting).nth(1).filter(|_| with(Fate::Waiting).count() > 2),
-            Who::Tail => with(Fate::Waiting).last().filter(|_| with(Fate::Waiting).count() > 1),
+            Who::Middle => with(Fate::Waiting)
+                .nth(1)
+                .filter(|_| with(Fate::Waiting).count() > 2),
+            Who::Tail => with(Fate::Waiting)
+                .last()
+                .filter(|_| with(Fate::Waiting).count() > 1),
             Who::Released => with(Fate::Released).last(),
         };
         found.filter(free)
@@ -127,7 +137,11 @@ impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
 
     fn free_actor(&self) -> usize {
         let oracle = self.oracle.borrow();
-        oracle.pending.iter().position(Option::is_none).expect("never more than two stand still")
+        oracle
+            .pending
+            .iter()
+            .position(Option::is_none)
+            .expect("never more than two stand still")
     }
 
     fn effect(&self, op: Op, place: Option<usize>, stopped: bool) -> Effect {
@@ -144,7 +158,11 @@ impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
             Op::Refund(permits) => Effect::Refund(permits.into()),
             Op::GiveBack(_) => place.map_or(Effect::None, |index| oracle.back(index)),
             Op::Drop(_) => place.map_or(Effect::None, |index| {
-                if oracle.places()[index].told { Effect::None } else { oracle.back(index) }
+                if oracle.places()[index].told {
+                    Effect::None
+                } else {
+                    oracle.back(index)
+                }
             }),
             _ => Effect::None,
         }
@@ -153,12 +171,15 @@ impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
     /// Runs an operation, with `middle` called before one of its atomic accesses. False if it does not apply.
     pub fn act(&'static self, op: Op, middle: Middle<'_>) -> bool {
         let who = match op {
-            Op::Poll(who) | Op::Status(who) | Op::Look(who) | Op::Drop(who) | Op::GiveBack(who) => Some(who),
+            Op::Poll(who) | Op::Status(who) | Op::Look(who) | Op::Drop(who) | Op::GiveBack(who) => {
+                Some(who)
+            }
             _ => None,
         };
         let place = who.and_then(|who| self.find(who));
         let joins = matches!(op, Op::Enqueue(_) | Op::Enter(_));
-        if (who.is_some() && place.is_none()) || (joins && self.oracle.borrow().count + 4 > PLACES) {
+        if (who.is_some() && place.is_none()) || (joins && self.oracle.borrow().count + 4 > PLACES)
+        {
             return false;
         }
         if let Op::Tick(ticks) = op {
@@ -169,7 +190,9 @@ impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
         }
         let actor = self.free_actor();
         let effect = self.effect(op, place, middle.is_some());
-        self.oracle.borrow_mut().begin(actor, op, effect, place, self.driver.calls.get());
+        self.oracle
+            .borrow_mut()
+            .begin(actor, op, effect, place, self.driver.calls.get());
         match middle {
             None => self.perform(op, place, actor),
             Some((stop, middle)) => {
@@ -193,11 +216,19 @@ impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
         let index = place.unwrap_or(0);
         match op {
             Op::Enqueue(weight) => {
-                let made = if weight == 1 { queue.enqueue() } else { Waiter::enqueue_weighted(queue, weight.into()) };
+                let made = if weight == 1 {
+                    queue.enqueue()
+                } else {
+                    Waiter::enqueue_weighted(queue, weight.into())
+                };
                 self.joined(actor, weight, made);
             }
             Op::Enter(weight) => {
-                let made = if weight == 1 { queue.enter() } else { Waiter::enter_weighted(queue, weight.into()) };
+                let made = if weight == 1 {
+                    queue.enter()
+                } else {
+                    Waiter::enter_weighted(queue, weight.into())
+                };
                 self.joined(actor, weight, made);
             }
             Op::Poll(_) => self.poll(actor, index),
@@ -235,7 +266,11 @@ impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
             Op::TryAcquire => match queue.try_acquire() {
                 Ok(()) => {
                     let mut oracle = oracle();
-                    if oracle.closed.or(oracle.drained).is_some_and(|end| oracle.pending[actor].is_some_and(|p| end < p.begin)) {
+                    if oracle
+                        .closed
+                        .or(oracle.drained)
+                        .is_some_and(|end| oracle.pending[actor].is_some_and(|p| end < p.begin))
+                    {
                         oracle.find("G10 a permit after the end", String::new);
                     }
                     oracle.end(actor, Some(true));
@@ -309,7 +344,9 @@ impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
                 // SAFETY: nobody refers to this place of the array before the oracle knows of the waiter.
                 unsafe { (*self.waiters[index].get()).write(waiter) };
                 self.observe(None);
-                self.oracle.borrow_mut().joined(actor, weight.into(), status);
+                self.oracle
+                    .borrow_mut()
+                    .joined(actor, weight.into(), status);
             }
             Err(why) => {
                 let mut oracle = self.oracle.borrow_mut();
@@ -337,7 +374,11 @@ impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
         let place = &mut oracle.places[index];
         // Woken at once it has to poll again, and is not owed another call.
         let at_once = bell.calls.get() != before && !stopped;
-        place.armed = if ready || at_once { Armed::No } else { Armed::Yes };
+        place.armed = if ready || at_once {
+            Armed::No
+        } else {
+            Armed::Yes
+        };
         if stopped && !ready && bell.calls.get() != before {
             place.armed = Armed::Perhaps;
         }
@@ -364,7 +405,13 @@ impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
         let stopped = oracle.pending[actor].is_some_and(|p| p.stopped);
         if op == Op::AdvanceWith {
             // Of two drivers at once only the one that left its waker last can be told, and that can't be seen.
-            let alone = oracle.pending.iter().flatten().filter(|p| p.op == Op::AdvanceWith).count() == 1;
+            let alone = oracle
+                .pending
+                .iter()
+                .flatten()
+                .filter(|p| p.op == Op::AdvanceWith)
+                .count()
+                == 1;
             oracle.sleeps(actor, told, alone);
         }
         oracle.end(actor, None);
