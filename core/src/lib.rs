@@ -11,7 +11,7 @@
 //! use apiqueue_core::{ManualClock, Next, Queue, Rate};
 //!
 //! let clock = ManualClock::<u32>::new(0); // milliseconds, say
-//! let queue: Queue<_, 16> = Queue::new(&clock, Rate::<u32>::every(100)?);
+//! let queue: Queue<_, 16> = Queue::new(&clock, Rate::every(100)?);
 //!
 //! let first = queue.enqueue()?;
 //! let second = queue.enqueue()?;
@@ -48,29 +48,33 @@
 //!
 //! # Promises
 //!
-//! Paths are of the repository.
+//! Each is judged, in every interleaving of `tests/explorer`'s bounds, by an oracle that shares no code with this crate; and by
+//! what the last column names. Paths are of the repository.
 //!
-//! | | shown by |
+//! | | also shown by |
 //! |---|---|
 //! | **FIFO**: released in the order in which `enqueue` took effect | `tests/tests/model.rs`, `tests/tests/loom` |
-//! | **Never too fast**: in any window of length w at most `burst + ⌊(w + slack) / interval⌋`, whatever threads, cancels and clock readings do; across a change of rate, by the interval of the faster and the slack of the slower | `tests/tests/loom`, `tests/tests/model.rs` |
+//! | **Never too fast**: in any window of length w at most `burst + ⌊(w + slack) / interval⌋` permits are used, whatever threads, cancels and clock readings do | `tests/tests/loom`, `tests/tests/model.rs` |
+//! | **A change of rate keeps permits as permits**: what is in hand is never more after it than before, nor than the new burst; the part gained towards the next one stays a part, what is owed stays owed. A rate is seen whole or not at all | `tests/tests/changes.rs`, `tests/tests/loom/rates.rs` |
 //! | **Never too slow**: called on time, no slot of the grid is wasted | `tests/tests/scenarios.rs` |
-//! | **Who leaves costs nobody a turn**; one transition decides between release and leaving; a release nobody saw is given back | `tests/tests/loom`, `tests/tests/model.rs` |
+//! | **Who leaves costs nobody a turn**, whatever it weighs and however long the ring; one transition decides between release and leaving; a release nobody saw is given back | `tests/tests/loom/leaving.rs`, `tests/tests/model.rs` |
 //! | **Lock-free**: a thread stopped for ever at any step stops nobody else | `tests/stepped/tests/suspension.rs`, `interrupts.rs` |
 //! | **No lost wake-up, no double release, no stale wake** | `tests/tests/loom` |
 //! | **`mem::forget` safe**: a leaked waiter costs its own turn | `tests/tests/scenarios.rs` |
 //! | **No allocation, no panic path, no recursion** | `tests/tests/allocation.rs`, `firmware/sizes.sh` |
-//! | **A bad clock only delays** | `tests/tests/model.rs`, `tests/tests/loom` |
-//! | **Close never hangs**: every waiter is woken and says so | `tests/tests/loom`, `tests/tests/scenarios.rs` |
+//! | **A bad clock only delays** | `tests/tests/model.rs`, `tests/tests/changes.rs` |
+//! | **Close never hangs**: every waiter is woken and says so | `tests/tests/loom/door.rs`, `tests/tests/scenarios.rs` |
 //! | **Rate changes and holds act on those in line** | `tests/tests/scenarios.rs` |
 //! | **Bounded**: a full ring says so at once | `tests/tests/scenarios.rs` |
 //!
-//! Their limits, told plainly:
+//! Their limits:
 //! * A place in the middle of the line whose waiter has left is free for others only when the head passes it; until then it
 //!   counts towards the capacity.
-//! * A driver suspended for ever *after* it has taken a waiter's waker and before it calls it leaves that waiter released
-//!   but not told, unless it looks by itself.
-//! * Versions and tickets are counted in words of the target's size and repeat: see [`turn.rs`].
+//! * A thread suspended for ever *after* it has taken a waker and before it calls it leaves that waiter released, or that
+//!   driver, but not told; one suspended between a change and its wake-up leaves the driver with the reading it knew.
+//! * Two threads that set the rate at the same moment can make each other start over. A suspended one makes nobody wait.
+//! * A change of rate takes the clock's reading for the present: see [`Clock`].
+//! * Versions, tickets and tags are counted in a few bits of a word and repeat: the page [`layout.rs`] says after how many.
 //! * One sleeping driver per queue can be told ([`advance_with`](QueueOver::advance_with)); any number may call `advance`.
 //!
 //! # How it works
@@ -94,11 +98,15 @@
 //!   the schedule on by a reading taken after the release, move the head. Whoever meets a claim of a stopped thread
 //!   completes it. That is why it is lock-free, and why a stale reading never admits anyone early.
 //!
-//! The state machines with the argument for each memory ordering stand where the code is: [`slot.rs`], [`turn.rs`],
-//! [`tail.rs`], [`pace.rs`], [`weight.rs`], and the arithmetic of pacing in [`schedule.rs`].
+//! Each word belongs to one component, which alone touches it: the places to [`slot.rs`], the front of the line to
+//! [`head.rs`], its end to [`tail.rs`], the schedule and the rate to [`pace.rs`], weights in all of them by [`weight.rs`]. The
+//! bits of all words stand on the page [`layout.rs`], the arithmetic of pacing in [`schedule.rs`], and how a release goes through
+//! them in [`release.rs`]. Each memory ordering is argued where it is.
 //!
+//! [`layout.rs`]: ../src/apiqueue_core/layout.rs.html
 //! [`slot.rs`]: ../src/apiqueue_core/slot.rs.html
-//! [`turn.rs`]: ../src/apiqueue_core/turn.rs.html
+//! [`head.rs`]: ../src/apiqueue_core/head.rs.html
+//! [`release.rs`]: ../src/apiqueue_core/release.rs.html
 //! [`tail.rs`]: ../src/apiqueue_core/tail.rs.html
 //! [`pace.rs`]: ../src/apiqueue_core/pace.rs.html
 //! [`schedule.rs`]: ../src/apiqueue_core/schedule.rs.html

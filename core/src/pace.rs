@@ -137,13 +137,13 @@ impl<W: Word> Pace<W> {
             }
             return true;
         }
-        match schedule.caught_up(now) {
-            Some(last) if schedule.is_stale(now) => {
-                self.adjust(view, last);
-                true
-            }
-            _ => false,
+        if schedule.is_stale(now)
+            && let Some(last) = schedule.caught_up(now)
+        {
+            self.adjust(view, last);
+            return true;
         }
+        false
     }
 
     /// The stamp becomes another one, and the marks but for `flipped` stay: short of a claim, which is over.

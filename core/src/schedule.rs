@@ -141,8 +141,10 @@ impl<W: Word> Schedule<W> {
     /// less.
     #[must_use]
     pub fn next_weighted(&self, now: W, weight: usize) -> Due<W> {
-        let gathering = self.gathering(weight.saturating_sub(1));
-        let wait = self.wait(stamp(now), gathering);
+        let mut schedule = *self;
+        schedule.lift(stamp(now));
+        let gathering = schedule.gathering(weight.saturating_sub(1));
+        let wait = schedule.wait(stamp(now), gathering);
         if wait == W::ZERO {
             Due::Now
         } else {
