@@ -73,7 +73,8 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
         Ok(())
     }
 
-    /// Ends a hold now, and wakes the driver if there was one.
+    /// Ends a hold now, and wakes the driver if there was one: also if somebody else has just ended it, who may have stopped
+    /// before doing so.
     pub fn resume(&self) {
         if self.pace.resume(self.clock.now().to_word()) {
             self.bump();

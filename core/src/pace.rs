@@ -232,27 +232,26 @@ impl<W: Word> Pace<W> {
             .then(|| after.is_sooner_than(before))
     }
 
-    /// Extends the hold to `until`. Says whether that changed anything.
-    pub(crate) fn hold_until(&self, until: W) -> bool {
+    /// Extends the hold to `until`, if it is not as long.
+    pub(crate) fn hold_until(&self, until: W) {
         let until = stamp(until);
-        self.change_hold(|view| view.extends_hold(until), until)
+        self.change_hold(|schedule| schedule.extends_hold(until), until);
     }
 
-    /// Cuts the hold off at `now`. Says whether that changed anything.
+    /// Cuts the hold off at `now`, if it is longer. False when there is none.
     pub(crate) fn resume(&self, now: W) -> bool {
         let now = stamp(now);
-        self.change_hold(|view| view.cuts_hold(now), now)
+        let before = self.change_hold(|schedule| schedule.cuts_hold(now), now);
+        before.hold().is_some()
     }
 
-    fn change_hold(&self, wanted: impl Fn(&Schedule<W>) -> bool, to: W) -> bool {
+    /// Sets the hold, if that is wanted. The schedule as it was before.
+    fn change_hold(&self, wanted: impl Fn(&Schedule<W>) -> bool, to: W) -> Schedule<W> {
         loop {
             let View { schedule, .. } = self.view();
-            if !wanted(&schedule) {
-                return false;
-            }
             // Ordering: AcqRel: changes of the hold form one chain; the head's bump afterwards publishes it.
-            if self.hold.compare_exchange(schedule.hold, held(to)).is_ok() {
-                return true;
+            if !wanted(&schedule) || self.hold.compare_exchange(schedule.hold, held(to)).is_ok() {
+                return schedule;
             }
         }
     }

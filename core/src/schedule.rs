@@ -209,7 +209,7 @@ impl<W: Word> Schedule<W> {
         (self.last != W::FRESH).then_some(self.last)
     }
 
-    fn hold(&self) -> Option<W> {
+    pub(crate) fn hold(&self) -> Option<W> {
         (self.hold.low() & HELD != 0).then(|| unmarked(self.hold))
     }
 
