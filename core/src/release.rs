@@ -48,15 +48,22 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
         let now = self.clock.now().to_word();
         let schedule = &view.schedule;
         let gathered = schedule.gathering(extra);
-        if cfg!(not(target_os = "none")) && schedule.is_on_grid(stamp(now), gathered) {
-            return Ready::Now;
-        }
-        if self.pace.tidy(&view, now) {
-            return Ready::Again;
-        }
-        let wait = schedule.wait(stamp(now), gathered);
+        // Where flash is scarce, the ways below do: they come to the same.
+        let quick = if cfg!(target_os = "none") {
+            None
+        } else {
+            schedule.quick_wait(stamp(now), gathered)
+        };
+        let wait = match quick {
+            Some(wait) => wait,
+            None if self.pace.tidy(&view, now) => return Ready::Again,
+            None => schedule.wait(stamp(now), gathered),
+        };
         if wait != WordOf::<C>::ZERO {
             return Ready::At(now.plus(unstamp(wait)));
+        }
+        if quick.is_some() {
+            return Ready::Now;
         }
         // Recorded before the release, so that a later reading that falls back finds no lateness to make up twice.
         match schedule.caught_up(stamp(now)) {

@@ -365,15 +365,18 @@ impl<W: Word> Schedule<W> {
             .is_some_and(|last| !is_after(last.plus(self.step()), now) && now.minus(last) > old)
     }
 
-    /// Whether a release at `now` is due and on the grid, with no hold to look at: the common case, in one comparison.
+    /// [`wait`](Self::wait) where there is nothing to record before: no hold to look at, and a release that is due is on the
+    /// grid. The common case, in two comparisons.
     #[inline]
-    pub(crate) fn is_on_grid(&self, now: W, gathering: W) -> bool {
+    pub(crate) fn quick_wait(&self, now: W, gathering: W) -> Option<W> {
+        let last = self.last().filter(|_| self.hold().is_none())?;
+        let late = now.minus(last.plus(self.step()));
+        let wait = gathering.minus(late);
+        if wait != W::ZERO && wait < W::HALF {
+            return Some(wait);
+        }
         let made_up = self.rate.span().plus(self.rate.slack()).shl(MARKS);
-        self.hold().is_none()
-            && self.last().is_some_and(|last| {
-                let late = now.minus(last.plus(self.step()));
-                late <= made_up && late >= gathering
-            })
+        (late <= made_up).then_some(W::ZERO)
     }
 
     /// Ticks from `now` until the waiter with `ahead` others before it is due, if they can be counted.
