@@ -3,6 +3,7 @@
 #![cfg(loom)]
 #![allow(clippy::panic, clippy::unwrap_used, missing_docs)]
 
+mod changes;
 mod common;
 mod door;
 mod drivers;

@@ -222,3 +222,25 @@ fn a_refund_wakes_the_driver_that_sleeps_until_later() {
         assert_eq!(waiter.status(), Status::Released);
     });
 }
+
+/// The driver sleeps until the heavy head's reading, or sees that it has left.
+#[test]
+fn a_heavy_head_that_leaves_a_driver_that_goes_to_sleep_wakes_it_for_the_next() {
+    check_within(2, || {
+        let queue = Shared::with(1);
+        let bell = Bell::new();
+        let (heavy, light) = (queue.join(3), queue.join(1));
+        let other = queue.clone();
+        let leaver = thread::spawn(move || {
+            drop(heavy);
+            drop(other);
+        });
+        let advance = queue.advance_with(&bell.waker());
+        leaver.join().unwrap();
+        if light.is_waiting() {
+            assert!(bell.rung() > 0, "asleep, though one may go: {advance:?}");
+            let _ = queue.drive();
+        }
+        assert_eq!(light.status(), Status::Released);
+    });
+}
