@@ -6,8 +6,8 @@ use crate::clock::{Clock, Tick, Word, WordOf, private::Bits};
 use crate::error::{ChargeError, HoldError};
 use crate::queue::QueueOver;
 use crate::rate::Rate;
-use crate::schedule::stamp;
 use crate::slot::Slot;
+use crate::stamp::stamp;
 use crate::weight::Weighing;
 
 impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {

@@ -100,9 +100,10 @@
 //!
 //! Each word belongs to one component, which alone touches it: the places to [`slot.rs`], the front of the line to
 //! [`head.rs`], its end to [`tail.rs`], the schedule and the rate to [`pace.rs`], weights in all of them by [`weight.rs`]. The
-//! bits of all words stand on the page [`layout.rs`], the arithmetic of pacing in [`schedule.rs`], and how a release goes through
+//! bits of all words stand on the page [`layout.rs`], the arithmetic of pacing in [`schedule.rs`] and [`grid.rs`], and how a release goes through
 //! them in [`release.rs`]. Each memory ordering is argued where it is.
 //!
+//! [`grid.rs`]: ../src/apiqueue_core/grid.rs.html
 //! [`layout.rs`]: ../src/apiqueue_core/layout.rs.html
 //! [`slot.rs`]: ../src/apiqueue_core/slot.rs.html
 //! [`head.rs`]: ../src/apiqueue_core/head.rs.html
@@ -140,6 +141,7 @@ mod called;
 mod clock;
 mod control;
 mod error;
+mod grid;
 #[cfg(all(feature = "embedded-hal", not(loom)))]
 mod hal;
 mod head;
@@ -160,6 +162,7 @@ mod ring;
 mod scale;
 mod schedule;
 mod slot;
+mod stamp;
 mod storage;
 mod tail;
 mod waiter;

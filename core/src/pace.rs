@@ -30,7 +30,8 @@ use crate::atomic::const_unless_loom;
 use crate::clock::{Word, atom, private::Atom};
 use crate::layout::last::{BANK, CLAIMED, TURN};
 use crate::rate::{Rate, strict};
-use crate::schedule::{Schedule, held, stamp, unmarked};
+use crate::schedule::Schedule;
+use crate::stamp::{held, stamp, unmarked};
 
 #[derive(Debug)]
 pub(crate) struct Pace<W: Word> {

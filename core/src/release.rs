@@ -8,8 +8,8 @@ use crate::head::Turn;
 use crate::layout::TICKET;
 use crate::layout::head::{GIVING, RELEASING, TAKING};
 use crate::queue::QueueOver;
-use crate::schedule::{stamp, unstamp};
 use crate::slot::{Release, Slot};
+use crate::stamp::{stamp, unstamp};
 use crate::weight::{Weighing, extra_of};
 
 /// Whether a release may be made under a turn.

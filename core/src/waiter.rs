@@ -9,8 +9,8 @@ use crate::atomic::{AtomicU8, Ordering};
 use crate::clock::{Clock, Tick, private::Bits};
 use crate::error::{Closed, EnqueueError};
 use crate::queue::QueueOver;
-use crate::schedule::stamp;
 use crate::slot::{Register, Slot, Status};
+use crate::stamp::stamp;
 use crate::weight::{Weighing, extra_of};
 use private::Sealed;
 

@@ -4,10 +4,10 @@ use crate::clock::Word;
 use crate::rate::Rate;
 
 use super::bounds::{Bounds, SettingError, within};
+use super::controller::{Change, Controller, Outcome};
 use super::course::Course;
 use super::meter::Meter;
 use super::micro::part;
-use super::{Change, Controller, Outcome};
 
 /// The rate grows by so much each second; on a congestion it falls to a part of itself.
 ///

@@ -6,8 +6,8 @@
 use crate::clock::Word;
 use crate::rate::Rate;
 
-use super::Change;
 use super::bounds::{Bounds, SettingError, within};
+use super::controller::Change;
 use super::micro::{ONE, mul_div};
 
 /// An answer that comes this many intervals after the one before ends a pause, in which nothing was tried and nothing learnt.

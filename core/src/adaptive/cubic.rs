@@ -11,10 +11,10 @@ use crate::clock::Word;
 use crate::rate::Rate;
 
 use super::bounds::{Bounds, SettingError, within};
+use super::controller::{Change, Controller, Outcome};
 use super::course::Course;
 use super::meter::Meter;
 use super::micro::{cube_root, mul_div, part};
-use super::{Change, Controller, Outcome};
 
 /// The shape of the curve and how the rate in use is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

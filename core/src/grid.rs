@@ -1,0 +1,239 @@
+//! The arithmetic of [`Schedule`], in stamps: which slot a release uses, how long until the next, what a charge, a refund, a hold
+//! and another rate make of it.
+
+use crate::clock::Word;
+use crate::error::ChargeError;
+use crate::layout::{HELD, MARKS};
+use crate::rate::Rate;
+use crate::scale::scaled;
+use crate::schedule::Schedule;
+use crate::stamp::{is_after, stamp, unmarked, unstamp};
+
+impl<W: Word> Schedule<W> {
+    pub(crate) fn last(&self) -> Option<W> {
+        (self.last != W::FRESH).then_some(self.last)
+    }
+
+    pub(crate) fn hold(&self) -> Option<W> {
+        (self.hold.low() & HELD != 0).then(|| unmarked(self.hold))
+    }
+
+    /// Whether a hold until `until` is longer than the present one.
+    pub(crate) fn extends_hold(&self, until: W) -> bool {
+        self.hold().is_none_or(|hold| is_after(until, hold))
+    }
+
+    /// Whether there is a hold that `now` would cut short.
+    pub(crate) fn cuts_hold(&self, now: W) -> bool {
+        self.hold().is_some_and(|hold| is_after(hold, now))
+    }
+
+    /// `last` after what a release that cost `extra` beyond one permit used was given back, less a tick.
+    pub(crate) fn returned(&self, extra: usize) -> W {
+        match self.last() {
+            Some(last) => last
+                .minus(self.step().plus(self.steps(extra)))
+                .plus(W::TICK),
+            None => W::FRESH,
+        }
+    }
+
+    /// The stamp that means, at `now` and at `rate`, what `last` means at the present one. No hold is over at `now`.
+    pub(crate) fn converted(&self, now: W, rate: Rate<W>) -> W {
+        let last = self.spent(now).minus(self.step());
+        let (to, from) = (rate.interval(), self.rate.interval());
+        if is_after(last, now) {
+            let debt = unstamp(last.minus(now));
+            let (ticks, is_exact) = scaled(debt, to, from, W::MAX_SPAN);
+            // Rounded up: a debt.
+            let part = if is_exact { W::ZERO } else { W::ONE };
+            return now.plus(stamp(ticks.plus(part).min(W::MAX_SPAN)));
+        }
+        let most = rate.span().plus(rate.slack()).plus(to);
+        let (ticks, _) = scaled(unstamp(now.minus(last)), to, from, most);
+        now.minus(stamp(ticks))
+    }
+
+    /// How long until the next release, for which `gathering` more than one permit's worth must be there; zero when it is
+    /// due.
+    pub(crate) fn wait(&self, now: W, gathering: W) -> W {
+        let until = |at: Option<W>| match at {
+            Some(at) if is_after(at, now) => at.minus(now),
+            _ => W::ZERO,
+        };
+        let slot = self
+            .last()
+            .map(|last| last.plus(self.step()).plus(gathering));
+        until(slot).max(until(self.hold()))
+    }
+
+    /// Whether it answers at `now`, and from then on, what a new schedule would: the whole burst is free and nothing is
+    /// held.
+    pub(crate) fn is_rested(&self, now: W) -> bool {
+        let rested = self.last().is_none_or(|last| {
+            let full = last.plus(self.step()).plus(self.rate.span().shl(MARKS));
+            !is_after(full, now)
+        });
+        rested && self.hold().is_none_or(|hold| !is_after(hold, now))
+    }
+
+    /// The slot that a release at `now` uses up.
+    pub(crate) fn spent(&self, now: W) -> W {
+        let span = self.rate.span().shl(MARKS);
+        let Some(last) = self.last() else {
+            return now.minus(span);
+        };
+        let slot = last.plus(self.step());
+        let slack = self.rate.slack().shl(MARKS);
+        let late = now.minus(slot);
+        // A reading from before the slot, as a clock going backward gives, counts as on time.
+        if late >= W::HALF || late <= span.plus(slack) {
+            slot
+        } else if late < span.plus(self.step()) {
+            now.minus(span).minus(slack)
+        } else {
+            now.minus(span)
+        }
+    }
+
+    /// `last` after `permits` more have been used.
+    pub(crate) fn charged(&self, now: W, permits: usize) -> Result<W, ChargeError> {
+        let base = self.spent(now).minus(self.step());
+        let debt = if is_after(base, now) {
+            unstamp(base.minus(now))
+        } else {
+            W::ZERO
+        };
+        let room = if debt < W::MAX_SPAN {
+            W::MAX_SPAN.minus(debt)
+        } else {
+            W::ZERO
+        };
+        let max = room.over(self.rate.interval());
+        if permits > max {
+            return Err(ChargeError { permits, max });
+        }
+        Ok(base.plus(self.steps(permits)))
+    }
+
+    /// `last` after `permits` have been put back, no further than a full burst, and a tick later: see
+    /// [`give_back`](Self::give_back). None when the burst is full already.
+    pub(crate) fn refunded(&self, now: W, permits: usize) -> Option<W> {
+        let last = self.last()?;
+        let full = now.minus(self.rate.span().shl(MARKS)).minus(self.step());
+        if permits == 0 || !is_after(last, full) {
+            return None;
+        }
+        let back = self.steps(permits);
+        let room = last.minus(full);
+        let refunded = last.minus(back.min(room)).plus(W::TICK);
+        is_after(last, refunded).then_some(refunded)
+    }
+
+    /// The same schedule with a stamp from which a release at `now` is on the grid; none if it is already.
+    ///
+    /// It changes no answer from `now` on. It records that the clock has been here, so that a reading that falls back
+    /// afterwards finds no lateness to make up twice.
+    pub(crate) fn caught_up(&self, now: W) -> Option<W> {
+        let caught = self.spent(now).minus(self.step());
+        (self.last() != Some(caught)).then_some(caught)
+    }
+
+    /// Ends a hold that is over, leaving its mark on the grid. Says whether it did.
+    pub(crate) fn lift(&mut self, now: W) -> bool {
+        let Some(hold) = self.hold().filter(|&hold| !is_after(hold, now)) else {
+            return false;
+        };
+        let floor = hold.minus(self.step());
+        if self.last().is_none_or(|last| is_after(floor, last)) {
+            self.last = floor;
+        }
+        self.hold = W::ZERO;
+        true
+    }
+
+    /// Whether somebody can be due sooner by this schedule than by `other`. A release that costs x permits beyond one is due at
+    /// `last + interval + min(x × interval, span)`, which is later for all x where each of the three is.
+    pub(crate) fn is_sooner_than(&self, other: &Self) -> bool {
+        let due = |schedule: &Self| schedule.last.plus(schedule.step());
+        self.rate.interval() < other.rate.interval()
+            || self.rate.span() < other.rate.span()
+            || is_after(due(other), due(self))
+    }
+
+    /// Whether `last` is so old that it should be moved on before readings wrap around to it.
+    pub(crate) fn is_stale(&self, now: W) -> bool {
+        let old = W::MAX_SPAN.shl(MARKS);
+        // Judged by its slot, which is never far in the future; the stamp itself may be a step older than half the range,
+        // where a permit was given back.
+        self.last()
+            .is_some_and(|last| !is_after(last.plus(self.step()), now) && now.minus(last) > old)
+    }
+
+    /// [`wait`](Self::wait) where there is nothing to record before: no hold to look at, and a release that is due is on the
+    /// grid. The common case, in two comparisons.
+    #[inline]
+    pub(crate) fn quick_wait(&self, now: W, gathering: W) -> Option<W> {
+        let last = self.last().filter(|_| self.hold().is_none())?;
+        let late = now.minus(last.plus(self.step()));
+        let wait = gathering.minus(late);
+        if wait != W::ZERO && wait < W::HALF {
+            return Some(wait);
+        }
+        let made_up = self.rate.span().plus(self.rate.slack()).shl(MARKS);
+        (late <= made_up).then_some(W::ZERO)
+    }
+
+    /// Ticks from `now` until the waiter with `ahead` others before it is due, if they can be counted.
+    pub(crate) fn estimate(&self, now: W, ahead: usize) -> Option<W> {
+        let mut first = self.spent(now);
+        if let Some(hold) = self.hold()
+            && is_after(hold, first)
+        {
+            first = hold;
+        }
+        let steps = self.rate.interval().times(ahead)?;
+        let past = now.minus(first);
+        let due = if past < W::HALF {
+            let past = unstamp(past);
+            if steps > past {
+                steps.minus(past)
+            } else {
+                W::ZERO
+            }
+        } else {
+            steps.plus(unstamp(first.minus(now)))
+        };
+        (due >= steps || past < W::HALF)
+            .then_some(due)
+            .filter(|&due| due <= W::MAX_SPAN.shl(1))
+    }
+
+    pub(crate) fn step(&self) -> W {
+        self.rate.interval().shl(MARKS)
+    }
+
+    /// So many intervals, [`Word::MAX_SPAN`] at most.
+    #[inline]
+    pub(crate) fn steps(&self, n: usize) -> W {
+        if n == 0 { W::ZERO } else { self.some_steps(n) }
+    }
+
+    // Apart, so that who has no weight to count keeps the registers that counting takes.
+    #[cold]
+    fn some_steps(&self, n: usize) -> W {
+        let steps = self.rate.interval().times(n).unwrap_or(W::MAX_SPAN);
+        steps.min(W::MAX_SPAN).shl(MARKS)
+    }
+
+    /// How far a release that costs `extra` beyond one permit must lie behind the slot of one that costs one. No further than
+    /// the burst reaches: where the rate was changed to a smaller burst than somebody in line weighs, that one goes with the
+    /// burst full, and those behind it wait for the rest.
+    #[inline]
+    pub(crate) fn gathering(&self, extra: usize) -> W {
+        if extra == 0 {
+            return W::ZERO;
+        }
+        self.some_steps(extra).min(self.rate.span().shl(MARKS))
+    }
+}
