@@ -52,6 +52,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     pub fn advance_with(&self, waker: &Waker) -> Advance<C::Tick> {
         self.bell.register(waker);
         self.tail.wake();
+        self.pace.driver_looks();
         self.run(|end| self.tail.rest(end))
     }
 
@@ -88,6 +89,8 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
             }
             let extra = self.extra(turn.ticket());
             match self.ready(extra) {
+                // The reading is that of a waiter of this weight, which another driver may have released meanwhile.
+                Ready::At(_) if K::WEIGHTED && self.head.load() != turn => {}
                 Ready::At(at) => break Next::At(C::Tick::from_word(at)),
                 Ready::Again => {}
                 Ready::Now if released >= self.capacity() => break Next::At(self.clock.now()),

@@ -13,6 +13,9 @@ use crate::layout::{MARKS, last};
 /// there and then falls back delays releases until the leap is caught up with. A change of rate takes the reading that it
 /// finds for the present: if that has fallen back, the time until the clock is back again counts as time at the new rate.
 ///
+/// A reading that is off by more than half of what can be told apart (2<sup>28</sup> ticks of 32 bits) looks like one that is off
+/// by less, in the other direction.
+///
 /// A driver over a 32-bit clock calls `advance` at least once every 2<sup>27</sup> ticks (37 hours of milliseconds,
 /// 134 seconds of microseconds), also while nothing is queued: that is how a queue tells a long pause from a reading
 /// that wrapped. With 64-bit ticks the bound is 2<sup>56</sup> (2.2 years of nanoseconds).

@@ -20,33 +20,25 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     /// Of several calls at once one wins, whole. A call takes effect at the reading that it takes, in one step. No release is
     /// made by the old rate after this returns.
     pub fn set_rate(&self, rate: Rate<WordOf<C>>) {
-        let is_sooner = loop {
-            if let Some(is_sooner) = self.try_set_rate(rate) {
-                break is_sooner;
-            }
-        };
+        while !self.try_set_rate(rate) {}
         self.bump();
-        if is_sooner {
-            self.bell.ring();
-        }
+        self.tell_driver();
     }
 
-    /// One attempt, as told on the page of `pace`. Whether somebody can be due sooner by this rate than by the one that it
-    /// replaced; none when something came between.
-    fn try_set_rate(&self, rate: Rate<WordOf<C>>) -> Option<bool> {
+    /// One attempt, as told on the page of `pace`. False when something came between.
+    fn try_set_rate(&self, rate: Rate<WordOf<C>>) -> bool {
         let view = self.pace.view();
         let now = self.clock.now().to_word();
         if self.pace.tidy(&view, now) {
-            return None;
+            return false;
         }
-        let claim = self.pace.claim(&view, now)?;
+        let Some(claim) = self.pace.claim(&view, now) else {
+            return false;
+        };
         // Whoever decides by a view from before the claim fails from here on, so that none is half of this rate.
         self.bump();
-        if !self.pace.write(&claim, rate) {
-            return None;
-        }
         // Nothing is used between the reading and the commit, so that the reading is when it takes effect.
-        self.pace.commit(&claim, rate, now)
+        self.pace.write(&claim, rate) && self.pace.commit(&claim, rate, now)
     }
 
     /// Releases nobody before `until`, those already queued included. Only extends: an earlier reading than the present
@@ -73,11 +65,18 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
         Ok(())
     }
 
-    /// Ends a hold now, and wakes the driver if there was one: also if somebody else has just ended it, who may have stopped
-    /// before doing so.
+    /// Ends a hold now, and wakes the driver if there was one.
     pub fn resume(&self) {
         if self.pace.resume(self.clock.now().to_word()) {
             self.bump();
+        }
+        self.tell_driver();
+    }
+
+    /// Wakes the driver, if it may not know of a faster rate or of the end of a hold: also for others, who may have stopped
+    /// before doing so.
+    fn tell_driver(&self) {
+        if self.pace.is_untold() {
             self.bell.ring();
         }
     }
@@ -107,7 +106,11 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
             if self.pace.tidy(&view, now) {
                 continue;
             }
-            let charged = view.schedule.charged(stamp(now), permits)?;
+            let charged = match view.schedule.charged(stamp(now), permits) {
+                Ok(charged) => charged,
+                Err(error) if self.pace.is_current(&view) => return Err(error),
+                Err(_) => continue,
+            };
             if permits == 0 {
                 return Ok(());
             }
@@ -133,6 +136,8 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
             }
             match view.schedule.refunded(stamp(now), permits) {
                 Some(refunded) if !self.pace.adjust(&view, refunded) => {}
+                // The burst was full some time ago, and is not any more.
+                None if !self.pace.is_current(&view) => {}
                 // Also where the burst is full: who filled it may have stopped before telling the driver.
                 _ => return self.wake_for_the_next(),
             }

@@ -28,13 +28,22 @@ impl<W: Word> Schedule<W> {
         self.hold().is_some_and(|hold| is_after(hold, now))
     }
 
-    /// `last` after what a release that cost `extra` beyond one permit used was given back, less a tick.
+    /// `last` after what a release that cost `extra` beyond one permit used was given back, less a tick. There was one.
     pub(crate) fn returned(&self, extra: usize) -> W {
-        match self.last() {
-            Some(last) => last
-                .minus(self.step().plus(self.steps(extra)))
-                .plus(W::TICK),
-            None => W::FRESH,
+        let used = self.step().plus(self.steps(extra));
+        self.last.minus(used).plus(W::TICK)
+    }
+
+    /// [`returned`](Self::returned), with no more in hand at `now` than a late release finds: so that the stamp is never too old
+    /// to be told from one ahead.
+    pub(crate) fn returned_at(&self, now: W, extra: usize) -> W {
+        let most = self.rate.span().plus(self.rate.slack()).shl(MARKS);
+        let oldest = now.minus(most).minus(self.step());
+        let returned = self.returned(extra);
+        if is_after(oldest, returned) {
+            oldest
+        } else {
+            returned
         }
     }
 
@@ -57,39 +66,45 @@ impl<W: Word> Schedule<W> {
     /// How long until the next release, for which `gathering` more than one permit's worth must be there; zero when it is
     /// due.
     pub(crate) fn wait(&self, now: W, gathering: W) -> W {
-        let until = |at: Option<W>| match at {
-            Some(at) if is_after(at, now) => at.minus(now),
+        let slot = match self.age(now) {
+            Some(age) if age < self.step().plus(gathering) || age >= W::HALF => {
+                self.step().plus(gathering).minus(age)
+            }
             _ => W::ZERO,
         };
-        let slot = self
-            .last()
-            .map(|last| last.plus(self.step()).plus(gathering));
-        until(slot).max(until(self.hold()))
+        let held = match self.hold() {
+            Some(hold) if is_after(hold, now) => hold.minus(now),
+            _ => W::ZERO,
+        };
+        slot.max(held)
+    }
+
+    /// How long ago, at `now`, the stamp lies. From half the range on it lies ahead: there is a debt, or the clock has gone
+    /// backward, or leapt so far that it can't be told from that.
+    fn age(&self, now: W) -> Option<W> {
+        self.last().map(|last| now.minus(last))
     }
 
     /// Whether it answers at `now`, and from then on, what a new schedule would: the whole burst is free and nothing is
     /// held.
     pub(crate) fn is_rested(&self, now: W) -> bool {
-        let rested = self.last().is_none_or(|last| {
-            let full = last.plus(self.step()).plus(self.rate.span().shl(MARKS));
-            !is_after(full, now)
-        });
+        let full = self.step().plus(self.rate.span().shl(MARKS));
+        let rested = self.age(now).is_none_or(|age| age >= full && age < W::HALF);
         rested && self.hold().is_none_or(|hold| !is_after(hold, now))
     }
 
     /// The slot that a release at `now` uses up.
     pub(crate) fn spent(&self, now: W) -> W {
         let span = self.rate.span().shl(MARKS);
-        let Some(last) = self.last() else {
+        let Some(age) = self.age(now) else {
             return now.minus(span);
         };
-        let slot = last.plus(self.step());
         let slack = self.rate.slack().shl(MARKS);
-        let late = now.minus(slot);
+        let full = span.plus(self.step());
         // A reading from before the slot, as a clock going backward gives, counts as on time.
-        if late >= W::HALF || late <= span.plus(slack) {
-            slot
-        } else if late < span.plus(self.step()) {
+        if age >= W::HALF || age <= full.plus(slack) {
+            self.last.plus(self.step())
+        } else if age < full.plus(self.step()) {
             now.minus(span).minus(slack)
         } else {
             now.minus(span)
@@ -164,24 +179,20 @@ impl<W: Word> Schedule<W> {
     /// Whether `last` is so old that it should be moved on before readings wrap around to it.
     pub(crate) fn is_stale(&self, now: W) -> bool {
         let old = W::MAX_SPAN.shl(MARKS);
-        // Judged by its slot, which is never far in the future; the stamp itself may be a step older than half the range,
-        // where a permit was given back.
-        self.last()
-            .is_some_and(|last| !is_after(last.plus(self.step()), now) && now.minus(last) > old)
+        self.age(now).is_some_and(|age| age > old && age < W::HALF)
     }
 
     /// [`wait`](Self::wait) where there is nothing to record before: no hold to look at, and a release that is due is on the
     /// grid. The common case, in two comparisons.
     #[inline]
     pub(crate) fn quick_wait(&self, now: W, gathering: W) -> Option<W> {
-        let last = self.last().filter(|_| self.hold().is_none())?;
-        let late = now.minus(last.plus(self.step()));
-        let wait = gathering.minus(late);
-        if wait != W::ZERO && wait < W::HALF {
-            return Some(wait);
+        let age = self.age(now).filter(|_| self.hold().is_none())?;
+        let needed = self.step().plus(gathering);
+        if age < needed || age >= W::HALF {
+            return Some(needed.minus(age));
         }
         let made_up = self.rate.span().plus(self.rate.slack()).shl(MARKS);
-        (late <= made_up).then_some(W::ZERO)
+        (age.minus(self.step()) <= made_up).then_some(W::ZERO)
     }
 
     /// Ticks from `now` until the waiter with `ahead` others before it is due, if they can be counted.

@@ -8,7 +8,7 @@
 //! slot    u   Slot   │ lap    │ extra weight                                     │ state:2    │ BUSY │
 //!
 //! last    w   Pace   │ stamp of the slot used last                            │ BANK │ CLAIMED │ TURN │
-//! hold    w   Pace   │ stamp at which a hold ends                               │   0  │   0   │ HELD │
+//! hold    w   Pace   │ stamp at which a hold ends                             │   0  │ UNTOLD  │ HELD │
 //! interval w  Setting│ interval, in ticks                                       │   0    │ tag        │
 //! burst   w   Setting│ (burst − 1) × interval, in ticks                         │ STRICT │ tag        │
 //! ```
@@ -96,3 +96,5 @@ pub(crate) mod last {
 
 /// There is a hold.
 pub(crate) const HELD: u8 = 0b001;
+/// A faster rate was set, or a hold cut off, since the driver looked last: whoever did it may not have told the driver yet.
+pub(crate) const UNTOLD: u8 = 0b010;

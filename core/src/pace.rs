@@ -28,6 +28,7 @@
 
 use crate::atomic::const_unless_loom;
 use crate::clock::{Word, atom, private::Atom};
+use crate::layout::UNTOLD;
 use crate::layout::last::{BANK, CLAIMED, TURN};
 use crate::rate::{Rate, strict};
 use crate::schedule::Schedule;
@@ -121,8 +122,15 @@ impl<W: Word> Pace<W> {
     }
 
     /// Moves `last` without a turn. False when it has changed meanwhile.
+    #[cfg_attr(target_os = "none", inline(always))]
     pub(crate) fn adjust(&self, view: &View<W>, last: W) -> bool {
         self.replace(view, last, 0)
+    }
+
+    /// Whether the view is still what there is.
+    pub(crate) fn is_current(&self, view: &View<W>) -> bool {
+        // Ordering: Acquire, after all loads of the view.
+        self.last.load() == view.word
     }
 
     /// Ends a hold that is over, and moves an old stamp on before it wraps. Says whether there was anything to do; then look
@@ -134,7 +142,7 @@ impl<W: Word> Pace<W> {
             if schedule.last == view.schedule.last || self.adjust(view, schedule.last) {
                 // Ordering: Release, so that who sees the hold gone sees `last` moved. A hold set meanwhile differs in
                 // its stamp and stays.
-                let _ = self.hold.compare_exchange(view.schedule.hold, W::ZERO);
+                let _ = self.swap_hold(view.schedule.hold, W::ZERO);
             }
             return true;
         }
@@ -162,10 +170,12 @@ impl<W: Word> Pace<W> {
     /// The rate in force: both its words of one moment.
     pub(crate) fn rate(&self) -> Rate<W> {
         loop {
-            let View { word, schedule } = self.view();
-            // Ordering: Acquire, after those of the bank: what was loaded in between was in force if this is the same word.
-            if self.last.load() == word {
-                return schedule.rate.untagged();
+            let view = self.view();
+            let rate = view.schedule.rate;
+            // The bank is written only while it is idle, the interval first, and
+            // each write counts up a tag: so if both words are the same still, what was loaded in between was in force.
+            if self.is_current(&view) && self.view().schedule.rate.interval == rate.interval {
+                return rate.untagged();
             }
         }
     }
@@ -216,12 +226,12 @@ impl<W: Word> Pace<W> {
         }
     }
 
-    /// Brings the bank that was written into force, as of `now`, a reading taken after the view of the claim. Says whether
-    /// somebody can be due sooner by it, of whatever weight; none when the claim is gone.
+    /// Brings the bank that was written into force, as of `now`, a reading taken after the view of the claim. False when the
+    /// claim is gone.
     ///
     /// Where somebody had claimed before, that one's word must not come back while it is suspended, not even by changes there
     /// and back: the stamp is a tick later than it might be, and conversions never make it earlier again.
-    pub(crate) fn commit(&self, claim: &Claim<W>, rate: Rate<W>, now: W) -> Option<bool> {
+    pub(crate) fn commit(&self, claim: &Claim<W>, rate: Rate<W>, now: W) -> bool {
         let before = &claim.view.schedule;
         let last = before.converted(stamp(now), rate).plus(claim.late);
         let after = Schedule {
@@ -229,30 +239,78 @@ impl<W: Word> Pace<W> {
             last,
             ..*before
         };
+        if after.is_sooner_than(before) {
+            // Before it comes into force, so that nobody who finds it in force can miss that the driver may not know of it.
+            self.mark_untold();
+        }
         self.replace(&claim.view, last, BANK)
-            .then(|| after.is_sooner_than(before))
+    }
+
+    /// Whether the driver may not know of a faster rate, or of the end of a hold.
+    pub(crate) fn is_untold(&self) -> bool {
+        self.hold.load().low() & UNTOLD != 0
+    }
+
+    fn mark_untold(&self) {
+        loop {
+            let hold = self.hold.load();
+            if hold.low() & UNTOLD != 0
+                || self
+                    .hold
+                    .compare_exchange(hold, hold.with_low(UNTOLD))
+                    .is_ok()
+            {
+                return;
+            }
+        }
+    }
+
+    /// The driver, whose waker is in its place, is about to look.
+    pub(crate) fn driver_looks(&self) {
+        loop {
+            let hold = self.hold.load();
+            if hold.low() & UNTOLD == 0
+                || self
+                    .hold
+                    .compare_exchange(hold, hold.minus(W::ZERO.with_low(UNTOLD)))
+                    .is_ok()
+            {
+                return;
+            }
+        }
+    }
+
+    /// Another hold, the mark beside it kept. False when it has changed meanwhile.
+    fn swap_hold(&self, from: W, to: W) -> bool {
+        // Ordering: AcqRel: changes of the hold form one chain; the head's bump afterwards publishes it.
+        let to = to.with_low(from.low() & UNTOLD);
+        self.hold.compare_exchange(from, to).is_ok()
     }
 
     /// Extends the hold to `until`, if it is not as long.
     pub(crate) fn hold_until(&self, until: W) {
         let until = stamp(until);
-        self.change_hold(|schedule| schedule.extends_hold(until), until);
+        self.change_hold(|schedule| schedule.extends_hold(until), held(until));
     }
 
-    /// Cuts the hold off at `now`, if it is longer. False when there is none.
+    /// Cuts the hold off at `now`, if it is longer. Says whether it did. The driver does not know of it yet.
     pub(crate) fn resume(&self, now: W) -> bool {
         let now = stamp(now);
-        let before = self.change_hold(|schedule| schedule.cuts_hold(now), now);
-        before.hold().is_some()
+        self.change_hold(
+            |schedule| schedule.cuts_hold(now),
+            held(now).with_low(UNTOLD),
+        )
     }
 
-    /// Sets the hold, if that is wanted. The schedule as it was before.
-    fn change_hold(&self, wanted: impl Fn(&Schedule<W>) -> bool, to: W) -> Schedule<W> {
+    /// Sets the hold's word, if that is wanted. Says whether it was.
+    fn change_hold(&self, wanted: impl Fn(&Schedule<W>) -> bool, to: W) -> bool {
         loop {
             let View { schedule, .. } = self.view();
-            // Ordering: AcqRel: changes of the hold form one chain; the head's bump afterwards publishes it.
-            if !wanted(&schedule) || self.hold.compare_exchange(schedule.hold, held(to)).is_ok() {
-                return schedule;
+            if !wanted(&schedule) {
+                return false;
+            }
+            if self.swap_hold(schedule.hold, to) {
+                return true;
             }
         }
     }

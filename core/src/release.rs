@@ -189,14 +189,12 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
             if self.head.load() != turn || view.turn() != turn.parity() {
                 return;
             }
+            // Read here, after the release: see the page of `head`.
+            let now = stamp(self.clock.now().to_word());
             let last = if turn.phase() == GIVING {
-                view.schedule.returned(extra)
+                view.schedule.returned_at(now, extra)
             } else {
-                // Read here, after the release: see the page of `head`.
-                let now = self.clock.now().to_word();
-                view.schedule
-                    .spent(stamp(now))
-                    .plus(view.schedule.steps(extra))
+                view.schedule.spent(now).plus(view.schedule.steps(extra))
             };
             if self.pace.turn_over(&view, last) {
                 return;

@@ -109,7 +109,7 @@ impl<W: Word> Schedule<W> {
 
     /// [`give_back`](Self::give_back) of what the latest [`take_weighted`](Self::take_weighted) used.
     pub fn give_back_weighted(&mut self, weight: usize) {
-        if let Some(extra) = weight.checked_sub(1) {
+        if let (Some(extra), Some(_)) = (weight.checked_sub(1), self.last()) {
             self.last = self.returned(extra);
         }
     }

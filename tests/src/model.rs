@@ -139,13 +139,14 @@ impl Model {
     }
 
     /// Its holder drops it, and had been `told` of its release or not. True if it gave a permit back.
-    pub fn leave(&mut self, ticket: usize, told: bool) -> bool {
+    pub fn leave(&mut self, ticket: usize, told: bool, now: i128) -> bool {
         match self.states[ticket] {
             State::Waiting => self.states[ticket] = State::Left,
             State::Released if !told && self.returnable == Some(ticket) => {
                 self.returnable = None;
-                // Less one tick, as `Schedule::give_back` says.
-                self.last = self.last.map(|last| last - self.pace.interval + 1);
+                // Less one tick, as `Schedule::give_back` says, and no more than can be in hand.
+                let (interval, oldest) = (self.pace.interval, now - self.pace.lead());
+                self.last = self.last.map(|last| (last + 1).max(oldest) - interval);
                 return true;
             }
             _ => {}

@@ -398,8 +398,8 @@ impl<'q, W: Width, const N: usize> Run<'q, W, N> {
         if self.model.state(held.ticket) == State::Waiting {
             self.armed[held.ticket] = false;
         }
-        if self.model.leave(held.ticket, held.told) {
-            self.releases.give_back(self.now);
+        if self.model.leave(held.ticket, held.told, self.now) {
+            self.releases.give_back();
         }
         Ok(())
     }
