@@ -20,25 +20,31 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     /// Of several calls at once one wins, whole. A call takes effect at the reading that it takes, in one step. No release is
     /// made by the old rate after this returns.
     pub fn set_rate(&self, rate: Rate<WordOf<C>>) {
-        while !self.try_set_rate(rate) {}
+        let is_sooner = loop {
+            if let Some(is_sooner) = self.try_set_rate(rate) {
+                break is_sooner;
+            }
+        };
         self.bump();
-        self.tell_driver();
+        self.tell_driver(is_sooner);
     }
 
-    /// One attempt, as told on the page of `pace`. False when something came between.
-    fn try_set_rate(&self, rate: Rate<WordOf<C>>) -> bool {
+    /// One attempt, as told on the page of `pace`. Whether somebody can be due sooner by this rate than by the one that it
+    /// replaced; none when something came between.
+    fn try_set_rate(&self, rate: Rate<WordOf<C>>) -> Option<bool> {
         let view = self.pace.view();
         let now = self.clock.now().to_word();
         if self.pace.tidy(&view, now) {
-            return false;
+            return None;
         }
-        let Some(claim) = self.pace.claim(&view, now) else {
-            return false;
-        };
+        let claim = self.pace.claim(&view, now)?;
         // Whoever decides by a view from before the claim fails from here on, so that none is half of this rate.
         self.bump();
+        if !self.pace.write(&claim, rate) {
+            return None;
+        }
         // Nothing is used between the reading and the commit, so that the reading is when it takes effect.
-        self.pace.write(&claim, rate) && self.pace.commit(&claim, rate, now)
+        self.pace.commit(&claim, rate, now)
     }
 
     /// Releases nobody before `until`, those already queued included. Only extends: an earlier reading than the present
@@ -67,16 +73,17 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
 
     /// Ends a hold now, and wakes the driver if there was one.
     pub fn resume(&self) {
-        if self.pace.resume(self.clock.now().to_word()) {
+        let was_held = self.pace.resume(self.clock.now().to_word());
+        if was_held {
             self.bump();
         }
-        self.tell_driver();
+        self.tell_driver(was_held);
     }
 
-    /// Wakes the driver, if it may not know of a faster rate or of the end of a hold: also for others, who may have stopped
-    /// before doing so.
-    fn tell_driver(&self) {
-        if self.pace.is_untold() {
+    /// Wakes the driver for a change that makes somebody due sooner; also for that of others, who may have stopped before
+    /// doing so.
+    fn tell_driver(&self, is_sooner: bool) {
+        if is_sooner || self.pace.is_untold() {
             self.bell.ring();
         }
     }

@@ -226,12 +226,12 @@ impl<W: Word> Pace<W> {
         }
     }
 
-    /// Brings the bank that was written into force, as of `now`, a reading taken after the view of the claim. False when the
-    /// claim is gone.
+    /// Brings the bank that was written into force, as of `now`, a reading taken after the view of the claim. Says whether
+    /// somebody can be due sooner by it, of whatever weight; none when the claim is gone.
     ///
     /// Where somebody had claimed before, that one's word must not come back while it is suspended, not even by changes there
     /// and back: the stamp is a tick later than it might be, and conversions never make it earlier again.
-    pub(crate) fn commit(&self, claim: &Claim<W>, rate: Rate<W>, now: W) -> bool {
+    pub(crate) fn commit(&self, claim: &Claim<W>, rate: Rate<W>, now: W) -> Option<bool> {
         let before = &claim.view.schedule;
         let last = before.converted(stamp(now), rate).plus(claim.late);
         let after = Schedule {
@@ -239,11 +239,12 @@ impl<W: Word> Pace<W> {
             last,
             ..*before
         };
-        if after.is_sooner_than(before) {
+        let is_sooner = after.is_sooner_than(before);
+        if is_sooner {
             // Before it comes into force, so that nobody who finds it in force can miss that the driver may not know of it.
             self.mark_untold();
         }
-        self.replace(&claim.view, last, BANK)
+        self.replace(&claim.view, last, BANK).then_some(is_sooner)
     }
 
     /// Whether the driver may not know of a faster rate, or of the end of a hold.

@@ -65,6 +65,8 @@ pub struct Bucket {
     pub applied: u8,
     /// Permits used by a release that may be counted later, at a reading yet to be taken.
     pub late: i64,
+    /// What a release cost that somebody has begun who stands still, and that is not seen yet: whoever comes by completes it.
+    pub unseen: i64,
     /// When a permit was used last.
     pub used: i64,
     /// The same, before the clock was wrong.
@@ -83,6 +85,7 @@ impl Bucket {
             rate,
             applied: 0,
             late: 0,
+            unseen: 0,
             used: i64::MIN / 2,
             used_before: i64::MIN / 2,
         }
@@ -145,9 +148,12 @@ impl Bucket {
         self.least = self.least.min(pace.full()) - 2 * pace.gain();
     }
 
-    /// Only extends, and `until` a reading that has come it changes nothing.
+    /// Only extends. Where it comes so late that the reading has passed, it may change nothing, or leave what a hold that
+    /// ended then would.
     pub fn hold_until(&mut self, until: i64, now: i64) {
-        if until > now && until > self.hold {
+        if until <= now {
+            self.least = self.least.min(PERMIT + (now - until) * self.pace.gain());
+        } else if until > self.hold {
             self.hold = until;
         }
     }

@@ -76,6 +76,9 @@ const FAR: [Pace; 4] = [strict(1000, 10), pace(10, 10), pace(10, 1), pace(1000, 
 /// The same the other way round.
 const NEAR: [Pace; 3] = [pace(10, 10), pace(1000, 10), pace(10, 1)];
 
+/// More than the longest span of 32-bit ticks, and less than half of what they can tell apart.
+const FAR_AHEAD: i32 = <u32 as apiqueue_core_stepped::Word>::MAX_SPAN as i32 + 6;
+
 /// The configurations that are explored as deep as time allows.
 const DEEP: [&str; 5] = [
     "plain-1-32-even",
@@ -121,7 +124,7 @@ fn ops(paces: &[Pace], weighted: bool, capacity: usize) -> Vec<Op> {
         Op::Tick(interval * 20),
         Op::Tick((1 << 26) + 3),
         Op::Glitch {
-            by: 1 << 28 | 5,
+            by: FAR_AHEAD,
             reading: 1,
         },
         Op::Glitch {
@@ -155,7 +158,7 @@ fn main_ops(paces: &[Pace], weighted: bool, capacity: usize) -> Vec<Op> {
         Op::Close,
         Op::Tick(interval * 20),
         Op::Glitch {
-            by: 1 << 28 | 5,
+            by: FAR_AHEAD,
             reading: 1,
         },
         Op::SetRate(2),

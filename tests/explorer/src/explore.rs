@@ -245,9 +245,10 @@ impl<W: Width, const N: usize, K: Kind> Walk<'_, W, N, K> {
     fn fits(&self, meets: &[Op]) -> bool {
         let all = || meets.iter().chain([&self.op]);
         let glitches = all().filter(|op| matches!(op, Op::Glitch { .. })).count();
+        // A rate and a hold go by the reading that they find, and a grant by none.
         let changes = all()
             .chain(&self.start.ops)
-            .any(|op| matches!(op, Op::SetRate(_) | Op::Hold(_) | Op::Resume));
+            .any(|op| matches!(op, Op::SetRate(_) | Op::Hold(_) | Op::Resume | Op::Grant));
         if glitches > 1 || (glitches == 1 && changes) {
             return false;
         }

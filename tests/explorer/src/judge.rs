@@ -197,7 +197,7 @@ impl Oracle {
     }
 
     /// Who waits, and nobody who waits came surely before.
-    fn heads(&self, leaving: bool) -> impl Iterator<Item = &Place> {
+    pub(crate) fn heads(&self, leaving: bool) -> impl Iterator<Item = &Place> {
         let in_line = move |place: &Place| {
             place.fate == Fate::Waiting
                 || (leaving
@@ -248,10 +248,11 @@ impl Oracle {
 
     /// A driver that nobody stopped has just been here.
     pub fn driven(&mut self, told: Told) {
+        self.expand();
+        self.all_seen();
         if !self.judges_lateness() {
             return;
         }
-        self.expand();
         let Some(due) = self.latest_due(false) else {
             return;
         };
@@ -316,10 +317,19 @@ impl Oracle {
             // It needs no telling any more.
             Told::Closed => return,
         };
+        if pending.superseded {
+            return;
+        }
+        // One that was stopped may have left its waker at any time until now.
+        let event = if pending.stopped {
+            self.event + 1
+        } else {
+            pending.begin
+        };
         self.sleep = alone.then_some(Sleep {
             until,
             calls: pending.calls,
-            event: pending.begin,
+            event,
         });
     }
 
@@ -383,7 +393,8 @@ impl Oracle {
             });
         }
         let stopped = self.stopped().count();
-        if self.closed.is_none() && len > stopped {
+        // A closed queue keeps the places of those whom it refused.
+        if !self.was_closing() && len > stopped {
             self.find("G4 ghosts", || {
                 format!("{len} in line, {stopped} threads stand still")
             });

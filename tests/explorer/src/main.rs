@@ -11,6 +11,7 @@ fn main() {
     let mut quick = false;
     let mut depth = None;
     let mut nested = None;
+    let mut without = Vec::new();
     let mut show = 5;
     let mut threads = 2;
     let mut args = std::env::args().skip(1);
@@ -21,6 +22,7 @@ fn main() {
             "--nested" => nested = Some(number()),
             "--show" => show = number(),
             "--threads" => threads = number(),
+            "--without" => without.push(args.next().expect("an operation")),
             "--only" => only = args.next().expect("a name"),
             "--start" => start = args.next().expect("a name"),
             "--quick" => quick = true,
@@ -29,7 +31,11 @@ fn main() {
     }
     let began = Instant::now();
     let mut total = report::Report::default();
-    for config in config::all().iter().filter(|c| c.name.contains(&only)) {
+    for mut config in config::all().into_iter().filter(|c| c.name.contains(&only)) {
+        for ops in [&mut config.ops, &mut config.main, &mut config.few] {
+            ops.retain(|op| without.iter().all(|name| !format!("{op:?}").contains(name)));
+        }
+        let config = &config;
         let mut bounds = if quick {
             explore::quick(config)
         } else {

@@ -13,7 +13,7 @@ pub const PLACES: usize = 24;
 /// The most operations under way at once.
 pub const ACTORS: usize = 4;
 /// The most accounts; with more the permits of the case are not judged.
-const ACCOUNTS: usize = 96;
+const ACCOUNTS: usize = 64;
 
 /// What the driver that sleeps was told.
 #[derive(Clone, Copy, Debug)]
@@ -147,6 +147,7 @@ impl Oracle {
             begin: self.event,
             place,
             stopped: false,
+            superseded: false,
             calls,
         });
         if let (Op::Drop(_), Some(place)) = (op, place) {
@@ -154,7 +155,13 @@ impl Oracle {
         }
         match op {
             Op::Close | Op::Drain => self.ending = true,
-            Op::AdvanceWith => self.sleep = None,
+            Op::AdvanceWith => {
+                // Only the one that leaves its waker last is told.
+                self.sleep = None;
+                for pending in self.pending.iter_mut().flatten() {
+                    pending.superseded |= pending.begin != self.event;
+                }
+            }
             _ => {}
         }
         self.expand();
@@ -227,6 +234,10 @@ impl Oracle {
         if pending.stopped || pending.op.completes() {
             self.count_late();
         }
+        if pending.stopped && self.stopped().next().is_none() {
+            self.all_seen();
+        }
+
         match pending.op {
             Op::Close => self.closed = Some(self.event),
             Op::Drain => self.drained = Some(self.event),
@@ -250,6 +261,7 @@ impl Oracle {
         for bucket in &mut self.accounts {
             bucket.settle(now);
         }
+        self.begin_unseen();
         if self
             .pending
             .iter()
@@ -266,7 +278,19 @@ impl Oracle {
                 let Some(pending) = self.pending[actor] else {
                     continue;
                 };
+                if let Effect::Leap(by) = pending.effect {
+                    let mut ahead = bucket;
+                    ahead.settle(now + by);
+                    if !self.accounts.contains(&ahead) {
+                        self.accounts.push(ahead);
+                    }
+                    continue;
+                }
                 if bucket.applied & (1 << actor) != 0 {
+                    continue;
+                }
+                if pending.effect == Effect::Pass {
+                    self.pass_unseen(bucket, actor);
                     continue;
                 }
                 let mut with = bucket;
@@ -285,6 +309,61 @@ impl Oracle {
         }
     }
 
+    /// A thread that stands still may have begun a release that somebody else completes.
+    fn begin_unseen(&mut self) {
+        let begins = |op| {
+            matches!(
+                op,
+                Op::Advance | Op::AdvanceWith | Op::Enter(_) | Op::Grant | Op::Glitch { .. }
+            )
+        };
+        if !self.stopped().any(|p| begins(p.op)) {
+            return;
+        }
+        let unpaced = self.stopped().any(|p| p.op == Op::Grant);
+        let weights: Vec<i64> = self.heads(false).map(|place| place.weight).collect();
+        for index in 0..self.accounts.len() {
+            for &weight in &weights {
+                let mut with = self.accounts[index];
+                if with.unseen == 0 && (with.spend(weight, true) || unpaced) {
+                    with.unseen = weight;
+                    if !self.accounts.contains(&with) {
+                        self.accounts.push(with);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Nobody is in the middle of a release any more.
+    pub(crate) fn all_seen(&mut self) {
+        if self.accounts.iter().any(|b| b.unseen == 0) {
+            self.accounts.retain(|b| b.unseen == 0);
+        } else {
+            self.accounts.iter_mut().for_each(|b| b.unseen = 0);
+        }
+    }
+
+    /// A grant may have released a waiter whose enqueue stands still, so that it is not seen yet.
+    fn pass_unseen(&mut self, bucket: Bucket, granting: usize) {
+        for (actor, pending) in self.pending.iter().enumerate() {
+            if let Some(Pending {
+                op: Op::Enqueue(_) | Op::Enter(_),
+                effect: Effect::Spend(weight),
+                ..
+            }) = *pending
+                && bucket.applied & (1 << actor) == 0
+            {
+                let mut with = bucket;
+                with.use_up(weight, true);
+                with.applied |= 1 << actor | 1 << granting;
+                if !self.accounts.contains(&with) {
+                    self.accounts.push(with);
+                }
+            }
+        }
+    }
+
     fn tidy(&mut self) {
         self.spare.clear();
         for bucket in &self.accounts {
@@ -295,18 +374,11 @@ impl Oracle {
         std::mem::swap(&mut self.spare, &mut self.accounts);
     }
 
-    /// A reading too far ahead may count from now on, or not.
-    pub fn leap(&mut self, by: i64) {
+    /// The clock is wrong from now on, for one operation.
+    pub fn glitch(&mut self) {
         self.glitched = true;
         for bucket in &mut self.accounts {
             bucket.used_before = bucket.used;
-        }
-        if by > 0 {
-            for index in 0..self.accounts.len() {
-                let mut ahead = self.accounts[index];
-                ahead.settle(self.now + by);
-                self.accounts.push(ahead);
-            }
         }
     }
 
@@ -364,12 +436,17 @@ impl Oracle {
         self.spare.clear();
         for &bucket in &self.accounts {
             let mut paid = bucket;
+            if paid.unseen == weight {
+                self.spare.push(Bucket { unseen: 0, ..paid });
+            }
             if paid.spend(weight, later) {
                 self.spare.push(paid);
             }
             for (actor, pending) in self.pending.iter().enumerate() {
-                let granting = matches!(pending, Some(p) if p.effect == Effect::Pass);
-                if granting && bucket.applied & (1 << actor) == 0 {
+                // Of a grant that meets others it is not promised that it releases no more than one.
+                let granting = matches!(pending, Some(p) if p.effect == Effect::Pass
+                    && (p.stopped || bucket.applied & (1 << actor) == 0));
+                if granting {
                     let mut passed = bucket;
                     passed.use_up(weight, later);
                     passed.applied |= 1 << actor;
@@ -419,7 +496,7 @@ impl Oracle {
 /// Lets an effect come about, if it can.
 fn apply(bucket: &mut Bucket, effect: Effect, paces: &[Pace], now: i64, later: bool) -> bool {
     match effect {
-        Effect::None | Effect::Pass => return false,
+        Effect::None | Effect::Pass | Effect::Leap(_) => return false,
         Effect::Spend(weight) => return bucket.spend(weight, later),
         other => force(bucket, other, paces, now),
     }
@@ -428,7 +505,7 @@ fn apply(bucket: &mut Bucket, effect: Effect, paces: &[Pace], now: i64, later: b
 
 fn force(bucket: &mut Bucket, effect: Effect, paces: &[Pace], now: i64) {
     match effect {
-        Effect::None => {}
+        Effect::None | Effect::Leap(_) => {}
         Effect::Rate(rate) => bucket.set_rate(rate, paces[usize::from(rate)]),
         Effect::Hold(until) => bucket.hold_until(until, now),
         Effect::Resume => bucket.resume(now),

@@ -72,6 +72,8 @@ pub enum Effect {
     Pass,
     /// A permit that comes back.
     Back(i64),
+    /// A reading so far ahead, as often as the clock is read.
+    Leap(i64),
 }
 
 /// An operation under way.
@@ -87,6 +89,8 @@ pub struct Pending {
     pub place: Option<usize>,
     /// It stands still, or did.
     pub stopped: bool,
+    /// A driver has come since it began.
+    pub superseded: bool,
     /// The calls of the driver's waker at its begin.
     pub calls: u32,
 }

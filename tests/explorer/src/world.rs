@@ -151,6 +151,7 @@ impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
             Op::Enter(weight) => Effect::Spend(weight.into()),
             Op::TryAcquire => Effect::Spend(1),
             Op::Grant => Effect::Pass,
+            Op::Glitch { by, .. } if by > 0 => Effect::Leap(by.into()),
             Op::SetRate(rate) => Effect::Rate(rate),
             Op::Hold(ticks) => Effect::Hold(oracle.now + i64::from(ticks)),
             Op::Resume => Effect::Resume,
@@ -190,6 +191,9 @@ impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
         }
         let actor = self.free_actor();
         let effect = self.effect(op, place, middle.is_some());
+        if matches!(op, Op::Glitch { .. }) {
+            self.oracle.borrow_mut().glitch();
+        }
         self.oracle
             .borrow_mut()
             .begin(actor, op, effect, place, self.driver.calls.get());
@@ -200,6 +204,9 @@ impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
                     let how = self.clock.wrong(0, 0);
                     self.oracle.borrow_mut().stop(actor);
                     self.observe(Some(actor));
+                    if let Op::Glitch { by, .. } = op {
+                        self.oracle.borrow_mut().fall_back((-by).into());
+                    }
                     middle();
                     self.clock.wrong(how.0, how.1);
                 };
@@ -254,7 +261,6 @@ impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
             }
             Op::Advance | Op::AdvanceWith => self.drive(op, actor),
             Op::Glitch { by, reading } => {
-                oracle().leap(by.into());
                 self.clock.wrong(by.into(), reading);
                 let _ = queue.advance();
                 self.clock.wrong(0, 0);
