@@ -140,12 +140,14 @@ impl Bucket {
         self.late = 0;
     }
 
-    /// Permits stay permits, and the part of one stays a part, rounded down to ticks.
-    pub fn set_rate(&mut self, rate: u8, pace: Pace) {
+    /// Permits stay permits, and the part of one stays a part, rounded down to ticks. Each of `others` who set a rate at the
+    /// same time may cost a tick of the rate before.
+    pub fn set_rate(&mut self, rate: u8, pace: Pace, others: i64) {
+        let lost = others * self.pace.gain();
         self.rate = rate;
         self.pace = pace;
         self.most = self.most.min(pace.most());
-        self.least = self.least.min(pace.full()) - 2 * pace.gain();
+        self.least = self.least.min(pace.full()) - 2 * pace.gain() - lost;
     }
 
     /// Only extends. Where it comes so late that the reading has passed, it may change nothing, or leave what a hold that

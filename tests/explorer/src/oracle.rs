@@ -270,6 +270,8 @@ impl Oracle {
         {
             return;
         }
+        let setters = self.pending.iter().flatten();
+        let others = setters.filter(|p| matches!(p.op, Op::SetRate(_))).count() as i64 - 1;
         let mut next = 0;
         while next < self.accounts.len() {
             let bucket = self.accounts[next];
@@ -294,7 +296,11 @@ impl Oracle {
                     continue;
                 }
                 let mut with = bucket;
-                if apply(&mut with, pending.effect, &self.paces, now, pending.stopped) {
+                let effect = match pending.effect {
+                    Effect::Rate(rate, _) => Effect::Rate(rate, others),
+                    other => other,
+                };
+                if apply(&mut with, effect, &self.paces, now, pending.stopped) {
                     with.applied |= 1 << actor;
                     if !self.accounts.contains(&with) {
                         self.accounts.push(with);
@@ -506,7 +512,7 @@ fn apply(bucket: &mut Bucket, effect: Effect, paces: &[Pace], now: i64, later: b
 fn force(bucket: &mut Bucket, effect: Effect, paces: &[Pace], now: i64) {
     match effect {
         Effect::None | Effect::Leap(_) => {}
-        Effect::Rate(rate) => bucket.set_rate(rate, paces[usize::from(rate)]),
+        Effect::Rate(rate, others) => bucket.set_rate(rate, paces[usize::from(rate)], others),
         Effect::Hold(until) => bucket.hold_until(until, now),
         Effect::Resume => bucket.resume(now),
         Effect::Charge(permits) => bucket.use_up(permits, false),

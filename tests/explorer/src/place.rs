@@ -56,8 +56,8 @@ pub struct Place {
 pub enum Effect {
     /// Nothing.
     None,
-    /// The rate of this number.
-    Rate(u8),
+    /// The rate of this number, while so many others are being set.
+    Rate(u8, i64),
     /// A hold until then.
     Hold(i64),
     /// The end of a hold.

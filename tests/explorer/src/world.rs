@@ -152,7 +152,7 @@ impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
             Op::TryAcquire => Effect::Spend(1),
             Op::Grant => Effect::Pass,
             Op::Glitch { by, .. } if by > 0 => Effect::Leap(by.into()),
-            Op::SetRate(rate) => Effect::Rate(rate),
+            Op::SetRate(rate) => Effect::Rate(rate, 0),
             Op::Hold(ticks) => Effect::Hold(oracle.now + i64::from(ticks)),
             Op::Resume => Effect::Resume,
             Op::Charge(permits) => Effect::Charge(permits.into()),
