@@ -1,4 +1,4 @@
-//! Defects that an attack from outside found, each as the shortest story of it. All of them failed on the core as it was.
+//! Defects that an attack from outside found, each as the shortest story of it. Each test failed on the core as it was.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::cell::Cell;
@@ -226,9 +226,11 @@ fn of_many_rates_set_during_one_suspended_change_one_wins_whole() {
 fn a_faster_rate_of_the_same_burst_gives_no_permit_twice() {
     let (queue, clock) = plain::<4>(strict(1_000, 10));
     clock.advance(50_000);
-    assert_eq!(taken(queue), 10);
+    for _ in 0..9 {
+        queue.try_acquire().unwrap();
+    }
     queue.set_rate(strict(10, 10));
-    assert_eq!(taken(queue), 0);
+    assert_eq!(taken(queue), 1, "of ten at one reading");
 }
 
 #[test]
