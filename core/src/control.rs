@@ -4,6 +4,7 @@ use core::ops::Deref;
 
 use crate::clock::{Clock, Tick, Word, WordOf, private::Bits};
 use crate::error::{ChargeError, HoldError};
+use crate::pace::Claim;
 use crate::queue::QueueOver;
 use crate::rate::Rate;
 use crate::slot::Slot;
@@ -32,19 +33,39 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     /// One attempt, as told on the page of `pace`. Whether somebody can be due sooner by this rate than by the one that it
     /// replaced; none when something came between.
     fn try_set_rate(&self, rate: Rate<WordOf<C>>) -> Option<bool> {
+        let (claim, _) = self.claim()?;
+        // Whoever decides by a view from before the claim fails from here on, so that none is half of this rate.
+        self.bump();
+        if !self.pace.write(&claim, rate) {
+            return None;
+        }
+        // Nothing is used between the claim and the commit, so that the reading is when it takes effect.
+        let now = self.reading(&claim)?;
+        self.pace.commit(&claim, rate, now)
+    }
+
+    /// Claims the schedule's word, and reads the clock: whatever is used after the reading ends the claim.
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn claim(&self) -> Option<(Claim<WordOf<C>>, WordOf<C>)> {
         let view = self.pace.view();
         let now = self.clock.now().to_word();
         if self.pace.tidy(&view, now) {
             return None;
         }
         let claim = self.pace.claim(&view, now)?;
-        // Whoever decides by a view from before the claim fails from here on, so that none is half of this rate.
-        self.bump();
-        if !self.pace.write(&claim, rate) {
+        let now = self.reading(&claim)?;
+        Some((claim, now))
+    }
+
+    /// The clock's reading. None, and no claim any more, where a hold is over by it, which has to be taken off first.
+    fn reading(&self, claim: &Claim<WordOf<C>>) -> Option<WordOf<C>> {
+        let now = self.clock.now().to_word();
+        let mut schedule = claim.view.schedule;
+        if schedule.lift(stamp(now)) {
+            self.pace.settle(claim, claim.view.schedule.last);
             return None;
         }
-        // Nothing is used between the reading and the commit, so that the reading is when it takes effect.
-        self.pace.commit(&claim, rate, now)
+        Some(now)
     }
 
     /// Releases nobody before `until`, those already queued included. Only extends: an earlier reading than the present
@@ -73,7 +94,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
 
     /// Ends a hold now, and wakes the driver if there was one.
     pub fn resume(&self) {
-        let was_held = self.pace.resume(self.clock.now().to_word());
+        let was_held = self.pace.resume(|| self.clock.now().to_word());
         if was_held {
             self.bump();
         }
@@ -107,24 +128,26 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     /// # Errors
     /// [`ChargeError`] when it would put the next release off by more than [`Word::MAX_SPAN`] ticks. Nothing is charged then.
     pub fn charge(&self, permits: usize) -> Result<(), ChargeError> {
+        if permits == 0 {
+            return Ok(());
+        }
         loop {
-            let view = self.pace.view();
-            let now = self.clock.now().to_word();
-            if self.pace.tidy(&view, now) {
+            let Some((claim, now)) = self.claim() else {
                 continue;
-            }
-            let charged = match view.schedule.charged(stamp(now), permits) {
-                Ok(charged) => charged,
-                Err(error) if self.pace.is_current(&view) => return Err(error),
-                Err(_) => continue,
             };
-            if permits == 0 {
-                return Ok(());
-            }
-            if self.pace.adjust(&view, charged) {
-                // What was in hand is used: no decision made before that takes effect from here on.
-                self.bump();
-                return Ok(());
+            let (schedule, now) = (&claim.view.schedule, stamp(now));
+            let charged = schedule.charged(now, permits);
+            let is_settled = self
+                .pace
+                .settle(&claim, *charged.as_ref().unwrap_or(&schedule.last));
+            match charged {
+                _ if !is_settled => {}
+                Ok(_) => {
+                    // What was in hand is used: no decision made before that takes effect from here on.
+                    self.bump();
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
             }
         }
     }
@@ -136,17 +159,14 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     /// in the window in which it is made.
     pub fn refund(&self, permits: usize) {
         loop {
-            let view = self.pace.view();
-            let now = self.clock.now().to_word();
-            if self.pace.tidy(&view, now) {
+            let Some((claim, now)) = self.claim() else {
                 continue;
-            }
-            match view.schedule.refunded(stamp(now), permits) {
-                Some(refunded) if !self.pace.adjust(&view, refunded) => {}
-                // The burst was full some time ago, and is not any more.
-                None if !self.pace.is_current(&view) => {}
+            };
+            let (schedule, now) = (&claim.view.schedule, stamp(now));
+            let refunded = schedule.refunded(now, permits).unwrap_or(schedule.last);
+            if self.pace.settle(&claim, refunded) {
                 // Also where the burst is full: who filled it may have stopped before telling the driver.
-                _ => return self.wake_for_the_next(),
+                return self.wake_for_the_next();
             }
         }
     }

@@ -3,8 +3,8 @@
 //! `last` is changed in three ways, each by one compare-and-swap from the word that was looked at:
 //! * under a turn that the queue has taken (see `head`): by whoever took it and by all who help it along. `TURN` tells them
 //!   whether that was done already: it equals the turn's own bit until then.
-//! * for a charge, a refund, a hold that is over, a long pause: without a turn; a release under way then starts over.
-//! * for a change of rate, below.
+//! * for a hold that is over, or a long pause: without a turn; a release under way then starts over.
+//! * for a charge, a refund or a change of rate: by a claim, below.
 //!
 //! Each use of a permit moves the stamp forward, and giving one back is a tick short, so that a word does not come back while
 //! a thread is suspended between its load and its swap. It can, by chance: by refunds, changes of rate, or a wrap of the
@@ -66,9 +66,10 @@ impl<W: Word> View<W> {
     }
 }
 
-/// The right to write the idle bank, as long as `last` is the word of this view. The schedule is as it was before the claim.
+/// The right to write the idle bank, and to change `last` by the rate in force, as long as `last` is the word of this view. The
+/// schedule is as it was before the claim.
 pub(crate) struct Claim<W: Word> {
-    view: View<W>,
+    pub(crate) view: View<W>,
     /// A tick, where somebody else had claimed the bank: see `commit`.
     late: W,
 }
@@ -180,25 +181,32 @@ impl<W: Word> Pace<W> {
         }
     }
 
-    /// Claims the idle bank. None when `last` has changed meanwhile.
+    /// Claims `last`, and with it the idle bank. None when `last` has changed meanwhile.
     pub(crate) fn claim(&self, view: &View<W>, now: W) -> Option<Claim<W>> {
-        let mut schedule = view.schedule;
-        let last = match schedule.last() {
+        let before = match view.schedule.last() {
             Some(last) => last,
             // Nothing was ever used: as of now, that is a stamp with the whole burst in hand.
-            None => schedule.caught_up(stamp(now))?,
+            None => view.schedule.caught_up(stamp(now))?,
         };
-        schedule.last = last;
         let late = if view.is_claimed() { W::TICK } else { W::ZERO };
-        let mut claimed = last.plus(late);
+        let mut claimed = before.plus(late);
         if claimed == W::ZERO {
             claimed = W::TICK;
         }
         let word = claimed.with_low(view.word.low() & (TURN | BANK) | CLAIMED);
-        self.swap(view.word, word).then_some(Claim {
-            view: View { word, schedule },
-            late,
-        })
+        if !self.swap(view.word, word) {
+            return None;
+        }
+        // Looked at once more, as a word of `last` can come back by changes there and back, and only a claim can't: if this is
+        // the claim's word still when it is swapped, then the bank is the one in force.
+        let mut view = self.view();
+        view.schedule.last = before;
+        (view.word == word).then_some(Claim { view, late })
+    }
+
+    /// Ends a claim by moving `last`; a tick later where somebody had claimed before. False when the claim is gone.
+    pub(crate) fn settle(&self, claim: &Claim<W>, last: W) -> bool {
+        self.replace(&claim.view, last.plus(claim.late), 0)
     }
 
     /// Writes `rate` to the idle bank. False when the claim is gone.
@@ -291,26 +299,24 @@ impl<W: Word> Pace<W> {
     /// Extends the hold to `until`, if it is not as long.
     pub(crate) fn hold_until(&self, until: W) {
         let until = stamp(until);
-        self.change_hold(|schedule| schedule.extends_hold(until), held(until));
-    }
-
-    /// Cuts the hold off at `now`, if it is longer. Says whether it did. The driver does not know of it yet.
-    pub(crate) fn resume(&self, now: W) -> bool {
-        let now = stamp(now);
-        self.change_hold(
-            |schedule| schedule.cuts_hold(now),
-            held(now).with_low(UNTOLD),
-        )
-    }
-
-    /// Sets the hold's word, if that is wanted. Says whether it was.
-    fn change_hold(&self, wanted: impl Fn(&Schedule<W>) -> bool, to: W) -> bool {
         loop {
             let View { schedule, .. } = self.view();
-            if !wanted(&schedule) {
+            if !schedule.extends_hold(until) || self.swap_hold(schedule.hold, held(until)) {
+                return;
+            }
+        }
+    }
+
+    /// Cuts the hold off now, if there is one. Says whether there was. The driver does not know of it yet.
+    pub(crate) fn resume(&self, now: impl Fn() -> W) -> bool {
+        loop {
+            let View { schedule, .. } = self.view();
+            // Read after the hold was seen: a hold set later must not end before it began.
+            let now = stamp(now());
+            if !schedule.cuts_hold(now) {
                 return false;
             }
-            if self.swap_hold(schedule.hold, to) {
+            if self.swap_hold(schedule.hold, held(now).with_low(UNTOLD)) {
                 return true;
             }
         }

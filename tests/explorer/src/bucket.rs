@@ -141,13 +141,18 @@ impl Bucket {
     }
 
     /// Permits stay permits, and the part of one stays a part, rounded down to ticks. Each of `others` who set a rate at the
-    /// same time may cost a tick of the rate before.
+    /// same time may cost two ticks of the rate before.
     pub fn set_rate(&mut self, rate: u8, pace: Pace, others: i64) {
-        let lost = others * self.pace.gain();
+        let lost = 2 * others * self.pace.gain();
         self.rate = rate;
         self.pace = pace;
         self.most = self.most.min(pace.most());
         self.least = self.least.min(pace.full()) - 2 * pace.gain() - lost;
+    }
+
+    /// Who changes the rate, charges or refunds at the same time as so many others may cost two ticks for each.
+    pub fn lose_ticks(&mut self, others: i64) {
+        self.least -= 2 * others * self.pace.gain();
     }
 
     /// Only extends. Where it comes so late that the reading has passed, it may change nothing, or leave what a hold that

@@ -45,20 +45,12 @@ pub fn whole(config: &Config) -> Bounds {
 /// The quick set's.
 #[must_use]
 pub fn quick(config: &Config) -> Bounds {
-    if config.deep {
-        Bounds {
-            all: 1,
-            main: 2,
-            nested_main: 0,
-            nested_few: 1,
-        }
-    } else {
-        Bounds {
-            all: 1,
-            main: 0,
-            nested_main: 0,
-            nested_few: 0,
-        }
+    let deep = config.deep && config.capacity < 4;
+    Bounds {
+        all: 1,
+        main: if deep { 2 } else { 0 },
+        nested_main: 0,
+        nested_few: usize::from(deep && config.capacity == 1),
     }
 }
 
@@ -241,26 +233,36 @@ impl<W: Width, const N: usize, K: Kind> Walk<'_, W, N, K> {
         }
     }
 
-    /// Leaves out what says nothing new, and what is not promised.
     fn fits(&self, meets: &[Op]) -> bool {
-        let all = || meets.iter().chain([&self.op]);
-        let glitches = all().filter(|op| matches!(op, Op::Glitch { .. })).count();
-        // A rate and a hold go by the reading that they find, and a grant by none.
-        let changes = all()
-            .chain(&self.start.ops)
-            .any(|op| matches!(op, Op::SetRate(_) | Op::Hold(_) | Op::Resume | Op::Grant));
-        if glitches > 1 || (glitches == 1 && changes) {
-            return false;
-        }
-        meets.windows(2).all(|pair| match (pair[0], pair[1]) {
-            (Op::Tick(_), Op::Tick(_)) => false,
-            (Op::Advance, Op::Advance)
-            | (Op::Close, Op::Close | Op::Drain)
-            | (Op::Drain, Op::Drain) => false,
-            (Op::SetRate(a), Op::SetRate(b)) => a != b,
-            (Op::Look(_) | Op::Status(_), Op::Look(_) | Op::Status(_)) => false,
-            _ => true,
-        })
+        fits(self.start, self.op, meets) && meets.windows(2).all(says_something)
+    }
+}
+
+/// Whether the judge knows what is promised of such a case.
+#[must_use]
+pub fn fits(start: &Start, stopped: Op, meets: &[Op]) -> bool {
+    let all = || meets.iter().chain([&stopped]);
+    let glitches = all().filter(|op| matches!(op, Op::Glitch { .. })).count();
+    // A rate, a hold and a refund go by the reading that they find, and a grant by none.
+    let goes_by_another = all().chain(&start.ops).any(|op| {
+        matches!(
+            op,
+            Op::SetRate(_) | Op::Hold(_) | Op::Resume | Op::Refund(_) | Op::Grant
+        )
+    });
+    glitches == 0 || (glitches == 1 && !goes_by_another)
+}
+
+/// Whether the second of two operations in a row can show anything that it would not alone.
+fn says_something(pair: &[Op]) -> bool {
+    match (pair[0], pair[1]) {
+        (Op::Tick(_), Op::Tick(_))
+        | (Op::Advance, Op::Advance)
+        | (Op::Close, Op::Close | Op::Drain)
+        | (Op::Drain, Op::Drain)
+        | (Op::Look(_) | Op::Status(_), Op::Look(_) | Op::Status(_)) => false,
+        (Op::SetRate(a), Op::SetRate(b)) => a != b,
+        _ => true,
     }
 }
 

@@ -233,7 +233,8 @@ impl Oracle {
                         behind += weight;
                     }
                 }
-                latest = latest.max(Some(bucket.due(head.weight, behind)));
+                let ticks = (self.claims() - 1).max(0);
+                latest = latest.max(Some(bucket.due(head.weight, behind) + 2 * ticks));
             }
         }
         latest

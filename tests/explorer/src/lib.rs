@@ -2,12 +2,13 @@
 //! to three operations of others, and of a second thread that is stopped too; then it goes on, or never does. An oracle that
 //! shares no code with the core judges each case.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-#![allow(clippy::cast_possible_truncation)]
+#![allow(clippy::cast_possible_truncation, clippy::needless_range_loop)]
 
 pub mod bucket;
 pub mod case;
 pub mod config;
 pub mod explore;
+pub mod fuzz;
 pub mod judge;
 pub mod op;
 pub mod oracle;

@@ -270,8 +270,7 @@ impl Oracle {
         {
             return;
         }
-        let setters = self.pending.iter().flatten();
-        let others = setters.filter(|p| matches!(p.op, Op::SetRate(_))).count() as i64 - 1;
+        let others = self.claims() - 1;
         let mut next = 0;
         while next < self.accounts.len() {
             let bucket = self.accounts[next];
@@ -301,6 +300,9 @@ impl Oracle {
                     other => other,
                 };
                 if apply(&mut with, effect, &self.paces, now, pending.stopped) {
+                    if matches!(effect, Effect::Charge(_) | Effect::Refund(_)) {
+                        with.lose_ticks(others);
+                    }
                     with.applied |= 1 << actor;
                     if !self.accounts.contains(&with) {
                         self.accounts.push(with);
@@ -313,6 +315,13 @@ impl Oracle {
                 return;
             }
         }
+    }
+
+    /// How many are under way that claim the schedule's word. Each after the first may cost two ticks.
+    pub(crate) fn claims(&self) -> i64 {
+        let claims = |op| matches!(op, Op::SetRate(_) | Op::Charge(_) | Op::Refund(_));
+        let pending = self.pending.iter().flatten();
+        pending.filter(|p| claims(p.op)).count() as i64
     }
 
     /// A thread that stands still may have begun a release that somebody else completes.

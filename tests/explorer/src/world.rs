@@ -128,9 +128,9 @@ impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
                 .nth(1)
                 .filter(|_| with(Fate::Waiting).count() > 2),
             Who::Tail => with(Fate::Waiting)
-                .last()
+                .next_back()
                 .filter(|_| with(Fate::Waiting).count() > 1),
-            Who::Released => with(Fate::Released).last(),
+            Who::Released => with(Fate::Released).next_back(),
         };
         found.filter(free)
     }

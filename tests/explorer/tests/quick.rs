@@ -18,7 +18,9 @@ fn finds_nothing(names: &[&str], bounds: Bounds, least: u64) {
     let mut total = Report::default();
     for name in names {
         let found = configs.iter().find(|config| config.name == *name);
-        let config = found.unwrap_or_else(|| panic!("no configuration {name}"));
+        let Some(config) = found else {
+            unreachable!("no configuration {name}");
+        };
         for start in 0..config.starts.len() {
             for op in 0..config.ops.len() {
                 total.merge(explore(config, start, op, bounds));
