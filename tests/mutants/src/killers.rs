@@ -142,10 +142,11 @@ impl Killer {
         self.run_for(mutant, (self.took * 5).max(LEAST))
     }
 
-    /// Until the first failure. Time is limited twice: what it may take, and a quarter of that on a processor, so that an
-    /// endless loop is soon over while a run that others slow down is not.
+    /// Until the first failure. Time is limited twice: what it may take, and what of that on a processor, so that an endless loop
+    /// is soon over while a run that others slow down is not.
     fn run_for(&self, mutant: usize, limit: Duration) -> io::Result<End> {
-        let seconds = (limit.as_secs() / 4).max(self.took.as_secs() * 5).max(2);
+        // Seconds on a processor.
+        let seconds = (self.took * 5).as_secs() + 1;
         let mut command = Command::new("/bin/sh");
         command
             .arg("-c")

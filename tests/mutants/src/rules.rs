@@ -20,7 +20,8 @@ pub fn operators(op: &str) -> &'static [&'static str] {
         "/" => &["*"],
         "*" => &["/"],
         "&" => &["|", "^"],
-        "|" => &["&", "^"],
+        // Not `^`: every `|` joins bits that don't overlap, but for those in `by_hand.txt`.
+        "|" => &["&"],
         "^" => &["&", "|"],
         "<<" => &[">>"],
         ">>" => &["<<"],

@@ -35,6 +35,7 @@ pub fn run(repository: &Path, options: &Options) -> io::Result<bool> {
                 .is_none_or(|only| *only == mutant.file)
         })
         .filter(|mutant| options.mutant.is_none_or(|number| number == mutant.number))
+        .filter(|mutant| !(options.no_loom && mutant.is_ordering))
         .collect();
     if options.list {
         for Mutant {
