@@ -112,7 +112,11 @@ fn has_let(expr: &Expr) -> bool {
 /// Whether another mutant already is the opposite of this condition, or it has none.
 fn is_negated_elsewhere(condition: &Expr) -> bool {
     match condition {
-        Expr::Binary(binary) => matches!(binary.op, BinOp::Eq(_) | BinOp::Ne(_)),
+        Expr::Binary(binary) => {
+            matches!(binary.op, BinOp::Eq(_) | BinOp::Ne(_))
+                || is_choice(&binary.left)
+                || is_choice(&binary.right)
+        }
         Expr::Unary(_) | Expr::Macro(_) | Expr::Lit(_) => true,
         other => is_choice(other),
     }
@@ -189,8 +193,9 @@ impl Mutator<'_> {
         let line = binary.op.span().start().line;
         let is_and = matches!(binary.op, BinOp::And(_));
         let whole = has_let(&binary.left) || has_let(&binary.right);
+        let has_choice = is_choice(&binary.left) || is_choice(&binary.right);
         for (name, operand) in [("left", &mut binary.left), ("right", &mut binary.right)] {
-            if !has_let(operand) && !is_choice(operand) {
+            if !has_let(operand) && !has_choice {
                 let choice = self.add(line, &format!("no {name} of {before}"));
                 **operand = if is_and {
                     parse_quote!((#operand || #choice))
@@ -199,7 +204,7 @@ impl Mutator<'_> {
                 };
             }
         }
-        if !whole && !is_choice(&binary.left) && !is_choice(&binary.right) {
+        if !whole && !has_choice {
             let (left, right) = (&binary.left, &binary.right);
             let other = if is_and { "||" } else { "&&" };
             let choice = self.add(line, &format!("{other} in {before}"));
@@ -413,6 +418,15 @@ impl VisitMut for Mutator<'_> {
 
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
         if is_choice(expr) {
+            return;
+        }
+        if let Expr::If(by_hand) = &mut *expr
+            && is_choice(&by_hand.cond)
+        {
+            // What was put in by hand is no place for more.
+            if let Some((_, otherwise)) = &mut by_hand.else_branch {
+                self.visit_expr_mut(otherwise);
+            }
             return;
         }
         let (original, before) = (expr.clone(), text(expr));

@@ -56,7 +56,8 @@ pub fn opposite_of_closure(method: &str) -> Option<&'static str> {
 }
 
 /// Constants in whose place a 0 is put.
-pub const MASKS: [&str; 33] = [
+pub const MASKS: [&str; 34] = [
+    "UNTOLD",
     "TICKET",
     "ONE",
     "PHASE",
