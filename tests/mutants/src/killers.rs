@@ -133,20 +133,19 @@ impl Killer {
     /// Runs it without a mutant, and remembers how long that takes; at most `limit`.
     pub fn measure(&mut self, limit: Duration) -> io::Result<End> {
         let start = Instant::now();
-        let end = self.run_for(0, limit)?;
+        let end = self.run_for(0, limit, limit)?;
         self.took = start.elapsed();
         Ok(end)
     }
 
     pub fn run(&self, mutant: usize) -> io::Result<End> {
-        self.run_for(mutant, (self.took * 5).max(LEAST))
+        self.run_for(mutant, (self.took * 5).max(LEAST), self.took * 5)
     }
 
     /// Until the first failure. Time is limited twice: what it may take, and what of that on a processor, so that an endless loop
     /// is soon over while a run that others slow down is not.
-    fn run_for(&self, mutant: usize, limit: Duration) -> io::Result<End> {
-        // Seconds on a processor.
-        let seconds = (self.took * 5).as_secs() + 1;
+    fn run_for(&self, mutant: usize, limit: Duration, on_processor: Duration) -> io::Result<End> {
+        let seconds = on_processor.as_secs() + 1;
         let mut command = Command::new("/bin/sh");
         command
             .arg("-c")
