@@ -1,48 +1,13 @@
-//! What mutants of the core have shown to be untested: what happens when somebody comes exactly between two steps of another.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+//! One slot of the ring changes hands: nobody touches the waker's place while another does, and nobody pays for who leaves.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Wake, Waker};
+use std::task::Waker;
 
-use apiqueue_core_stepped as core;
-use core::{ManualClock, Queue, Rate, Status, Waiter};
+use apiqueue_core_stepped::Status;
 
-use between::at_every_step;
-
-mod between;
-
-const INTERVAL: u32 = 10;
-
-type Line<const N: usize> = Queue<&'static ManualClock<u32>, N>;
-type Place<const N: usize> = Waiter<Arc<Line<N>>>;
-
-fn line<const N: usize>() -> (Arc<Line<N>>, &'static ManualClock<u32>) {
-    let clock: &'static ManualClock<u32> = Box::leak(Box::new(ManualClock::<u32>::new(1_000)));
-    let rate = Rate::<u32>::every(INTERVAL).unwrap().strict();
-    (Arc::new(Queue::new(clock, rate)), clock)
-}
-
-fn join<const N: usize>(queue: &Arc<Line<N>>) -> Option<Place<N>> {
-    Waiter::enqueue(queue.clone()).ok()
-}
-
-#[derive(Default)]
-struct Counter(AtomicUsize);
-
-impl Wake for Counter {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-impl Counter {
-    fn count(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
-    }
-}
+use crate::common::{Counter, INTERVAL, Place, at_every_step, join, line};
 
 /// What the one before does with the slot of a ring of one, while the handler lets others use it.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +32,7 @@ enum Between {
 /// to poll again; the waker before is its owner's alone, and none is lost.
 fn the_last_one_polls(before: Before, between: Between) {
     at_every_step(|step| {
-        let (queue, clock) = line::<1>();
+        let (queue, clock) = line::<1>(1);
         let first = join(&queue).unwrap();
         let (old, new) = (Arc::<Counter>::default(), Arc::<Counter>::default());
         if !matches!(before, Before::Polls) {
@@ -157,22 +122,4 @@ fn nobody_touches_a_waker_that_a_leaver_is_taking_out() {
 #[test]
 fn nobody_touches_a_waker_that_is_just_being_left() {
     whoever_comes_between(Before::Polls);
-}
-
-#[test]
-fn who_leaves_in_the_middle_of_its_release_is_released_or_costs_nothing() {
-    at_every_step(|step| {
-        let (queue, _) = line::<2>();
-        let (first, second) = (join(&queue).unwrap(), join(&queue).unwrap());
-        let mut first = Some(first);
-        let leaves = move || drop(first.take());
-        let hit = step.run(leaves, || {
-            let _ = queue.advance();
-        });
-        let _ = queue.advance();
-        queue.clock().advance(2);
-        let _ = queue.advance();
-        assert_eq!(second.status(), Status::Released, "{step:?}");
-        hit
-    });
 }
