@@ -67,6 +67,8 @@ pub fn build(
         .lines()
         .filter_map(|line| {
             let binary = PathBuf::from(field(line, "executable")?);
+            // Not the programs that tests may start.
+            binary.parent()?.ends_with("deps").then_some(())?;
             let stem = binary.file_stem()?.to_str()?.rsplit_once('-')?.0.to_owned();
             Some((stem, binary))
         })

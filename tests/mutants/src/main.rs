@@ -23,11 +23,14 @@ pub struct Options {
     resume: bool,
     /// Without loom, whose build and runs take the longest.
     no_loom: bool,
+    /// Without the explorer, whose quick set takes half a minute.
+    no_explorer: bool,
     /// Only lists the mutants.
     list: bool,
 }
 
-const USAGE: &str = "apiqueue-mutants [--only FILE] [--mutant N] [--resume] [--no-loom] [--list]";
+const USAGE: &str =
+    "apiqueue-mutants [--only FILE] [--mutant N] [--resume] [--no-loom] [--no-explorer] [--list]";
 
 fn options() -> Option<Options> {
     let mut options = Options::default();
@@ -38,6 +41,7 @@ fn options() -> Option<Options> {
             "--mutant" => options.mutant = Some(arguments.next()?.parse().ok()?),
             "--resume" => options.resume = true,
             "--no-loom" => options.no_loom = true,
+            "--no-explorer" => options.no_explorer = true,
             "--list" => options.list = true,
             _ => return None,
         }

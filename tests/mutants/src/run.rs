@@ -50,7 +50,7 @@ pub fn run(repository: &Path, options: &Options) -> io::Result<bool> {
         }
         return Ok(true);
     }
-    let tests = plain(&tree, &base)?;
+    let tests = plain(&tree, &base, options.no_explorer)?;
     let models = if options.no_loom {
         Vec::new()
     } else {
@@ -115,7 +115,7 @@ fn fate(
 }
 
 /// The tests of the core, of the stepped core, of the package of tests, and the explorer's: the quickest first.
-fn plain(tree: &Path, base: &Path) -> io::Result<Vec<Killer>> {
+fn plain(tree: &Path, base: &Path, no_explorer: bool) -> io::Result<Vec<Killer>> {
     let target = base.join("build");
     let mut killers = Vec::new();
     for (package, directory, of_all) in [
@@ -128,7 +128,7 @@ fn plain(tree: &Path, base: &Path) -> io::Result<Vec<Killer>> {
             named(tree, "tests/explorer", &EXPLORED),
         ),
     ] {
-        if of_all.is_empty() {
+        if of_all.is_empty() || (no_explorer && package == "apiqueue-explorer") {
             continue;
         }
         let arguments = [&["-p", package][..], &of_all].concat();
@@ -168,11 +168,8 @@ fn named<'a>(tree: &Path, directory: &str, names: &[&'a str]) -> Vec<&'a str> {
     names
         .iter()
         .filter(|name| {
-            tree.join(directory)
-                .join("tests")
-                .join(name)
-                .with_extension("rs")
-                .exists()
+            let test = tree.join(directory).join("tests").join(name);
+            test.with_extension("rs").exists() || test.join("main.rs").exists()
         })
         .flat_map(|name| ["--test", name])
         .collect()

@@ -137,7 +137,9 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let (name, path) = (entry.file_name(), entry.path());
-        if name == "target" || name == "mutants" {
+        // This program is a package of its own.
+        let is_other = name == "mutants" && path.join("Cargo.toml").exists();
+        if name == "target" || is_other {
             continue;
         }
         if path.is_dir() {

@@ -46,3 +46,10 @@ fn a_queue_with_somebody_in_line_or_closed_is_not_at_rest() {
     queue.close();
     assert!(!queue.is_rested());
 }
+
+#[test]
+fn a_queue_that_owes_permits_is_not_at_rest() {
+    let queue = line();
+    queue.charge(1_000).unwrap();
+    assert!(!queue.is_rested());
+}

@@ -80,3 +80,14 @@ fn the_first_weight_is_that_of_the_first_who_has_not_left() {
     assert_eq!(stays.status(), Status::Released);
     assert_eq!(queue.first_weight(), None);
 }
+
+#[test]
+fn the_first_weight_is_not_that_of_a_light_one_who_has_left() {
+    let queue = heavy();
+    let gone = queue.enqueue_weighted(1).unwrap();
+    let stays = queue.enqueue_weighted(3).unwrap();
+    assert_eq!(queue.first_weight(), Some(1));
+    drop(gone);
+    assert_eq!(queue.first_weight(), Some(3));
+    drop(stays);
+}

@@ -61,6 +61,15 @@ fn an_estimate_counts_from_the_end_of_a_hold() {
     assert_eq!(due, [Some(500), Some(510), Some(520)]);
 }
 
+#[test]
+fn a_hold_that_ends_before_the_next_is_due_delays_nobody() {
+    let queue: Line = Queue::new(ManualClock::<u32>::new(0), rate(1));
+    queue.try_acquire().unwrap();
+    let place = queue.enqueue().unwrap();
+    queue.hold_until(5).unwrap();
+    assert_eq!(place.estimate(), Some(10));
+}
+
 /// Whoever is woken takes another place in line.
 struct Again {
     queue: Arc<Line>,

@@ -41,8 +41,11 @@ fn a_weight_is_taken_and_given_back_whole() {
     assert_eq!(pace.next_weighted(1_000, 2), Due::At(1_100));
     pace.give_back_weighted(3);
     assert_eq!(pace.next_weighted(1_001, 4), Due::Now);
-    pace.take_weighted(1_001, 4);
-    assert_eq!(pace.next(1_001), Due::At(1_101));
+    pace.take_weighted(1_001, 1);
+    assert_eq!(pace.next_weighted(1_001, 4), Due::At(1_101));
+    pace.give_back();
+    pace.take_weighted(1_002, 4);
+    assert_eq!(pace.next(1_002), Due::At(1_102));
 }
 
 #[test]
@@ -63,7 +66,7 @@ fn a_refund_puts_back_so_many_permits_less_a_tick() {
     assert_eq!(pace.next_weighted(1_000, 2), Due::At(1_001));
     pace.refund(1_000, 0);
     assert_eq!(pace.next_weighted(1_000, 2), Due::At(1_001));
-    pace.refund(1_000, 100);
+    pace.refund(1_000, usize::MAX);
     assert_eq!(pace.next_weighted(1_001, 4), Due::Now);
     pace.take_weighted(1_001, 4);
     assert_eq!(pace.next(1_001), Due::At(1_101), "no more than the burst");
@@ -73,8 +76,8 @@ fn a_refund_puts_back_so_many_permits_less_a_tick() {
 fn refunds_of_a_full_burst_change_nothing_however_many() {
     let mut pace = taken(2);
     for _ in 0..8 {
-        pace.refund(1_100, usize::MAX);
-        assert_eq!(pace.next_weighted(1_101, 2), Due::Now);
+        pace.refund(9_000, usize::MAX);
+        assert_eq!(pace.next_weighted(9_001, 2), Due::Now);
     }
 }
 
@@ -241,4 +244,26 @@ fn the_longest_debt_leaves_no_room_for_an_interval_of_a_tick() {
     pace.charge(1_000, u32::MAX_SPAN as usize).unwrap();
     assert_eq!(pace.charge(1_000, 1).unwrap_err().max, 0);
     assert_eq!(pace.charge(999, 1).unwrap_err().max, 0);
+}
+
+#[test]
+fn half_the_range_away_is_neither_due_nor_late() {
+    let half = 1_u32 << 28;
+    let mut pace = taken(1);
+    let now = 1_000 + half;
+    pace.take(now);
+    assert_eq!(pace.next(1_199), Due::At(1_200), "it counts as on time");
+}
+
+#[test]
+fn a_second_hold_looks_for_the_end_of_the_first() {
+    let mut pace = Schedule::new(strict(100, 4));
+    pace.hold_until(1_000, 2_000);
+    pace.hold_until(5_000, 5_001);
+    pace.resume(5_000);
+    assert_eq!(
+        pace.next_weighted(5_000, 2),
+        Due::At(5_100),
+        "a hold spends the burst"
+    );
 }

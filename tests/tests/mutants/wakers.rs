@@ -175,3 +175,33 @@ fn a_driver_asleep_on_an_empty_line_is_woken_by_a_heavy_waiter_and_finds_it() {
     assert_eq!(queue.advance().released, 1);
     assert_eq!(heavy.status(), Status::Released);
 }
+
+#[test]
+fn an_entry_behind_others_wakes_nobody() {
+    let queue = line();
+    queue.try_acquire().unwrap();
+    let first = queue.enqueue().unwrap();
+    let driver = Wakes::default();
+    assert_eq!(queue.advance_with(&driver.waker(0)).next, Next::At(1_010));
+    let second = queue.enter().unwrap();
+    assert_eq!(driver.take(), []);
+    drop((first, second));
+}
+
+#[test]
+fn an_entry_passes_over_those_who_have_left() {
+    let queue = line();
+    drop(queue.enqueue().unwrap());
+    assert_eq!(queue.enter().unwrap().status(), Status::Released);
+}
+
+#[test]
+fn who_left_released_and_is_dropped_has_kept_its_permit() {
+    let queue = line();
+    let mut place = queue.enqueue().unwrap();
+    assert_eq!(queue.advance().released, 1);
+    let _ = place.leave();
+    drop(place);
+    queue.clock().advance(1);
+    assert!(queue.try_acquire().is_err());
+}

@@ -1,5 +1,7 @@
 //! A driver that goes to sleep, and what it must not sleep through.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use apiqueue_core_stepped::{Advance, Next, Status, Waiter};
@@ -26,6 +28,46 @@ fn driver_sleeps_against<E: 'static>(prepare: fn(&Arc<Line<4>>), event: fn(&Arc<
         );
         hit
     });
+}
+
+/// While a driver goes to sleep at any step of `event`: as above.
+fn event_meets_a_driver(prepare: fn(&Arc<Line<4>>), event: fn(&Arc<Line<4>>)) {
+    at_every_step(|step| {
+        let (queue, _) = line::<4>(1);
+        queue.try_acquire().unwrap();
+        prepare(&queue);
+        let driver = Arc::<Counter>::default();
+        let (waker, other) = (driver.clone().into(), queue.clone());
+        let slept: Rc<Cell<Option<Advance<u32>>>> = Rc::default();
+        let seen = slept.clone();
+        let handler = move || seen.set(Some(other.advance_with(&waker)));
+        let hit = step.run(handler, || event(&queue));
+        let now = queue.advance().next;
+        if let Some(Advance { released, next }) = slept.take() {
+            assert!(
+                next == now || released > 0 || driver.count() > 0,
+                "{step:?}: asleep until {next:?} while it is {now:?}"
+            );
+        }
+        hit
+    });
+}
+
+#[test]
+fn every_event_that_a_driver_goes_to_sleep_in_tells_it() {
+    event_meets_a_driver(|_| {}, somebody);
+    event_meets_a_driver(|_| {}, |queue| queue.close());
+    event_meets_a_driver(|_| {}, |queue| queue.drain());
+    event_meets_a_driver(somebody, |queue| queue.close());
+    event_meets_a_driver(somebody, |queue| queue.refund(1));
+    event_meets_a_driver(somebody, |queue| queue.set_rate(rate(INTERVAL / 2, 1)));
+    event_meets_a_driver(
+        |queue| {
+            queue.hold_until(1_500).unwrap();
+            somebody(queue);
+        },
+        |queue| queue.resume(),
+    );
 }
 
 fn somebody(queue: &Arc<Line<4>>) {

@@ -10,11 +10,16 @@ use crate::common::{Line, Step, Stopped, at_every_step, clock, drive, rate};
 
 /// A rate of 1,000, of which half an interval has passed.
 fn half() -> Arc<Line<4>> {
+    part(500)
+}
+
+/// A rate of 1,000, of which so many ticks have passed.
+fn part(ticks: u32) -> Arc<Line<4>> {
     let queue: Arc<Line<4>> = Arc::new(Queue::new(clock(), rate(1_000, 2)));
     for _ in 0..2 {
         queue.try_acquire().unwrap();
     }
-    queue.clock().advance(500);
+    queue.clock().advance(ticks);
     queue
 }
 
@@ -53,28 +58,76 @@ fn a_rate_is_seen_whole_at_every_step_of_its_being_set() {
     });
 }
 
-#[test]
-fn of_two_rates_that_meet_at_any_step_one_wins_whole() {
+fn two_rates_meet(ticks: u32) {
     at_every_step(|step| {
         let mut is_step = false;
         at_every_step(|later| {
-            let queue = half();
+            let queue = part(ticks);
             let (one, two) = (queue.clone(), queue.clone());
             let first = step.stop(move || set(&one, FIRST));
             is_step |= first.hit;
             let second = later.stop(move || set(&two, SECOND));
             let what = format!("{step:?}, {later:?}");
             assert!(is_whole(&queue, &[(1_000, 2), FIRST, SECOND]), "{what}");
-            assert!(queue.try_acquire().is_err(), "{what}: half a permit");
+            assert!(queue.try_acquire().is_err(), "{what}: part of a permit");
             let hit = second.hit;
             first.go_on();
-            assert!(queue.try_acquire().is_err(), "{what}: half a permit");
+            assert!(queue.try_acquire().is_err(), "{what}: part of a permit");
             second.go_on();
             assert!(is_whole(&queue, &[FIRST, SECOND]), "{what}");
-            assert!(queue.try_acquire().is_err(), "{what}: half a permit");
+            assert!(queue.try_acquire().is_err(), "{what}: part of a permit");
             hit
         });
         is_step
+    });
+}
+
+#[test]
+fn of_two_rates_that_meet_at_any_step_one_wins_whole() {
+    two_rates_meet(500);
+}
+
+#[test]
+fn two_rates_that_meet_make_nobody_due_a_tick_early() {
+    two_rates_meet(999);
+}
+
+#[test]
+fn a_rate_that_is_looked_at_while_others_are_set_is_one_of_them() {
+    for count in 1..=4 {
+        at_every_step(|step| {
+            let queue = half();
+            let other = queue.clone();
+            let handler = move || {
+                for rate in [FIRST, SECOND, FIRST, SECOND].iter().take(count) {
+                    set(&other, *rate);
+                }
+            };
+            let mut seen = None;
+            let hit = step.run(handler, || seen = Some(parts(queue.rate())));
+            let all = [(1_000, 2), (2_000, 3), (10, 5)];
+            assert!(all.contains(&seen.unwrap()), "{step:?}: {seen:?}");
+            hit
+        });
+    }
+}
+
+#[test]
+fn a_permit_used_at_the_first_reading_stays_used_while_a_rate_is_set() {
+    at_every_step(|step| {
+        let clock = clock();
+        clock.set(0);
+        let queue: Arc<Line<4>> = Arc::new(Queue::new(clock, rate(1_000, 1)));
+        queue.try_acquire().unwrap();
+        let other = queue.clone();
+        let stopped = step.stop(move || set(&other, (2_000, 1)));
+        assert!(queue.try_acquire().is_err(), "{step:?}");
+        clock.set(999);
+        assert!(queue.try_acquire().is_err(), "{step:?}");
+        let hit = stopped.hit;
+        stopped.go_on();
+        assert!(queue.try_acquire().is_err(), "{step:?}");
+        hit
     });
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use apiqueue_core_stepped::{Left, Status, Waiter};
 
-use crate::common::{Heavy, INTERVAL, Place, at_every_step, drive, heavy, join, line, rate};
+use crate::common::{Heavy, INTERVAL, Place, at_every_step, drive, heavy, join, line};
 
 /// Ticks go by until all of these are released: an interval each.
 fn each_has_its_interval<const N: usize>(line: &[Place<N>], what: &str) {
@@ -165,10 +165,15 @@ fn the_latest_release_is_given_back_though_the_next_one_left_in_the_middle_of_it
 
 #[test]
 fn of_so_many_grants_so_many_release() {
-    for leaves in [false, true] {
+    for (leaves, before) in [(false, 0), (true, 0), (false, 1), (true, 1)] {
         at_every_step(|step| {
             let (queue, _) = line::<4>(1);
             queue.hold_until(100_000).unwrap();
+            for _ in 0..before {
+                let place = join(&queue).unwrap();
+                assert!(queue.grant());
+                assert!(!place.is_waiting());
+            }
             let mut first = join(&queue);
             let rest: Vec<_> = (0..3).map(|_| join(&queue).unwrap()).collect();
             let granted = Rc::new(Cell::new(0));
@@ -262,98 +267,56 @@ fn no_more_permits_are_taken_than_there_are() {
 }
 
 #[test]
-fn a_charge_in_the_middle_of_a_release_is_paid() {
+fn who_is_released_is_not_waiting_while_its_driver_stands_still() {
     at_every_step(|step| {
-        let (queue, clock) = line::<4>(1);
-        let places = [join(&queue).unwrap(), join(&queue).unwrap()];
+        let (queue, _) = line::<2>(1);
+        let place = join(&queue).unwrap();
         let other = queue.clone();
-        let charge = move || other.charge(1).unwrap();
-        let hit = step.run(charge, || drive(&queue));
-        if !hit {
-            return false;
+        let stopped = step.stop(move || drive(&other));
+        let is_waiting = place.peek() == Status::Waiting;
+        assert_eq!(queue.waiting(), usize::from(is_waiting), "{step:?}");
+        let hit = stopped.hit;
+        stopped.go_on();
+        hit
+    });
+}
+
+/// Two are released; then `change`; the third, of this weight, leaves in the middle of its release. The first two then try to
+/// give their permits back: whether they can.
+fn given_back(weight: usize, change: impl Fn(&Heavy), mut judge: impl FnMut([bool; 2])) {
+    at_every_step(|step| {
+        let (queue, _) = heavy(6);
+        let join = |weight| Waiter::enqueue_weighted(queue.clone(), weight).unwrap();
+        let mut two = [join(1), join(1)];
+        assert_eq!(queue.advance().released, 2);
+        change(&queue);
+        let mut third = Some(join(weight));
+        let released = Rc::new(Cell::new(false));
+        let seen = released.clone();
+        let leaves = move || seen.set(third.take().unwrap().leave() == Left::Released);
+        let hit = step.run(leaves, || drive(&queue));
+        if hit && !released.get() {
+            judge(two.each_mut().map(Waiter::give_back));
         }
-        let released = |now: u32| {
-            clock.set(now);
-            let _ = queue.advance();
-            places.iter().filter(|place| !place.is_waiting()).count()
-        };
-        assert!(released(1_000) <= 1, "{step:?}");
-        assert_eq!(released(1_010), 1, "{step:?}");
-        assert_eq!(released(1_020), 2, "{step:?}");
-        true
+        hit
     });
 }
 
 #[test]
-fn no_decision_from_before_a_hold_or_a_charge_or_a_close_takes_effect_after_it() {
-    for change in 0..3 {
-        at_every_step(|step| {
-            let (queue, _) = line::<4>(1);
-            let place = Rc::new(join(&queue).unwrap());
-            let (other, same) = (queue.clone(), place.clone());
-            let before = Rc::new(Cell::new(Status::Waiting));
-            let seen = before.clone();
-            let handler = move || {
-                match change {
-                    0 => other.hold_until(1_500).unwrap(),
-                    1 => other.charge(1).unwrap(),
-                    _ => other.close(),
-                }
-                seen.set(same.peek());
-            };
-            let hit = step.run(handler, || drive(&queue));
-            if hit {
-                assert_eq!(place.peek(), before.get(), "{step:?}, change {change}");
-            }
-            hit
-        });
+fn nobody_but_the_latest_gives_back_when_a_heavy_one_left_in_the_middle_of_its_release() {
+    for weight in 1..=4 {
+        given_back(weight, |_| {}, |[first, _]| assert!(!first, "{weight}"));
     }
 }
 
 #[test]
-fn no_decision_from_before_a_slower_rate_takes_effect_after_it() {
-    at_every_step(|step| {
-        let (queue, clock) = line::<4>(1);
-        queue.try_acquire().unwrap();
-        clock.advance(INTERVAL);
-        let place = Rc::new(join(&queue).unwrap());
-        let (other, same) = (queue.clone(), place.clone());
-        let before = Rc::new(Cell::new(Status::Waiting));
-        let seen = before.clone();
-        let handler = move || {
-            // The reading falls back by a tick, and nine tenths of a permit are there.
-            clock.set(1_000 + INTERVAL - 1);
-            other.set_rate(rate(100 * INTERVAL, 1));
-            seen.set(same.peek());
-        };
-        let hit = step.run(handler, || drive(&queue));
-        if hit {
-            assert_eq!(place.peek(), before.get(), "{step:?}");
-        }
-        hit
-    });
-}
-
-#[test]
-fn who_has_left_is_passed_over_once_whatever_changes_meanwhile() {
-    at_every_step(|step| {
-        let (queue, clock) = line::<2>(1);
-        drop(join(&queue));
-        let place = join(&queue).unwrap();
-        let other = queue.clone();
-        let handler = move || other.set_rate(rate(INTERVAL, 1));
-        let hit = step.run(handler, || drive(&queue));
-        let _ = queue.advance();
-        assert_eq!(place.status(), Status::Released, "{step:?}");
-        // And the ring goes round.
-        for _ in 0..4 {
-            clock.advance(INTERVAL);
-            let next = join(&queue).unwrap();
-            assert_eq!(queue.advance().released, 1, "{step:?}");
-            assert_eq!(next.status(), Status::Released, "{step:?}");
-        }
-        hit
-    });
+fn nobody_gives_back_after_a_change_though_one_left_in_the_middle_of_its_release() {
+    for weight in 1..=3 {
+        let change = |queue: &Heavy| queue.charge(1).unwrap();
+        given_back(weight, change, |given| {
+            assert_eq!(given, [false, false], "{weight}");
+        });
+    }
 }
 
 #[test]
