@@ -25,12 +25,16 @@ pub struct Options {
     no_loom: bool,
     /// Without the explorer, whose quick set takes half a minute.
     no_explorer: bool,
+    /// Those that are explained already are not tried.
+    unexplained: bool,
+    /// The longest that a model of loom may take, in seconds.
+    longest_model: Option<u64>,
     /// Only lists the mutants.
     list: bool,
 }
 
-const USAGE: &str =
-    "apiqueue-mutants [--only FILE] [--mutant N] [--resume] [--no-loom] [--no-explorer] [--list]";
+const USAGE: &str = "apiqueue-mutants [--only FILE] [--mutant N] [--resume] [--no-loom] [--no-explorer] \
+     [--longest-model SECONDS] [--unexplained] [--list]";
 
 fn options() -> Option<Options> {
     let mut options = Options::default();
@@ -42,6 +46,8 @@ fn options() -> Option<Options> {
             "--resume" => options.resume = true,
             "--no-loom" => options.no_loom = true,
             "--no-explorer" => options.no_explorer = true,
+            "--unexplained" => options.unexplained = true,
+            "--longest-model" => options.longest_model = Some(arguments.next()?.parse().ok()?),
             "--list" => options.list = true,
             _ => return None,
         }

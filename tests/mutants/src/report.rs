@@ -66,7 +66,11 @@ pub fn killed_before<'a>(
     killed.get(&key(mutant))
 }
 
-/// The explained survivors: lines of `file | what | why`.
+pub fn is_explained(explained: &HashMap<String, String>, mutant: &Mutant) -> bool {
+    explained.contains_key(&key(mutant))
+}
+
+/// The explained survivors: lines of `file ¦ what ¦ why`.
 pub fn explained(text: &str) -> HashMap<String, String> {
     text.lines()
         .filter(|line| !line.starts_with('#'))

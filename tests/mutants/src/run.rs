@@ -25,6 +25,7 @@ pub fn run(repository: &Path, options: &Options) -> io::Result<bool> {
     let base = std::path::absolute(repository.join("target/mutants"))?;
     let by_hand = fs::read_to_string(repository.join("tests/mutants/by_hand.txt"))?;
     let known = fs::read_to_string(repository.join("tests/mutants/equivalent.txt"))?;
+    let known = report::explained(&known);
     let tree = base.join("tree");
     let mutants: Vec<Mutant> = tree::write(repository, &tree, &by_hand)?
         .into_iter()
@@ -54,7 +55,7 @@ pub fn run(repository: &Path, options: &Options) -> io::Result<bool> {
     let models = if options.no_loom {
         Vec::new()
     } else {
-        loom(&tree, &base)?
+        loom(&tree, &base, options.longest_model)?
     };
     let (report, killed) = Report::open(&base.join("report.txt"), options.resume)?;
     let unlearnt = Unlearnt::new(&tree);
@@ -65,8 +66,10 @@ pub fn run(repository: &Path, options: &Options) -> io::Result<bool> {
     );
     let work = || -> io::Result<()> {
         while let Some(mutant) = mutants.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let is_known = options.unexplained && report::is_explained(&known, mutant);
             let fate = match report::killed_before(&killed, mutant) {
                 Some(by) => Some(by.clone()),
+                None if is_known => None,
                 None => fate(mutant, &tests, &models, &unlearnt)?,
             };
             if let Ok(mut report) = report.lock() {
@@ -90,7 +93,7 @@ pub fn run(repository: &Path, options: &Options) -> io::Result<bool> {
         .into_inner()
         .map_err(|_| io::Error::other("a worker panicked"))?;
     fates.sort_by_key(|(mutant, _)| mutant.number);
-    Ok(report::sum_up(&fates, &report::explained(&known)))
+    Ok(report::sum_up(&fates, &known))
 }
 
 fn fate(
@@ -176,7 +179,8 @@ fn named<'a>(tree: &Path, directory: &str, names: &[&'a str]) -> Vec<&'a str> {
 }
 
 /// Each model of loom that does not take too long, the quickest first.
-fn loom(tree: &Path, base: &Path) -> io::Result<Vec<Killer>> {
+fn loom(tree: &Path, base: &Path, longest: Option<u64>) -> io::Result<Vec<Killer>> {
+    let longest = longest.map_or(LONGEST_MODEL, Duration::from_secs);
     let arguments = ["-p", "apiqueue-tests", "--test", "loom"];
     let mut killers = Vec::new();
     for (name, binary) in build(tree, &base.join("build-loom"), "--cfg loom", &arguments)? {
@@ -184,7 +188,7 @@ fn loom(tree: &Path, base: &Path) -> io::Result<Vec<Killer>> {
             .with("LOOM_MAX_PREEMPTIONS", PREEMPTIONS);
         for test in all.tests()? {
             let mut killer = all.only(std::slice::from_ref(&test));
-            match killer.measure(LONGEST_MODEL)? {
+            match killer.measure(longest)? {
                 End::Passed => killers.push(killer),
                 End::TooLong => println!("{test} takes too long: left out"),
                 end => {
