@@ -7,6 +7,7 @@ mod mutate;
 mod report;
 mod rules;
 mod run;
+mod syntax;
 mod tree;
 
 use std::path::PathBuf;

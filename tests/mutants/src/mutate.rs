@@ -12,6 +12,7 @@ use syn::{
 };
 
 use crate::rules;
+use crate::syntax::{has_let, is_choice, is_for_tests, is_negated_elsewhere, is_removable, text};
 
 /// One small change of the core.
 #[derive(Clone, Debug)]
@@ -63,85 +64,6 @@ pub struct Mutator<'a> {
     pub file: &'a str,
     pub mutants: &'a mut Mutants,
     pub function: String,
-}
-
-/// Source text on one line.
-fn text(tokens: &impl ToTokens) -> String {
-    let text = tokens.to_token_stream().to_string();
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    for_readers(&text)
-}
-
-fn for_readers(text: &str) -> String {
-    let text = text
-        .replace(" . ", ".")
-        .replace(" :: ", "::")
-        .replace(" (", "(")
-        .replace("( ", "(")
-        .replace(" )", ")")
-        .replace(" ,", ",")
-        .replace("& ", "&")
-        .replace(" ;", ";");
-    if text.chars().count() > 90 {
-        let start: String = text.chars().take(90).collect();
-        format!("{start}…")
-    } else {
-        text
-    }
-}
-
-/// Whether this is a choice that was put in by hand, or its opposite.
-fn is_choice(expr: &Expr) -> bool {
-    match expr {
-        Expr::Call(call) => text(&call.func) == "crate::mutant::is",
-        Expr::Unary(unary) => is_choice(&unary.expr),
-        Expr::Paren(paren) => is_choice(&paren.expr),
-        _ => false,
-    }
-}
-
-fn has_let(expr: &Expr) -> bool {
-    match expr {
-        Expr::Let(_) => true,
-        Expr::Binary(binary) => has_let(&binary.left) || has_let(&binary.right),
-        Expr::Paren(paren) => has_let(&paren.expr),
-        _ => false,
-    }
-}
-
-/// Whether another mutant already is the opposite of this condition, or it has none.
-fn is_negated_elsewhere(condition: &Expr) -> bool {
-    match condition {
-        Expr::Binary(binary) => {
-            matches!(binary.op, BinOp::Eq(_) | BinOp::Ne(_))
-                || is_choice(&binary.left)
-                || is_choice(&binary.right)
-        }
-        Expr::Unary(_) | Expr::Macro(_) | Expr::Lit(_) => true,
-        other => is_choice(other),
-    }
-}
-
-fn is_removable(expr: &Expr) -> bool {
-    match expr {
-        Expr::Call(_) | Expr::MethodCall(_) => !is_choice(expr),
-        Expr::Assign(_) => true,
-        Expr::Binary(binary) => {
-            text(&binary.op).ends_with('=')
-                && text(&binary.op).len() == 2
-                && !matches!(
-                    binary.op,
-                    BinOp::Eq(_) | BinOp::Ne(_) | BinOp::Le(_) | BinOp::Ge(_)
-                )
-        }
-        _ => false,
-    }
-}
-
-fn is_for_tests(attributes: &[Attribute]) -> bool {
-    attributes
-        .iter()
-        .any(|attribute| attribute.path().is_ident("cfg") && text(attribute).contains("test"))
 }
 
 impl Mutator<'_> {
@@ -279,10 +201,8 @@ impl Mutator<'_> {
         let (line, name) = (last.ident.span().start().line, last.ident.to_string());
         if segments.len() == 1 {
             if rules::MASKS.contains(&name.as_str()) {
-                if name != "FREE" && name != "WAITING" && name != "IN_LINE" {
-                    let choice = self.add(line, &format!("0 for {name}"));
-                    *expr = parse_quote!((if #choice { 0 } else { #expr }));
-                }
+                let choice = self.add(line, &format!("0 for {name}"));
+                *expr = parse_quote!((if #choice { 0 } else { #expr }));
             }
             return;
         }

@@ -55,13 +55,12 @@ pub fn opposite_of_closure(method: &str) -> Option<&'static str> {
     }
 }
 
-/// Constants in whose place a 0 is put.
-pub const MASKS: [&str; 34] = [
+/// Constants in whose place a 0 is put; those that are 0 anyway are not among them.
+pub const MASKS: &[&str] = &[
     "UNTOLD",
     "TICKET",
     "ONE",
     "PHASE",
-    "FREE",
     "RELEASING",
     "TAKING",
     "GIVING",
@@ -82,7 +81,6 @@ pub const MASKS: [&str; 34] = [
     "BANK",
     "HELD",
     "NEXT",
-    "IN_LINE",
     "TOLD",
     "LEFT",
     "BITS",
@@ -90,7 +88,6 @@ pub const MASKS: [&str; 34] = [
     "VERSION_SHIFT",
     "MAX_WEIGHT",
     "MAX_EXTRA",
-    "WAITING",
 ];
 
 /// Constants of a word, and those that are put in their place.

@@ -76,7 +76,7 @@ fn somebody(queue: &Arc<Line<4>>) {
 
 #[test]
 fn a_driver_that_goes_to_sleep_sees_every_event_or_is_woken() {
-    driver_sleeps_against(|_| {}, |queue| join(queue));
+    driver_sleeps_against(|_| {}, join);
     driver_sleeps_against(|_| {}, |queue| Waiter::enter(queue.clone()));
     driver_sleeps_against(|_| {}, |queue| queue.close());
     driver_sleeps_against(|_| {}, |queue| queue.drain());
