@@ -1,6 +1,9 @@
 //! Grants: each that is said to be one is one, and none is made where it may not be.
 
-use apiqueue_core::{ManualClock, Queue, Rate, Status, WeightedQueue};
+use std::sync::{Arc, Mutex};
+use std::task::Wake;
+
+use apiqueue_core::{ManualClock, Queue, Rate, Status, Waiter, WeightedQueue};
 
 type Line = Queue<ManualClock<u32>, 4>;
 
@@ -90,4 +93,26 @@ fn the_first_weight_is_not_that_of_a_light_one_who_has_left() {
     drop(gone);
     assert_eq!(queue.first_weight(), Some(3));
     drop(stays);
+}
+
+/// Who leaves as soon as it is woken, without a look.
+#[derive(Default)]
+struct Leaver(Mutex<Option<Waiter<Arc<Line>>>>);
+
+impl Wake for Leaver {
+    fn wake(self: Arc<Self>) {
+        let place = self.0.lock().unwrap().take();
+        drop(place);
+    }
+}
+
+#[test]
+fn a_grant_whose_permit_comes_back_at_once_is_one() {
+    let queue = Arc::new(line());
+    let place = Waiter::enqueue(queue.clone()).unwrap();
+    let leaver = Arc::<Leaver>::default();
+    assert!(place.poll_release(&leaver.clone().into()).is_pending());
+    *leaver.0.lock().unwrap() = Some(place);
+    assert!(queue.grant());
+    assert!(leaver.0.lock().unwrap().is_none());
 }
