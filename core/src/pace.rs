@@ -7,8 +7,14 @@
 //! * for a charge, a refund or a change of rate: by a claim, below.
 //!
 //! Each use of a permit moves the stamp forward, and giving one back is a tick short, so that a word does not come back while
-//! a thread is suspended between its load and its swap. It can, by chance: by refunds, changes of rate, or a wrap of the
-//! clock that lead to the very same stamp in that moment.
+//! a thread is suspended between its load and its swap under a turn.
+//!
+//! # A claim
+//!
+//! By changes of rate a stamp can come back, by a clock that stands even at once. Whoever charges, refunds or changes the rate
+//! therefore claims the word first: `CLAIMED` is set, and where it was set already, a tick is added, so that the claim before
+//! is gone and its word never comes back. A claim ends as soon as anything else changes `last`; then its owner starts over. A
+//! thread that stops with a claim has changed nothing.
 //!
 //! # A change of rate
 //!
@@ -16,15 +22,14 @@
 //! two banks is in force. The other one is free to be written:
 //!
 //! ```text
-//!   claim    last: CLAIMED set            if it was set already, a tick is added, so that the claim before is gone
+//!   claim    last: CLAIMED set
 //!            (the head is bumped: no decision by an older look takes effect from here on)
 //!   write    idle bank: interval, burst   each from the word seen before another look at the claim
 //!   commit   last: claimed → converted, BANK flipped
 //! ```
 //!
-//! A thread that stops anywhere in it has changed nothing. Whatever else changes `last` meanwhile ends the claim, and the
-//! change of rate starts over. Every write to a bank counts up the tag in its word, so that a late write of somebody whose
-//! claim is gone finds another word than it saw. So a bank that is in force holds what the one who committed wrote, whole.
+//! Every write to a bank counts up the tag in its word, so that a late write of somebody whose claim is gone finds another word
+//! than it saw. So a bank that is in force holds what the one who committed wrote, whole.
 
 use crate::atomic::const_unless_loom;
 use crate::clock::{Word, atom, private::Atom};

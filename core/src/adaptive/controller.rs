@@ -88,6 +88,6 @@ pub trait Controller<W: Word> {
     /// Takes in that a call released at the reading `released` was answered, `now`, with `outcome`.
     ///
     /// The reading of the release tells which rate the call was made at: refusals of calls released before the latest
-    /// decrease, or within [`settle`](Bounds::settle) after it, belong to the congestion that it already answered.
+    /// decrease, or within [`settle`](super::Bounds::settle) after it, belong to the congestion that it already answered.
     fn outcome(&mut self, now: W, released: W, outcome: Outcome<W>) -> Change<'_, W>;
 }

@@ -89,6 +89,7 @@ fn on<W: Width, const N: usize, K: Kind>(
         report: Report::default(),
     };
     walk.all(bounds);
+    walk.report.lost = world.lost.get();
     walk.report
 }
 

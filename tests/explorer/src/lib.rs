@@ -15,6 +15,7 @@ pub mod oracle;
 pub mod place;
 pub mod replay;
 pub mod report;
+pub mod schedule;
 pub mod wake;
 pub mod width;
 pub mod world;

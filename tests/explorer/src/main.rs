@@ -138,8 +138,8 @@ fn main() -> ExitCode {
     }
     println!("{}", total.text(options.show));
     println!(
-        "{} interleavings in all, {} with a finding",
-        total.cases, total.found
+        "{} interleavings in all, {} with a finding; {} with too many possible accounts to judge the permits to the end",
+        total.cases, total.found, total.lost
     );
     // To have looked at nothing is no success.
     if total.found > 0 || total.cases == 0 {

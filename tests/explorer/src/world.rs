@@ -30,6 +30,8 @@ pub struct World<W: Width, const N: usize, K: Kind> {
     pub oracle: RefCell<Oracle>,
     /// What the driver was told last.
     told: Cell<Told>,
+    /// Cases with more possible accounts than are kept, whose permits were not judged to the end.
+    pub lost: Cell<u64>,
     /// A thread was left standing by unwinding, so that its wakers are not counted.
     pub abandoned: Cell<bool>,
     /// The accesses are the judge's, and no steps of an operation.
@@ -54,6 +56,7 @@ impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
             begin,
             oracle: RefCell::new(Oracle::new(paces, N)),
             told: Cell::new(Told::Closed),
+            lost: Cell::new(0),
             abandoned: Cell::new(false),
             looking: Cell::new(false),
         }))
@@ -71,7 +74,9 @@ impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
         let count = self.abandoned.replace(false);
         self.clock.wrong(0, 0);
         self.clock.set(self.begin);
-        self.oracle.borrow_mut().reset(self.begin);
+        let mut oracle = self.oracle.borrow_mut();
+        self.lost.set(self.lost.get() + u64::from(oracle.lost));
+        oracle.reset(self.begin);
         if count { 0 } else { live }
     }
 
