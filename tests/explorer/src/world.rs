@@ -1,41 +1,41 @@
 //! The real queue with its actors: runs one operation and tells the oracle of it.
 
 use std::cell::{Cell, RefCell, UnsafeCell};
-use std::mem::{ManuallyDrop, MaybeUninit};
+use std::mem::MaybeUninit;
 
 use apiqueue_core_stepped as core;
 use core::stepped::with_hook;
-use core::{EnqueueError, Next, Rate, Status, TryAcquireError, Waiter};
+use core::{Rate, Status, Waiter};
 
 use crate::bucket::Pace;
 use crate::judge::Told;
 use crate::op::{Op, Who};
 use crate::oracle::{Oracle, PLACES};
-use crate::place::{Armed, Effect, Fate};
-use crate::wake::{Bell, waker};
+use crate::place::{Effect, Fate};
+use crate::wake::Bell;
 use crate::width::{Hands, Kind, Line, Width};
 
-type Place<W, const N: usize, K> = Waiter<&'static Line<W, N, K>>;
+pub(crate) type Place<W, const N: usize, K> = Waiter<&'static Line<W, N, K>>;
 
 /// A queue that is made anew for each case, its waiters, and the judge.
 pub struct World<W: Width, const N: usize, K: Kind> {
-    clock: &'static Hands<W>,
+    pub(crate) clock: &'static Hands<W>,
     queue: UnsafeCell<Line<W, N, K>>,
-    waiters: [UnsafeCell<MaybeUninit<Place<W, N, K>>>; PLACES],
-    bells: [Bell; PLACES],
-    driver: Bell,
-    rates: Vec<Rate<W>>,
+    pub(crate) waiters: [UnsafeCell<MaybeUninit<Place<W, N, K>>>; PLACES],
+    pub(crate) bells: [Bell; PLACES],
+    pub(crate) driver: Bell,
+    pub(crate) rates: Vec<Rate<W>>,
     begin: i64,
     /// The judge. Not borrowed while the queue runs.
     pub oracle: RefCell<Oracle>,
     /// What the driver was told last.
-    told: Cell<Told>,
+    pub(crate) told: Cell<Told>,
     /// Cases with more possible accounts than are kept, whose permits were not judged to the end.
     pub lost: Cell<u64>,
     /// A thread was left standing by unwinding, so that its wakers are not counted.
     pub abandoned: Cell<bool>,
     /// The accesses are the judge's, and no steps of an operation.
-    looking: Cell<bool>,
+    pub(crate) looking: Cell<bool>,
 }
 
 /// What happens in the middle of an operation.
@@ -80,18 +80,18 @@ impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
         if count { 0 } else { live }
     }
 
-    fn queue(&'static self) -> &'static Line<W, N, K> {
+    pub(crate) fn queue(&'static self) -> &'static Line<W, N, K> {
         // SAFETY: it is only replaced between cases.
         unsafe { &*self.queue.get() }
     }
 
-    fn waiter(&'static self, index: usize) -> &'static Place<W, N, K> {
+    pub(crate) fn waiter(&'static self, index: usize) -> &'static Place<W, N, K> {
         // SAFETY: the oracle knows the waiter, so it was written in this case; only a copy of it is ever dropped.
         unsafe { (*self.waiters[index].get()).assume_init_ref() }
     }
 
     /// A copy of a waiter, for what wants it as its own. The original is only looked at from then on.
-    fn copy(&'static self, index: usize) -> Place<W, N, K> {
+    pub(crate) fn copy(&'static self, index: usize) -> Place<W, N, K> {
         // SAFETY: a waiter is a reference, a number and an atomic byte, of which nothing is dropped by itself.
         unsafe { std::ptr::read(self.waiter(index)) }
     }
@@ -220,275 +220,6 @@ impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
         }
         self.observe(None);
         true
-    }
-
-    fn perform(&'static self, op: Op, place: Option<usize>, actor: usize) {
-        let queue = self.queue();
-        let oracle = || self.oracle.borrow_mut();
-        let index = place.unwrap_or(0);
-        match op {
-            Op::Enqueue(weight) => {
-                let made = if weight == 1 {
-                    queue.enqueue()
-                } else {
-                    Waiter::enqueue_weighted(queue, weight.into())
-                };
-                self.joined(actor, weight, made);
-            }
-            Op::Enter(weight) => {
-                let made = if weight == 1 {
-                    queue.enter()
-                } else {
-                    Waiter::enter_weighted(queue, weight.into())
-                };
-                self.joined(actor, weight, made);
-            }
-            Op::Poll(_) => self.poll(actor, index),
-            Op::Status(_) => {
-                let status = self.waiter(index).status();
-                let mut oracle = oracle();
-                oracle.places[index].told |= status == Status::Released;
-                oracle.end(actor, None);
-            }
-            Op::Look(_) => {
-                let waiter = self.waiter(index);
-                let _ = (waiter.position(), waiter.estimate(), waiter.peek());
-                oracle().end(actor, None);
-            }
-            Op::Drop(_) => {
-                drop(self.copy(index));
-                oracle().dropped(actor, index);
-            }
-            Op::GiveBack(_) => {
-                let mut waiter = ManuallyDrop::new(self.copy(index));
-                let given = waiter.give_back();
-                oracle().gave_back(actor, index, given);
-            }
-            Op::Advance | Op::AdvanceWith => self.drive(op, actor),
-            Op::Glitch { by, reading } => {
-                self.clock.wrong(by.into(), reading);
-                let _ = queue.advance();
-                self.clock.wrong(0, 0);
-                self.observe(None);
-                let mut oracle = oracle();
-                oracle.end(actor, None);
-                oracle.fall_back((-by).into());
-            }
-            Op::TryAcquire => match queue.try_acquire() {
-                Ok(()) => {
-                    let mut oracle = oracle();
-                    if oracle
-                        .closed
-                        .or(oracle.drained)
-                        .is_some_and(|end| oracle.pending[actor].is_some_and(|p| end < p.begin))
-                    {
-                        oracle.find("G10 a permit after the end", String::new);
-                    }
-                    oracle.end(actor, Some(true));
-                    oracle.disturbances += 1;
-                }
-                Err(why) => {
-                    let mut oracle = oracle();
-                    match why {
-                        TryAcquireError::NotYet { .. } => oracle.not_yet(actor),
-                        TryAcquireError::Queued => oracle.queued(actor),
-                        _ => oracle.refused_closed(),
-                    }
-                    oracle.end(actor, Some(false));
-                }
-            },
-            Op::Grant => {
-                let granted = queue.grant();
-                self.observe(None);
-                let mut oracle = oracle();
-                let stopped = oracle.pending[actor].is_some_and(|p| p.stopped);
-                oracle.end(actor, if stopped { None } else { Some(granted) });
-            }
-            Op::SetRate(rate) => {
-                queue.set_rate(self.rates[usize::from(rate)]);
-                oracle().end(actor, Some(true));
-            }
-            Op::Hold(_) => {
-                let until = match oracle().pending[actor] {
-                    Some(pending) => match pending.effect {
-                        Effect::Hold(until) => until,
-                        _ => return,
-                    },
-                    None => return,
-                };
-                let held = queue.hold_until(W::at(until)).is_ok();
-                // Time may have gone on past it meanwhile: then it may have changed nothing, or have come and gone.
-                let late = oracle().now >= until;
-                oracle().end(actor, if late { None } else { Some(held) });
-            }
-            Op::Resume => {
-                queue.resume();
-                oracle().end(actor, Some(true));
-            }
-            Op::Charge(permits) => {
-                let charged = queue.charge(permits.into()).is_ok();
-                oracle().end(actor, Some(charged));
-            }
-            Op::Refund(permits) => {
-                queue.refund(permits.into());
-                oracle().end(actor, Some(true));
-            }
-            Op::Close => {
-                queue.close();
-                self.observe(None);
-                oracle().end(actor, None);
-            }
-            Op::Drain => {
-                queue.drain();
-                oracle().end(actor, None);
-            }
-            Op::Tick(_) => {}
-        }
-    }
-
-    fn joined(&'static self, actor: usize, weight: u8, made: Result<Place<W, N, K>, EnqueueError>) {
-        match made {
-            Ok(waiter) => {
-                let index = self.oracle.borrow().count;
-                self.looking.set(true);
-                let status = waiter.peek();
-                // SAFETY: nobody refers to this place of the array before the oracle knows of the waiter.
-                unsafe { (*self.waiters[index].get()).write(waiter) };
-                self.observe(None);
-                self.oracle
-                    .borrow_mut()
-                    .joined(actor, weight.into(), status);
-            }
-            Err(why) => {
-                let mut oracle = self.oracle.borrow_mut();
-                match why {
-                    EnqueueError::Full { .. } => oracle.refused_full(actor),
-                    EnqueueError::Closed => oracle.refused_closed(),
-                    _ => oracle.refused_heavy(weight.into()),
-                }
-                oracle.end(actor, Some(false));
-            }
-        }
-    }
-
-    fn poll(&'static self, actor: usize, index: usize) {
-        let bell = &self.bells[index];
-        let before = bell.calls.get();
-        {
-            let place = &mut self.oracle.borrow_mut().places[index];
-            place.armed = Armed::Perhaps;
-            place.calls = before;
-        }
-        let ready = self.waiter(index).poll_release(&waker(bell)).is_ready();
-        let mut oracle = self.oracle.borrow_mut();
-        let stopped = oracle.pending[actor].is_some_and(|p| p.stopped);
-        let place = &mut oracle.places[index];
-        // Woken at once it has to poll again, and is not owed another call.
-        let at_once = bell.calls.get() != before && !stopped;
-        place.armed = if ready || at_once {
-            Armed::No
-        } else {
-            Armed::Yes
-        };
-        if stopped && !ready && bell.calls.get() != before {
-            place.armed = Armed::Perhaps;
-        }
-        place.told |= ready;
-        oracle.end(actor, None);
-    }
-
-    fn drive(&'static self, op: Op, actor: usize) {
-        let next = if op == Op::AdvanceWith {
-            self.queue().advance_with(&waker(&self.driver)).next
-        } else {
-            self.queue().advance().next
-        };
-        let mut oracle = self.oracle.borrow_mut();
-        let told = match next {
-            Next::At(at) => Told::At(at.time(oracle.now)),
-            Next::OnEnqueue => Told::OnEnqueue,
-            Next::Closed => Told::Closed,
-        };
-        self.told.set(told);
-        drop(oracle);
-        self.observe(None);
-        oracle = self.oracle.borrow_mut();
-        let stopped = oracle.pending[actor].is_some_and(|p| p.stopped);
-        if op == Op::AdvanceWith {
-            // Of two drivers at once only the one that left its waker last can be told, and that can't be seen.
-            let alone = oracle
-                .pending
-                .iter()
-                .flatten()
-                .filter(|p| p.op == Op::AdvanceWith)
-                .count()
-                == 1;
-            oracle.sleeps(actor, told, alone);
-        }
-        oracle.end(actor, None);
-        if !stopped {
-            oracle.driven(told);
-        }
-    }
-
-    /// A driver that nobody stops, called in time until nobody waits. What it must not leave behind is judged.
-    fn drive_clean(&'static self) {
-        for _ in 0..48 {
-            if self.oracle.borrow().finding.is_some() || !self.act(Op::Advance, None) {
-                return;
-            }
-            let now = self.oracle.borrow().now;
-            match self.told.get() {
-                Told::At(at) if at > now => {
-                    // A 32-bit clock is visited at least each 2^27 ticks.
-                    let ticks = u32::try_from(at - now).unwrap_or(u32::MAX).min(1 << 27);
-                    self.act(Op::Tick(ticks), None);
-                }
-                Told::At(_) => {}
-                Told::OnEnqueue | Told::Closed => break,
-            }
-        }
-        let calls = std::array::from_fn(|index| self.bells[index].calls.get());
-        let len = self.queue().len();
-        let mut oracle = self.oracle.borrow_mut();
-        oracle.check_told(&calls);
-        oracle.check_empty(len);
-    }
-
-    /// Whether the driver sleeps although it is needed.
-    fn check_sleep(&'static self) {
-        let calls = self.driver.calls.get();
-        let finding = self.oracle.borrow_mut().oversleeps(calls);
-        let Some(finding) = finding else { return };
-        if self.oracle.borrow().stopped().count() > 0 {
-            // A thread may have been stopped after it had taken the driver's waker out and before it called it: an allowed
-            // limit. Then nobody can call it.
-            self.queue().wake_driver();
-            if self.driver.calls.get() == calls {
-                return;
-            }
-        }
-        let mut oracle = self.oracle.borrow_mut();
-        oracle.find(finding.kind, || finding.what);
-    }
-
-    /// What must hold now that the actors are done, or stand still for ever.
-    pub fn finish(&'static self) {
-        self.check_sleep();
-        self.drive_clean();
-        if self.oracle.borrow().ending {
-            return;
-        }
-        // The whole ring is there again, and whoever comes waits no longer than for his own permits.
-        for _ in 0..N {
-            self.act(Op::Enqueue(1), None);
-            if !self.act(Op::Poll(Who::Tail), None) {
-                self.act(Op::Poll(Who::Head), None);
-            }
-        }
-        self.act(Op::AdvanceWith, None);
-        self.check_sleep();
-        self.drive_clean();
     }
 
     /// Runs `operation` with `middle` called before its atomic access number `stop`.

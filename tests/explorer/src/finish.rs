@@ -1,0 +1,68 @@
+//! The end of a case: a driver that nobody stops, and a look at what must not be left behind.
+
+use crate::judge::Told;
+use crate::op::{Op, Who};
+use crate::width::{Kind, Width};
+use crate::world::World;
+
+impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
+    /// A driver that nobody stops, called in time until nobody waits. What it must not leave behind is judged.
+    fn drive_clean(&'static self) {
+        for _ in 0..48 {
+            if self.oracle.borrow().finding.is_some() || !self.act(Op::Advance, None) {
+                return;
+            }
+            let now = self.oracle.borrow().now;
+            match self.told.get() {
+                Told::At(at) if at > now => {
+                    // A 32-bit clock is visited at least each 2^27 ticks.
+                    let ticks = u32::try_from(at - now).unwrap_or(u32::MAX).min(1 << 27);
+                    self.act(Op::Tick(ticks), None);
+                }
+                Told::At(_) => {}
+                Told::OnEnqueue | Told::Closed => break,
+            }
+        }
+        let calls = std::array::from_fn(|index| self.bells[index].calls.get());
+        let len = self.queue().len();
+        let mut oracle = self.oracle.borrow_mut();
+        oracle.check_told(&calls);
+        oracle.check_empty(len);
+    }
+
+    /// Whether the driver sleeps although it is needed.
+    fn check_sleep(&'static self) {
+        let calls = self.driver.calls.get();
+        let finding = self.oracle.borrow_mut().oversleeps(calls);
+        let Some(finding) = finding else { return };
+        if self.oracle.borrow().stopped().count() > 0 {
+            // A thread may have been stopped after it had taken the driver's waker out and before it called it: an allowed
+            // limit. Then nobody can call it.
+            self.queue().wake_driver();
+            if self.driver.calls.get() == calls {
+                return;
+            }
+        }
+        let mut oracle = self.oracle.borrow_mut();
+        oracle.find(finding.kind, || finding.what);
+    }
+
+    /// What must hold now that the actors are done, or stand still for ever.
+    pub fn finish(&'static self) {
+        self.check_sleep();
+        self.drive_clean();
+        if self.oracle.borrow().ending {
+            return;
+        }
+        // The whole ring is there again, and whoever comes waits no longer than for his own permits.
+        for _ in 0..N {
+            self.act(Op::Enqueue(1), None);
+            if !self.act(Op::Poll(Who::Tail), None) {
+                self.act(Op::Poll(Who::Head), None);
+            }
+        }
+        self.act(Op::AdvanceWith, None);
+        self.check_sleep();
+        self.drive_clean();
+    }
+}
