@@ -275,7 +275,7 @@ mod from_toml {
             ),
             (
                 "[default]\nevery = \"0ms\"",
-                "line 2: default.every: an interval of 0ns is not in 1ns..=1152921504.606846975s",
+                "line 2: default.every: an interval of 0ns is not in 1ns..=72057594.037927935s",
             ),
             (
                 "[default]\nper_second = 1\n[\"a/*\"]\nper_second = 5\nburst = 0",
