@@ -279,7 +279,7 @@ mod from_toml {
             ),
             (
                 "[default]\nper_second = 1\n[\"a/*\"]\nper_second = 5\nburst = 0",
-                "line 5: a/*.burst: a burst of 0 is not in 1..=5764607523 at this interval",
+                "line 5: a/*.burst: a burst of 0 is not in 1..=360287970 at this interval",
             ),
             (
                 "[default]\nper_second = 1\ncapacity = 99999999",
