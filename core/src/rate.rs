@@ -94,7 +94,17 @@ impl<W: Word> Rate<W> {
         }
     }
 
+    /// Strict too where there is no room for the slack: whatever can be in hand must be younger than [`Word::MAX_SPAN`], or a
+    /// stamp outlasts a pause of that length and looks like one ahead.
     const fn of(interval: u64, span: u64, is_strict: bool) -> Self {
+        let most = span
+            .wrapping_add(interval)
+            .wrapping_add(interval >> 4)
+            .wrapping_add(interval >> 5);
+        Self::words(interval, span, is_strict || most > widen(W::MAX_SPAN))
+    }
+
+    const fn words(interval: u64, span: u64, is_strict: bool) -> Self {
         let mark = if is_strict { strict::<W>() } else { 0 };
         Self {
             interval: narrow(interval << W::TAG_BITS),
@@ -104,7 +114,7 @@ impl<W: Word> Rate<W> {
 
     /// Without the tags that its words have in a bank.
     pub(crate) fn untagged(self) -> Self {
-        Self::of(widen(self.interval()), widen(self.span()), self.is_strict())
+        Self::words(widen(self.interval()), widen(self.span()), self.is_strict())
     }
 
     /// The same with another interval: the burst stays, as far as it fits.
@@ -131,7 +141,8 @@ impl<W: Word> Rate<W> {
     /// The lateness that is made up, in ticks: ⌊interval/16⌋ + ⌊interval/32⌋, and 0 when strict.
     ///
     /// A release that comes late by no more does not push the next one back, which then follows by up to this much
-    /// less than the interval. It stays below a tenth and needs no division.
+    /// less than the interval. It stays below a tenth and needs no division. Where burst × interval leaves no room for it
+    /// below [`Word::MAX_SPAN`] the rate is strict.
     pub fn slack(self) -> W {
         if self.is_strict() {
             W::ZERO
@@ -140,7 +151,8 @@ impl<W: Word> Rate<W> {
         }
     }
 
-    /// Whether lateness is never made up.
+    /// Whether lateness is never made up: as [`strict`](Self::strict) asks for, or because burst × interval and the slack
+    /// together are longer than [`Word::MAX_SPAN`].
     pub fn is_strict(self) -> bool {
         self.burst.low() & (strict::<W>() as u8) != 0
     }

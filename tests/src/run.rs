@@ -46,12 +46,13 @@ fn run_on<W: Width, const N: usize>(sequence: &Sequence) -> Result<(), Divergenc
         ..
     } = sequence.start;
     let now = -i128::from(before_wrap);
+    let pace = W::fit(rate.pace());
     let clock = W::clock(W::at(now));
-    let queue: Real<'_, W, N> = Queue::new(&clock, W::rate(rate.pace()));
+    let queue: Real<'_, W, N> = Queue::new(&clock, W::rate(pace));
     let mut run: Run<'_, W, N> = Run {
         queue: &queue,
         clock: &clock,
-        model: Model::new(N, rate.pace(), W::span()),
+        model: Model::new(N, pace, W::span()),
         now,
         furthest: now,
         visited: now,
@@ -61,7 +62,7 @@ fn run_on<W: Width, const N: usize>(sequence: &Sequence) -> Result<(), Divergenc
         wakes: Wakes::default(),
         driver: Wakes::default(),
         sleeps: None,
-        releases: Releases::new(rate.pace()),
+        releases: Releases::new(pace),
     };
     for (step, &op) in sequence.ops.iter().enumerate() {
         run.step(op).map_err(|what| Divergence {
@@ -174,10 +175,11 @@ impl<'q, W: Width, const N: usize> Run<'q, W, N> {
             }
             Op::TryAcquire => self.try_acquire()?,
             Op::SetRate(rate) => {
-                self.queue.set_rate(W::rate(rate.pace()));
-                self.model.set_pace(rate.pace(), self.now);
-                self.releases.set_pace(self.now, rate.pace());
-                same("rate", self.queue.rate(), W::rate(rate.pace()))?;
+                let pace = W::fit(rate.pace());
+                self.queue.set_rate(W::rate(pace));
+                self.model.set_pace(pace, self.now);
+                self.releases.set_pace(self.now, pace);
+                same("rate", self.queue.rate(), W::rate(pace))?;
             }
             Op::Hold(ticks) if self.can_hold() => {
                 let until = self.now + ticks.count();

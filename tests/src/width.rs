@@ -14,6 +14,13 @@ pub trait Width: Word {
     fn clock(start: Self) -> Self::Clock;
     fn set(clock: &Self::Clock, reading: Self);
     fn rate(pace: Pace) -> Rate<Self>;
+
+    /// The pace as ticks of this width can hold it: strict where there is no room for the slack.
+    fn fit(pace: Pace) -> Pace {
+        let most = pace.lead() + pace.interval;
+        let strict = pace.strict || most > Self::span();
+        Pace { strict, ..pace }
+    }
 }
 
 macro_rules! width {

@@ -3,7 +3,7 @@
 #![cfg(not(loom))]
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use apiqueue_core::{Due, ManualClock, Next, Queue, Rate, Schedule, Word};
+use apiqueue_core::{Clock, Due, ManualClock, Next, Queue, Rate, Schedule, Word};
 use apiqueue_tests::wakes::Wakes;
 use proptest::prelude::*;
 
@@ -110,6 +110,30 @@ fn a_schedule_that_is_kept_tidy_is_never_late_after_a_pause() {
         now = now.wrapping_add(u32::MAX_SPAN);
         pace.tidy(now);
         assert_eq!(pace.next_weighted(now, 3), Due::Now, "at {now}");
+    }
+}
+
+#[test]
+fn the_longest_rates_are_due_after_any_pause_that_is_visited() {
+    let longest = u32::MAX_SPAN;
+    for burst in 1..=8 {
+        for part in 0..=64 {
+            let interval = longest / burst - longest / burst / 640 * part;
+            let clock = ManualClock::<u32>::new(0);
+            let rate = Rate::<u32>::every(interval).unwrap();
+            let queue: Line<'_> = Queue::new(&clock, rate.burst(burst).unwrap());
+            queue.try_acquire().unwrap();
+            for late in 0..=10 {
+                // From exactly full, and as late as could be made up, on.
+                clock.set(clock.now().wrapping_add(interval + interval / 100 * late));
+                let _ = queue.advance();
+                for _ in 0..5 {
+                    clock.set(clock.now().wrapping_add(longest + 1));
+                    let _ = queue.advance();
+                }
+                assert_eq!(at_once(&queue), burst as usize, "{burst} × {interval}");
+            }
+        }
     }
 }
 

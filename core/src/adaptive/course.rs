@@ -20,6 +20,7 @@ pub(super) struct Course<W: Word> {
     pub(super) rate: u64,
     least: u64,
     most: u64,
+    start: Rate<W>,
     /// What the queue was told.
     told: Rate<W>,
     last: Option<W>,
@@ -50,6 +51,7 @@ impl<W: Word + Into<u64> + TryFrom<u64>> Course<W> {
             least: bounds.micro(bounds.slowest),
             most: bounds.micro(bounds.fastest),
             bounds,
+            start,
             told: start,
             last: None,
             since: 0,
@@ -160,7 +162,7 @@ impl<W: Word + Into<u64> + TryFrom<u64>> Course<W> {
             || interval < old.minus(step)
             || (interval < old && interval == self.bounds.fastest);
         if is_changed {
-            self.told = self.told.with_interval(interval);
+            self.told = self.start.with_interval(interval);
         }
         Change::new(is_changed.then_some(self.told), hold_until)
     }
