@@ -69,6 +69,33 @@ fn the_next_lap_leaves_its_waker_while_the_last_one_is_taken_out() {
 }
 
 #[test]
+fn the_next_lap_leaves_its_waker_while_one_who_leaves_takes_its_own_out() {
+    check(|| {
+        let queue = Shared::<1>::spent();
+        let first = queue.join();
+        let (old, new) = (Bell::new(), Bell::new());
+        assert!(first.poll_release(&old.waker()).is_pending());
+        let leaver = thread::spawn(move || drop(first));
+        // Passes over the one who has left and takes its place, if it has left by now.
+        let second = apiqueue_core::Waiter::enqueue(queue.clone()).ok();
+        if let Some(second) = &second {
+            assert!(second.poll_release(&new.waker()).is_pending());
+        }
+        leaver.join().unwrap();
+        assert_eq!(old.rung(), 0);
+        if let Some(second) = second {
+            queue.pass(INTERVAL);
+            assert_eq!(queue.drive(), 1);
+            assert!(
+                new.rung() >= 1,
+                "woken for its release, or at once to poll again"
+            );
+            assert!(!second.is_waiting());
+        }
+    });
+}
+
+#[test]
 fn the_next_lap_leaves_its_waker_while_the_last_one_is_still_leaving_its_own() {
     check(|| {
         let queue = Shared::<1>::new();
