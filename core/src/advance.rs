@@ -147,6 +147,11 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
             if self.weigh(end) || self.pass_over(turn) {
                 continue;
             }
+            // A hold that is over comes onto the grid before what is used after it.
+            let view = self.pace.view();
+            if self.pace.tidy(&view, self.clock.now().to_word()) {
+                continue;
+            }
             if self.release_for_good(turn, self.extra(turn.ticket())) {
                 return true;
             }

@@ -216,3 +216,19 @@ fn one_who_stands_still_in_set_rate_does_not_keep_the_next_from_waking_the_drive
     });
     assert_eq!(unwoken.get(), JUST_BEFORE_THE_CALL);
 }
+
+#[test]
+fn a_grant_right_after_a_hold_counts_as_the_release_that_the_hold_left() {
+    let clock = ManualClock::<u32>::new(BEGIN);
+    let queue: QueueOver<_, Inline<4>, Weighted> = WeightedQueue::new(&clock, strict(1_000, 10));
+    queue.hold_until(BEGIN + 3_000).unwrap();
+    let _line = [queue.enqueue().unwrap(), queue.enqueue().unwrap()];
+    queue.resume();
+    assert!(queue.grant());
+    let next = queue.advance();
+    assert_eq!(
+        (next.released, next.next),
+        (0, Next::At(BEGIN + 1_000)),
+        "a hold spends the burst, and the grant what comes after it"
+    );
+}
