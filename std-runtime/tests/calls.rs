@@ -81,8 +81,9 @@ fn a_waiter_dropped_after_its_release_leaves_no_call_behind() {
         while queue.under_way() == 0 {
             thread::yield_now();
         }
-        if seen {
-            assert!(!waiter.is_waiting());
+        // Counted first, then released.
+        while seen && waiter.is_waiting() {
+            thread::yield_now();
         }
         drop(waiter);
         drop(queue.enqueue().unwrap().wait().unwrap());
