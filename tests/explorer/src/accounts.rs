@@ -80,13 +80,7 @@ impl Oracle {
 
     /// A thread that stands still may have begun a release that somebody else completes.
     fn begin_unseen(&mut self) {
-        let begins = |op| {
-            matches!(
-                op,
-                Op::Advance | Op::AdvanceWith | Op::Enter(_) | Op::Grant | Op::Glitch { .. }
-            )
-        };
-        if !self.stopped().any(|p| begins(p.op)) {
+        if !self.stopped().any(|p| p.op.begins()) {
             return;
         }
         let unpaced = self.stopped().any(|p| p.op == Op::Grant);

@@ -251,7 +251,11 @@ pub fn fits(start: &Start, stopped: Op, meets: &[Op]) -> bool {
             Op::SetRate(_) | Op::Hold(_) | Op::Resume | Op::Refund(_) | Op::Grant
         )
     });
-    glitches == 0 || (glitches == 1 && !goes_by_another)
+    // A grant does not look whether a hold is over: what it uses may count before the hold takes the rest.
+    let granted = all().any(|op| *op == Op::Grant);
+    let held = all().chain(&start.ops).any(|op| matches!(op, Op::Hold(_)));
+    let both = granted && held && meets.len() > 1;
+    !both && (glitches == 0 || (glitches == 1 && !goes_by_another))
 }
 
 /// Whether the second of two operations in a row can show anything that it would not alone.
@@ -279,11 +283,8 @@ fn turn(mut turns: [usize; DEPTH], mut place: usize, ops: usize) -> Option<[usiz
     }
 }
 
-/// Whether the last operation can show anything: the judge moves the clock and looks by itself.
+/// Whether the last operation can show anything: the judge looks by itself. The clock may have to move before the one that
+/// stands still goes on.
 fn ends_well(meets: &[Op]) -> bool {
-    meets.len() < 2
-        || !matches!(
-            meets.last(),
-            Some(Op::Tick(_) | Op::Look(_) | Op::Status(_))
-        )
+    meets.len() < 2 || !matches!(meets.last(), Some(Op::Look(_) | Op::Status(_)))
 }

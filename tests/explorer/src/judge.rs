@@ -154,7 +154,17 @@ impl Oracle {
         let waits: Vec<usize> = (0..self.count)
             .filter(|&i| self.places[i].fate == Fate::Waiting)
             .collect();
-        let behind = |left: &Place| waits.iter().any(|&i| self.places[i].begin < left.end);
+        // Who stands still in joining may be in line ahead of it already.
+        let joining = |left: &Place| {
+            let pending = self.pending.iter().enumerate();
+            pending.filter(|(other, _)| *other != actor).any(|(_, p)| {
+                p.is_some_and(|p| {
+                    matches!(p.op, Op::Enqueue(_) | Op::Enter(_)) && p.begin < left.end
+                })
+            })
+        };
+        let behind =
+            |left: &Place| waits.iter().any(|&i| self.places[i].begin < left.end) || joining(left);
         let leavers = self
             .places()
             .iter()
@@ -282,7 +292,16 @@ impl Oracle {
 
     /// Whether nothing has disturbed a permit since its release, but this actor.
     fn surely(&self, index: usize, actor: usize) -> bool {
+        // Somebody whose enqueue stands still may have been released since.
+        let released = self.accounts.iter().any(|bucket| {
+            self.pending.iter().enumerate().any(|(other, p)| {
+                other != actor
+                    && bucket.applied & (1 << other) != 0
+                    && p.is_some_and(|p| matches!(p.effect, Effect::Spend(_)))
+            })
+        });
         self.places[index].since == Some(self.disturbances)
+            && !released
             && self.pending.iter().enumerate().all(|(other, p)| {
                 other == actor || p.is_none_or(|p| !p.stopped || !p.op.disturbs())
             })

@@ -3,7 +3,7 @@
 use crate::judge::Told;
 use crate::op::Op;
 use crate::oracle::{Oracle, Sleep};
-use crate::place::{Effect, Fate, Finding, Place};
+use crate::place::{Effect, Fate, Finding, Pending, Place};
 
 impl Oracle {
     /// Who waits, and nobody who waits came surely before.
@@ -164,6 +164,11 @@ impl Oracle {
             });
         }
         if !self.judges_lateness() {
+            return None;
+        }
+        // Who stands still between a change and telling the driver leaves it with what it knew, until somebody else tells it.
+        let untold = |p: &Pending| p.op.tells() && p.stop > self.told_driver;
+        if sleep.until < i64::MAX && self.stopped().any(untold) {
             return None;
         }
         self.expand();

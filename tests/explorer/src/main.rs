@@ -14,7 +14,7 @@ const USAGE: &str = "\
 cargo run --release -p apiqueue-explorer [-- OPTION…]
 
   --quick         short sequences only
-  --only NAME     configurations whose name holds NAME, as in plain-2-32-burst
+  --only NAME     the configuration of this name, or if there is none all whose name holds NAME, as in plain-2
   --start NAME    starts whose name holds NAME
   --depth N       sequences of N operations at most, 1 to 3
   --nested N      a second thread that stands still, in sequences of N operations at most, 0 to 2
@@ -115,7 +115,11 @@ fn main() -> ExitCode {
         }
     };
     let configs = config::all();
-    let chosen = configs.iter().filter(|c| c.name.contains(&options.only));
+    let exact = configs.iter().any(|config| config.name == options.only);
+    let chosen = configs.iter().filter(|config| match exact {
+        true => config.name == options.only,
+        false => config.name.contains(&options.only),
+    });
     let began = Instant::now();
     let mut total = Report::default();
     for config in chosen {
@@ -131,12 +135,15 @@ fn main() -> ExitCode {
             report.found,
             began.elapsed().as_secs_f64()
         );
+        if report.found > 0 {
+            // At once: the whole set takes long.
+            println!("{}", report.text(options.show));
+        }
         total.merge(report);
     }
     if options.list {
         return ExitCode::SUCCESS;
     }
-    println!("{}", total.text(options.show));
     println!(
         "{} interleavings in all, {} with a finding; {} with too many possible accounts to judge the permits to the end",
         total.cases, total.found, total.lost

@@ -98,4 +98,19 @@ impl Op {
                 | Self::Close
         )
     }
+
+    /// Whether it may stand still in the middle of a release that it has begun.
+    #[must_use]
+    pub fn begins(self) -> bool {
+        matches!(
+            self,
+            Self::Advance | Self::AdvanceWith | Self::Enter(_) | Self::Grant | Self::Glitch { .. }
+        )
+    }
+
+    /// Whether it can make somebody due sooner than the driver knows, so that it tells the driver at its end.
+    #[must_use]
+    pub fn tells(self) -> bool {
+        matches!(self, Self::SetRate(_) | Self::Resume | Self::Refund(_))
+    }
 }

@@ -46,6 +46,8 @@ pub struct Oracle {
     /// When a close, or a drain, was over.
     pub(crate) closed: Option<u32>,
     pub(crate) drained: Option<u32>,
+    /// When an operation that tells the driver was over.
+    pub(crate) told_driver: u32,
     /// The clock was wrong: nothing is too late any more.
     pub glitched: bool,
     /// More accounts than are kept: permits are not judged.
@@ -84,6 +86,7 @@ impl Oracle {
             ending: false,
             closed: None,
             drained: None,
+            told_driver: 0,
             glitched: false,
             lost: false,
             finding: None,
@@ -103,6 +106,7 @@ impl Oracle {
         self.ending = false;
         self.closed = None;
         self.drained = None;
+        self.told_driver = 0;
         self.glitched = false;
         self.lost = false;
         self.finding = None;
@@ -146,6 +150,7 @@ impl Oracle {
             begin: self.event,
             place,
             stopped: false,
+            stop: 0,
             superseded: false,
             calls,
         });
@@ -171,6 +176,7 @@ impl Oracle {
         self.event += 1;
         if let Some(pending) = &mut self.pending[actor] {
             pending.stopped = true;
+            pending.stop = self.event;
             if pending.op.disturbs() {
                 self.disturbances += 1;
             }
@@ -230,13 +236,18 @@ impl Oracle {
         if changes || (pending.stopped && pending.op.disturbs()) {
             self.disturbances += 1;
         }
-        if pending.stopped || pending.op.completes() {
+        // Who is refused a place does not look at the turn.
+        let is_refused = matches!(pending.op, Op::Enter(_)) && came == Some(false);
+        if (pending.stopped && pending.op.begins()) || (pending.op.completes() && !is_refused) {
             self.count_late();
         }
         if pending.stopped && self.stopped().next().is_none() {
             self.all_seen();
         }
 
+        if pending.op.tells() {
+            self.told_driver = self.event;
+        }
         match pending.op {
             Op::Close => self.closed = Some(self.event),
             Op::Drain => self.drained = Some(self.event),
@@ -258,7 +269,19 @@ impl Oracle {
     pub fn tick(&mut self, by: i64) {
         self.event += 1;
         self.expand();
-        self.now += by;
+        let to = self.now + by;
+        // What is under way may come about just when a hold ends, too.
+        while let Some(end) = self
+            .accounts
+            .iter()
+            .map(|b| b.hold)
+            .filter(|&end| end > self.now && end < to)
+            .min()
+        {
+            self.now = end;
+            self.expand();
+        }
+        self.now = to;
         self.expand();
     }
 

@@ -89,6 +89,8 @@ pub struct Pending {
     pub place: Option<usize>,
     /// It stands still, or did.
     pub stopped: bool,
+    /// When it came to a stand, in counts of events.
+    pub stop: u32,
     /// A driver has come since it began.
     pub superseded: bool,
     /// The calls of the driver's waker at its begin.
