@@ -90,7 +90,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
             let extra = self.extra(turn.ticket());
             match self.ready(extra) {
                 // The reading is that of a waiter of this weight, which another driver may have released meanwhile.
-                Ready::At(_) if K::WEIGHTED && self.head.load() != turn => {}
+                Ready::At(_) if self.head.load() != turn => {}
                 Ready::At(at) => break Next::At(C::Tick::from_word(at)),
                 Ready::Again => {}
                 Ready::Now if released >= self.capacity() => break Next::At(self.clock.now()),

@@ -61,6 +61,8 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     fn reading(&self, claim: &Claim<WordOf<C>>) -> Option<WordOf<C>> {
         let now = self.clock.now().to_word();
         let mut schedule = claim.view.schedule;
+        // As it is now: a hold may have come and gone since the claim.
+        schedule.hold = self.pace.view().schedule.hold;
         if schedule.lift(stamp(now)) {
             self.pace.settle(claim, claim.view.schedule.last);
             return None;
@@ -76,7 +78,8 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     /// [`HoldError`] when `until` is further than [`Word::MAX_SPAN`] ticks away.
     pub fn hold_until(&self, until: C::Tick) -> Result<(), HoldError<WordOf<C>>> {
         let until = until.to_word();
-        let ticks = until.minus(self.clock.now().to_word());
+        let now = self.clock.now().to_word();
+        let ticks = until.minus(now);
         if ticks >= WordOf::<C>::HALF || ticks == WordOf::<C>::ZERO {
             return Ok(());
         }
@@ -86,7 +89,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
                 max: WordOf::<C>::MAX_SPAN,
             });
         }
-        self.pace.hold_until(until);
+        self.pace.hold_until(until, now);
         // Always: who has set the hold that is there may have stopped before its own bump.
         self.bump();
         Ok(())

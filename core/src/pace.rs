@@ -145,7 +145,10 @@ impl<W: Word> Pace<W> {
         let now = stamp(now);
         let mut schedule = view.schedule;
         if schedule.lift(now) {
-            if schedule.last == view.schedule.last || self.adjust(view, schedule.last) {
+            // Swapped also where the stamp is late enough, so that an older one takes no hold off, and nobody who has claimed
+            // the word before it goes on by what was in hand then: a tick later, so that the claim's word never comes back.
+            let late = if view.is_claimed() { W::TICK } else { W::ZERO };
+            if self.adjust(view, schedule.last.plus(late)) {
                 // Ordering: Release, so that who sees the hold gone sees `last` moved. A hold set meanwhile differs in
                 // its stamp and stays.
                 let _ = self.swap_hold(view.schedule.hold, W::ZERO);
@@ -301,12 +304,16 @@ impl<W: Word> Pace<W> {
         self.hold.compare_exchange(from, to).is_ok()
     }
 
-    /// Extends the hold to `until`, if it is not as long.
-    pub(crate) fn hold_until(&self, until: W) {
+    /// Extends the hold to `until`, if it is not as long. One that is over by `now` is taken off before: it has spent the burst.
+    pub(crate) fn hold_until(&self, until: W, now: W) {
         let until = stamp(until);
         loop {
-            let View { schedule, .. } = self.view();
-            if !schedule.extends_hold(until) || self.swap_hold(schedule.hold, held(until)) {
+            let view = self.view();
+            let hold = view.schedule.hold;
+            if self.tidy(&view, now) {
+                continue;
+            }
+            if !view.schedule.extends_hold(until) || self.swap_hold(hold, held(until)) {
                 return;
             }
         }

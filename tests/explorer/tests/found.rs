@@ -9,7 +9,8 @@ use std::task::{Wake, Waker};
 use apiqueue_core_stepped as core;
 use core::stepped::with_hook;
 use core::{
-    Clock, Inline, ManualClock, Next, QueueOver, Rate, TryAcquireError, Weighted, WeightedQueue,
+    Clock, Inline, ManualClock, Next, Queue, QueueOver, Rate, TryAcquireError, Weighted,
+    WeightedQueue,
 };
 
 type Line = QueueOver<&'static ManualClock<u32>, Inline<4>, Weighted>;
@@ -231,4 +232,102 @@ fn a_grant_right_after_a_hold_counts_as_the_release_that_the_hold_left() {
         (0, Next::At(BEGIN + 1_000)),
         "a hold spends the burst, and the grant what comes after it"
     );
+}
+
+#[test]
+fn a_driver_does_not_sleep_by_a_mixture_of_two_rates() {
+    at_every_step(|interrupted| {
+        // Without weights, where the driver had no other reason to look again.
+        let clock: &'static ManualClock<u32> = Box::leak(Box::new(ManualClock::<u32>::new(BEGIN)));
+        let queue: &'static Queue<_, 4> = Box::leak(Box::new(Queue::new(clock, strict(10, 1))));
+        queue.try_acquire().unwrap();
+        std::mem::forget(queue.enqueue().unwrap());
+        clock.advance(9);
+        let (count, waker) = driver();
+        let next: &'static Cell<Option<Next<u32>>> = Box::leak(Box::new(Cell::new(None)));
+        let middle = move || {
+            queue.set_rate(strict(10, 1));
+            queue.set_rate(strict(1_000, 1));
+        };
+        let hit = interrupted(Box::new(middle), &|| {
+            next.set(Some(queue.advance_with(&waker).next));
+        });
+        if let (Some(Next::At(told)), Next::At(due)) = (next.get(), queue.advance().next) {
+            assert!(
+                told <= due || calls(&count) > 0,
+                "told {told}, due at {due}"
+            );
+        }
+        hit
+    });
+}
+
+#[test]
+fn a_hold_that_is_over_leaves_one_permit_whoever_takes_it_off() {
+    at_every_step(|interrupted| {
+        let (queue, clock) = used(strict(10, 5));
+        queue.hold_until(BEGIN + 10).unwrap();
+        let middle = move || {
+            queue.refund(4);
+            clock.set(BEGIN + 10);
+        };
+        let hit = interrupted(Box::new(middle), &|| {
+            let _ = queue.advance();
+        });
+        let permits = (0..9).filter(|_| queue.try_acquire().is_ok()).count();
+        assert!(!hit || permits == 1, "{permits} at the end of a hold");
+        hit
+    });
+}
+
+#[test]
+fn a_hold_taken_off_while_somebody_sets_a_rate_leaves_one_permit() {
+    at_every_step(|interrupted| {
+        let (queue, clock) = used(strict(1_000, 10));
+        let middle = move || {
+            queue.hold_until(BEGIN + 500).unwrap();
+            clock.set(BEGIN + 501);
+            let _ = queue.advance();
+        };
+        let hit = interrupted(Box::new(middle), &|| queue.set_rate(strict(10, 10)));
+        let permits = (0..20).filter(|_| queue.try_acquire().is_ok()).count();
+        // Before the hold, or after it, the rate's step is the last; in between nothing counts but the hold.
+        assert!(!hit || permits <= 1, "{permits} at the end of a hold");
+        hit
+    });
+}
+
+#[test]
+fn a_hold_that_comes_and_goes_while_somebody_sets_a_rate_makes_nobody_late() {
+    at_every_step(|interrupted| {
+        let (queue, clock) = used(strict(10, 10));
+        clock.set(BEGIN + 100);
+        while queue.try_acquire().is_ok() {}
+        let middle = move || {
+            queue.hold_until(BEGIN + 105).unwrap();
+            clock.set(BEGIN + 300);
+        };
+        let hit = interrupted(Box::new(middle), &|| queue.set_rate(strict(1_000, 10)));
+        // Set before the hold, no permit was there; set after it, all that may gather.
+        let permits = (0..20).filter(|_| queue.try_acquire().is_ok()).count();
+        assert!(!hit || [0, 10].contains(&permits), "{permits} permits");
+        hit
+    });
+}
+
+#[test]
+fn a_second_hold_does_not_undo_what_the_first_has_spent() {
+    for looked in [false, true] {
+        let (queue, clock) = used(strict(1_000, 10));
+        clock.set(BEGIN + 20_000);
+        queue.hold_until(BEGIN + 20_005).unwrap();
+        clock.set(BEGIN + 20_010);
+        if looked {
+            let _ = queue.advance();
+        }
+        queue.hold_until(BEGIN + 20_015).unwrap();
+        queue.charge(2).unwrap();
+        clock.set(BEGIN + 20_015);
+        assert_eq!(due(queue), BEGIN + 22_005, "looked at between: {looked}");
+    }
 }
