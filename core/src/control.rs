@@ -4,12 +4,13 @@ use core::ops::Deref;
 
 use crate::clock::{Clock, Tick, Word, WordOf, private::Bits};
 use crate::error::{ChargeError, HoldError};
+use crate::layout::TICKET;
 use crate::pace::Claim;
 use crate::queue::QueueOver;
 use crate::rate::Rate;
 use crate::slot::Slot;
 use crate::stamp::stamp;
-use crate::weight::Weighing;
+use crate::weight::{Weighing, extra_of};
 
 impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     /// Sets the rate, for those already queued too. Wakes the driver where somebody can be due sooner by it.
@@ -170,6 +171,29 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
             if self.pace.settle(&claim, refunded) {
                 // Also where the burst is full: who filled it may have stopped before telling the driver.
                 return self.wake_for_the_next();
+            }
+        }
+    }
+
+    /// Gives back the permit of the released `ticket`, less a tick, if nothing was used or changed since. Says whether.
+    pub(crate) fn give_back(&self, ticket: usize) -> bool {
+        loop {
+            if self.free_turn().latest_release() != Some(ticket & TICKET) {
+                return false;
+            }
+            let Some((claim, now)) = self.claim() else {
+                continue;
+            };
+            // Once more, as from the claim on whatever uses a permit, or changes the rate, ends it.
+            if self.free_turn().latest_release() != Some(ticket & TICKET) {
+                self.pace.settle(&claim, claim.view.schedule.last);
+                return false;
+            }
+            let schedule = &claim.view.schedule;
+            let returned = schedule.returned_at(stamp(now), extra_of::<K>(ticket));
+            if self.pace.settle(&claim, returned) {
+                self.wake_for_the_next();
+                return true;
             }
         }
     }

@@ -10,7 +10,6 @@
 //!   FREE ──► RELEASING ──► slot: WAITING → next lap ──► last: spent ──► FREE, ticket + 1, TURN flipped
 //!     │           └──────► slot: CANCELLED or CLOSED ─────────────────► FREE, as before
 //!     ├──► TAKING  (try_acquire) ──────────────────────► last: spent ──► FREE, TURN flipped, version + 1
-//!     ├──► GIVING  (a released waiter left unseen) ────► last: returned ► FREE, TURN flipped, version + 1
 //!     ├──► FREE, ticket + 1, version + 1   the head's waiter has left
 //!     └──► FREE, version + 1               the rate, the hold or the door has changed
 //! ```
@@ -80,7 +79,7 @@ impl Turn {
         (self.0 ^ begun.0) & TURN != 0
     }
 
-    /// What the release, or giving back, that is under way costs beyond one permit. What is taken costs one.
+    /// What the release that is under way costs beyond one permit. What is taken costs one.
     #[inline]
     pub(crate) fn extra<K: Weighing>(self) -> usize {
         if K::WEIGHTED && self.phase() != TAKING {
@@ -113,7 +112,7 @@ impl Turn {
         Self((self.0 & TICKET).wrapping_add(ONE) | (self.0 ^ TURN) & TURN)
     }
 
-    /// `TAKING, GIVING → FREE`: `last` is changed, and no waiter's release was the latest to do that.
+    /// `TAKING → FREE`: `last` is changed, and no waiter's release was the latest to do that.
     #[inline]
     pub(crate) fn changed(self) -> Self {
         Self((self.0 ^ TURN) & !PHASE).bumped()

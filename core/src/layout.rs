@@ -43,9 +43,7 @@ pub(crate) mod head {
     pub(crate) const RELEASING: usize = 0b01;
     /// A permit is being taken without a waiter.
     pub(crate) const TAKING: usize = 0b10;
-    /// The permit of the latest release is being given back.
-    pub(crate) const GIVING: usize = 0b11;
-    /// Flipped by each change of the schedule's `last` that a release, a taking or a giving back makes.
+    /// Flipped by each change of the schedule's `last` that a release or a taking makes.
     pub(crate) const TURN: usize = 1 << 2;
     /// The latest change of `last` was no release of a waiter, or the rate or hold has changed since: nothing to give back.
     pub(crate) const SPENT_ELSE: usize = 1 << 3;

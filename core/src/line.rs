@@ -71,15 +71,6 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
         }
     }
 
-    /// Gives the permit of a released waiter back, if that can be. Says whether.
-    pub(crate) fn give_back(&self, ticket: usize) -> bool {
-        let given = self.unspend(ticket);
-        if given {
-            self.wake_for_the_next();
-        }
-        given
-    }
-
     /// Tells the driver that something may be due sooner than it knows. One that sleeps because nobody is in line knows of no
     /// reading, and is told by whoever comes.
     pub(crate) fn wake_for_the_next(&self) {

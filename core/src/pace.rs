@@ -4,15 +4,15 @@
 //! * under a turn that the queue has taken (see `head`): by whoever took it and by all who help it along. `TURN` tells them
 //!   whether that was done already: it equals the turn's own bit until then.
 //! * for a hold that is over, or a long pause: without a turn; a release under way then starts over.
-//! * for a charge, a refund or a change of rate: by a claim, below.
+//! * for a charge, a refund, a permit given back or a change of rate: by a claim, below.
 //!
-//! Each use of a permit moves the stamp forward, and giving one back is a tick short, so that a word does not come back while
+//! Each use of a permit moves the stamp forward, and putting one back is a tick short, so that a word does not come back while
 //! a thread is suspended between its load and its swap under a turn.
 //!
 //! # A claim
 //!
-//! By changes of rate a stamp can come back, by a clock that stands even at once. Whoever charges, refunds or changes the rate
-//! therefore claims the word first: `CLAIMED` is set, and where it was set already, a tick is added, so that the claim before
+//! By changes of rate a stamp can come back, by a clock that stands even at once. Whoever makes one, or puts permits back or
+//! charges them, therefore claims the word first: `CLAIMED` is set, and where it was set already, a tick is added, so that the claim before
 //! is gone and its word never comes back. A claim ends as soon as anything else changes `last`; then its owner starts over. A
 //! thread that stops with a claim has changed nothing.
 //!

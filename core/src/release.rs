@@ -5,8 +5,7 @@ use core::ops::Deref;
 
 use crate::clock::{Clock, Tick, WordOf, private::Bits};
 use crate::head::Turn;
-use crate::layout::TICKET;
-use crate::layout::head::{GIVING, RELEASING, TAKING};
+use crate::layout::head::{RELEASING, TAKING};
 use crate::queue::QueueOver;
 use crate::slot::{Release, Slot};
 use crate::stamp::{stamp, unstamp};
@@ -89,8 +88,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
         let Some(begun) = self.begin_release(turn, extra) else {
             return false;
         };
-        // A release flips the turn's bit once, and giving its permit back flips it again; a waiter that had left flips
-        // nothing.
+        // A release flips the turn's bit; a waiter that had left flips nothing.
         self.complete(begun) || self.head.load().is_past(begun)
     }
 
@@ -98,20 +96,6 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     pub(crate) fn take(&self, turn: Turn) -> bool {
         let begun = self.begin(turn, turn.begun::<K>(TAKING, 0));
         begun.map(|turn| self.complete(turn)).is_some()
-    }
-
-    /// Gives back the permit of the released `ticket`, if nothing was released or changed since. Says whether.
-    pub(crate) fn unspend(&self, ticket: usize) -> bool {
-        loop {
-            let turn = self.free_turn();
-            if turn.latest_release() != Some(ticket & TICKET) {
-                return false;
-            }
-            if let Some(turn) = self.begin(turn, turn.begun::<K>(GIVING, extra_of::<K>(ticket))) {
-                self.complete(turn);
-                return true;
-            }
-        }
     }
 
     /// Moves the head over a waiter that has left. False when the head's waiter has not.
@@ -178,7 +162,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
         released
     }
 
-    /// Changes `last` once for `turn`: uses up what it costs, by the rate as it is now, or gives it back.
+    /// Changes `last` once for `turn`: uses up what it costs, by the rate as it is now.
     fn spend(&self, turn: Turn) {
         let extra = turn.extra::<K>();
         loop {
@@ -191,11 +175,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
             }
             // Read here, after the release: see the page of `head`.
             let now = stamp(self.clock.now().to_word());
-            let last = if turn.phase() == GIVING {
-                view.schedule.returned_at(now, extra)
-            } else {
-                view.schedule.spent(now).plus(view.schedule.steps(extra))
-            };
+            let last = view.schedule.spent(now).plus(view.schedule.steps(extra));
             if self.pace.turn_over(&view, last) {
                 return;
             }

@@ -12,9 +12,7 @@ impl Oracle {
     /// Adds the accounts in which what is under way takes effect now.
     pub fn expand(&mut self) {
         let now = self.now;
-        for bucket in &mut self.accounts {
-            bucket.settle(now);
-        }
+        self.settle();
         self.begin_unseen();
         if self
             .pending
@@ -35,7 +33,7 @@ impl Oracle {
                 };
                 if let Effect::Leap(by) = pending.effect {
                     let mut ahead = bucket;
-                    ahead.settle(now + by);
+                    ahead.settle(now + by, self.claims() > 0);
                     if !self.accounts.contains(&ahead) {
                         self.accounts.push(ahead);
                     }
@@ -54,8 +52,12 @@ impl Oracle {
                     other => other,
                 };
                 if apply(&mut with, effect, &self.paces, now, pending.stopped) {
-                    if matches!(effect, Effect::Charge(_) | Effect::Refund(_)) {
-                        with.lose_ticks(others);
+                    match effect {
+                        Effect::Charge(_) | Effect::Refund(_) => with.lose_ticks(2 * others),
+                        Effect::Resume if bucket.hold > now => {
+                            with.lose_ticks((self.claims() > 0).into());
+                        }
+                        _ => {}
                     }
                     with.applied |= 1 << actor;
                     if !self.accounts.contains(&with) {
@@ -71,11 +73,19 @@ impl Oracle {
         }
     }
 
-    /// How many are under way that claim the schedule's word. Each after the first may cost two ticks.
+    /// All accounts as of now.
+    pub(crate) fn settle(&mut self) {
+        let (now, meets_claim) = (self.now, self.claims() > 0);
+        for bucket in &mut self.accounts {
+            bucket.settle(now, meets_claim);
+        }
+    }
+
+    /// How many are under way that claim the schedule's word. Each after the first may cost two ticks, and a hold that ends
+    /// meanwhile one.
     pub(crate) fn claims(&self) -> i64 {
-        let claims = |op| matches!(op, Op::SetRate(_) | Op::Charge(_) | Op::Refund(_));
         let pending = self.pending.iter().flatten();
-        pending.filter(|p| claims(p.op)).count() as i64
+        pending.filter(|p| p.op.claims()).count() as i64
     }
 
     /// A thread that stands still may have begun a release that somebody else completes.
@@ -153,7 +163,7 @@ impl Oracle {
             let ticks = by.min(self.now - back.used_before);
             if by > 0 && ticks > 0 {
                 back.at -= ticks;
-                back.settle(self.now);
+                back.settle(self.now, false);
                 self.accounts.push(back);
             }
         }

@@ -101,10 +101,11 @@ impl Bucket {
         }
     }
 
-    /// Goes on to `now`. A hold that ends on the way leaves one permit in hand.
-    pub fn settle(&mut self, now: i64) {
+    /// Goes on to `now`. A hold that ends on the way leaves one permit in hand, or a tick less where it `meets_claim`.
+    pub fn settle(&mut self, now: i64, meets_claim: bool) {
         if self.hold != NO_HOLD && self.hold <= now {
             self.end_hold(self.hold);
+            self.lose_ticks(meets_claim.into());
         }
         self.grow(now);
     }
@@ -150,9 +151,14 @@ impl Bucket {
         self.least = self.least.min(pace.full()) - 2 * pace.gain() - lost;
     }
 
-    /// Who changes the rate, charges or refunds at the same time as so many others may cost two ticks for each.
-    pub fn lose_ticks(&mut self, others: i64) {
-        self.least -= 2 * others * self.pace.gain();
+    /// So many ticks may be lost.
+    pub fn lose_ticks(&mut self, ticks: i64) {
+        self.least -= ticks * self.pace.gain();
+    }
+
+    /// What was in hand may be lost.
+    pub fn lose_all(&mut self) {
+        self.least = self.least.min(0);
     }
 
     /// Only extends. Where it comes so late that the reading has passed, it may change nothing, or leave what a hold that

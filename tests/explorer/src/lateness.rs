@@ -1,5 +1,6 @@
 //! Who waits although due, and who sleeps although somebody is.
 
+use crate::bucket::NO_HOLD;
 use crate::judge::Told;
 use crate::op::Op;
 use crate::oracle::{Oracle, Sleep};
@@ -43,8 +44,11 @@ impl Oracle {
                         behind += weight;
                     }
                 }
-                let ticks = (self.claims() - 1).max(0);
-                latest = latest.max(Some(bucket.due(head.weight, behind) + 2 * ticks));
+                let mut ticks = 2 * (self.claims() - 1).max(0);
+                if bucket.hold != NO_HOLD && self.claims() > 0 {
+                    ticks += 1;
+                }
+                latest = latest.max(Some(bucket.due(head.weight, behind) + ticks));
             }
         }
         latest

@@ -84,6 +84,19 @@ impl Op {
         )
     }
 
+    /// Whether it may claim the schedule's word. Each claim that another one is still in may cost a tick.
+    #[must_use]
+    pub fn claims(self) -> bool {
+        matches!(
+            self,
+            Self::SetRate(_)
+                | Self::Charge(_)
+                | Self::Refund(_)
+                | Self::GiveBack(_)
+                | Self::Drop(_)
+        )
+    }
+
     /// Whether it makes or follows a turn of the queue, so that a release begun before it is complete after it.
     #[must_use]
     pub fn completes(self) -> bool {

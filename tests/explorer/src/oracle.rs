@@ -152,6 +152,7 @@ impl Oracle {
             stopped: false,
             stop: 0,
             superseded: false,
+            rates: 0,
             calls,
         });
         if let (Op::Drop(_), Some(place)) = (op, place) {
@@ -223,6 +224,20 @@ impl Oracle {
             }
             self.tidy();
         }
+        if matches!(pending.op, Op::Drop(_) | Op::GiveBack(_)) {
+            let others = self.claims();
+            let buckets = self.accounts.iter_mut();
+            buckets.for_each(|b| b.lose_ticks(2 * others));
+        }
+        if matches!(pending.op, Op::SetRate(_)) {
+            let others = self.pending.iter_mut().flatten();
+            others.for_each(|p| p.rates = p.rates.saturating_add(1));
+        }
+        // The stamp can be, after two changes of rate, the very one that was looked at before, and is then moved on by the rate
+        // of then: what was in hand is lost, and nothing is owed. See the page of `pace`.
+        if pending.rates >= 2 {
+            self.accounts.iter_mut().for_each(Bucket::lose_all);
+        }
         let changes = matches!(
             pending.op,
             Op::SetRate(_)
@@ -256,12 +271,9 @@ impl Oracle {
     }
 
     fn count_late(&mut self) {
-        let now = self.now;
+        self.settle();
         for bucket in &mut self.accounts {
-            if bucket.late != 0 {
-                bucket.settle(now);
-                bucket.count();
-            }
+            bucket.count();
         }
     }
 
@@ -325,9 +337,8 @@ impl Oracle {
     /// A permit has come back: surely, or perhaps.
     pub(crate) fn came_back(&mut self, index: usize, surely: bool) {
         let weight = self.places[index].weight;
-        let now = self.now;
+        self.settle();
         for bucket in &mut self.accounts {
-            bucket.settle(now);
             bucket.give_back(weight, surely);
         }
         self.disturbances += 1;

@@ -130,7 +130,7 @@ impl<W: Width> Pair<'_, W> {
 
     fn wait(&mut self, ticks: i64) {
         self.now += ticks;
-        self.bucket.settle(self.now);
+        self.bucket.settle(self.now, false);
     }
 
     /// What the schedule says, if it keeps the law: none for now, or the reading.

@@ -63,7 +63,6 @@ pub const MASKS: &[&str] = &[
     "PHASE",
     "RELEASING",
     "TAKING",
-    "GIVING",
     "TURN",
     "SPENT_ELSE",
     "VERSION",
