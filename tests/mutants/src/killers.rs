@@ -144,6 +144,11 @@ impl Killer {
         self.run_for(mutant, (self.took * 5).max(LEAST), self.took * 5)
     }
 
+    /// Once more, with three times the time.
+    pub fn run_again(&self, mutant: usize) -> io::Result<End> {
+        self.run_for(mutant, (self.took * 15).max(LEAST * 3), self.took * 15)
+    }
+
     /// Until the first failure. Time is limited twice: what it may take, and what of that on a processor, so that an endless loop
     /// is soon over while a run that others slow down is not.
     fn run_for(&self, mutant: usize, limit: Duration, on_processor: Duration) -> io::Result<End> {

@@ -1,6 +1,6 @@
 //! What is written down: a line for each mutant, totals for each file, and the survivors that nobody has explained.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
@@ -20,11 +20,22 @@ fn key(mutant: &Mutant) -> String {
 }
 
 impl Report {
-    /// Begins a new one, or goes on with the one that is there: then also what was killed before.
-    pub fn open(path: &Path, resume: bool) -> io::Result<(Self, HashMap<String, String>)> {
+    /// Begins a new one, or goes on with the one that is there, if that is of the tree with this `mark`: then also what was
+    /// killed before.
+    pub fn open(
+        path: &Path,
+        resume: bool,
+        mark: u64,
+    ) -> io::Result<(Self, HashMap<String, String>)> {
         let mut killed = HashMap::new();
-        if resume {
-            for line in fs::read_to_string(path).unwrap_or_default().lines() {
+        let earlier = fs::read_to_string(path).unwrap_or_default();
+        let mark = format!("tree {mark:016x}");
+        let is_of_this = earlier.lines().next() == Some(&mark);
+        if resume && !is_of_this {
+            println!("the earlier report is of another tree: begun anew");
+        }
+        if resume && is_of_this {
+            for line in earlier.lines() {
                 let parts: Vec<_> = line.split('\t').collect();
                 if let [_, place, what, fate] = parts.as_slice()
                     && let Some(by) = fate.strip_prefix("killed by ")
@@ -34,11 +45,12 @@ impl Report {
                 }
             }
         }
-        let file = OpenOptions::new()
+        let mut file = OpenOptions::new()
             .create(true)
             .write(true)
             .truncate(true)
             .open(path)?;
+        writeln!(file, "{mark}")?;
         Ok((Self { file }, killed))
     }
 
@@ -82,8 +94,12 @@ pub fn explained(text: &str) -> HashMap<String, String> {
         .collect()
 }
 
-/// Prints the totals. Whether all survivors are explained.
-pub fn sum_up(fates: &[(Mutant, Fate)], explained: &HashMap<String, String>) -> bool {
+/// Prints the totals. Whether all survivors are explained, and nothing else is where all were tried.
+pub fn sum_up(
+    fates: &[(Mutant, Fate)],
+    explained: &HashMap<String, String>,
+    is_whole: bool,
+) -> bool {
     let mut files: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
     let mut killers: BTreeMap<&str, usize> = BTreeMap::new();
     let mut holes = Vec::new();
@@ -137,5 +153,17 @@ pub fn sum_up(fates: &[(Mutant, Fate)], explained: &HashMap<String, String>) -> 
     {
         println!("SURVIVED {number} {file}.rs:{line} {what}");
     }
-    holes.is_empty()
+    let mut stale = 0;
+    if is_whole {
+        let survived: HashSet<String> = fates
+            .iter()
+            .filter(|(_, fate)| fate.is_none())
+            .map(|(mutant, _)| key(mutant))
+            .collect();
+        for what in explained.keys().filter(|what| !survived.contains(*what)) {
+            println!("EXPLAINED, but killed or gone: {what}");
+            stale += 1;
+        }
+    }
+    holes.is_empty() && stale == 0
 }

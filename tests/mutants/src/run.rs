@@ -57,7 +57,8 @@ pub fn run(repository: &Path, options: &Options) -> io::Result<bool> {
     } else {
         loom(&tree, &base, options.longest_model)?
     };
-    let (report, killed) = Report::open(&base.join("report.txt"), options.resume)?;
+    let (report, killed) =
+        Report::open(&base.join("report.txt"), options.resume, tree::mark(&tree)?)?;
     let unlearnt = Unlearnt::new(&tree);
     let (report, fates, next) = (
         Mutex::new(report),
@@ -93,7 +94,8 @@ pub fn run(repository: &Path, options: &Options) -> io::Result<bool> {
         .into_inner()
         .map_err(|_| io::Error::other("a worker panicked"))?;
     fates.sort_by_key(|(mutant, _)| mutant.number);
-    Ok(report::sum_up(&fates, &known))
+    let is_whole = options.only.is_none() && options.mutant.is_none() && !options.no_loom;
+    Ok(report::sum_up(&fates, &known, is_whole))
 }
 
 fn fate(
@@ -110,7 +112,13 @@ fn fate(
         match killer.run(mutant.number)? {
             End::Passed => {}
             End::Failed(test) => return Ok(Some(format!("{name}: {test}"))),
-            End::TooLong => return Ok(Some(format!("{name} (too long)"))),
+            // A machine that was busy elsewhere makes a run too long once.
+            End::TooLong => match killer.run_again(mutant.number)? {
+                End::Passed => {}
+                End::Failed(test) => return Ok(Some(format!("{name}: {test}"))),
+                End::TooLong => return Ok(Some(format!("{name} (too long, twice)"))),
+                End::Crashed => return Ok(Some(format!("{name} (crash)"))),
+            },
             End::Crashed => return Ok(Some(format!("{name} (crash)"))),
         }
     }
@@ -164,7 +172,7 @@ const TESTS: [&str; 8] = [
     "refusals",
     "mutants",
 ];
-const EXPLORED: [&str; 2] = ["quick", "regressions"];
+const EXPLORED: [&str; 4] = ["quick", "regressions", "found", "fuzz"];
 
 /// The arguments that choose those that are there.
 fn named<'a>(tree: &Path, directory: &str, names: &[&'a str]) -> Vec<&'a str> {

@@ -1,6 +1,7 @@
 //! Writes the copy of the repository in which the mutated core is built.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::Path;
 
@@ -129,6 +130,31 @@ impl<'a> HandMade<'a> {
         let choice = format!("crate::mutant::is({number})");
         Ok(text.replacen(self.find, &self.with.replace("MUTANT", &choice), 1))
     }
+}
+
+/// A number that is another one for any other tree, by which an earlier report is known to be of this one.
+pub fn mark(tree: &Path) -> io::Result<u64> {
+    let mut hasher = DefaultHasher::new();
+    for package in PACKAGES {
+        mark_all(&tree.join(package), &mut hasher)?;
+    }
+    Ok(hasher.finish())
+}
+
+fn mark_all(directory: &Path, hasher: &mut DefaultHasher) -> io::Result<()> {
+    let mut paths = fs::read_dir(directory)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<io::Result<Vec<_>>>()?;
+    paths.sort();
+    for path in paths {
+        path.hash(hasher);
+        if path.is_dir() {
+            mark_all(&path, hasher)?;
+        } else {
+            fs::read(&path)?.hash(hasher);
+        }
+    }
+    Ok(())
 }
 
 /// A directory with all in it, except what was built.
