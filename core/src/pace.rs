@@ -12,9 +12,13 @@
 //! # A claim
 //!
 //! By changes of rate a stamp can come back, by a clock that stands even at once. Whoever makes one, or puts permits back or
-//! charges them, therefore claims the word first: `CLAIMED` is set, and where it was set already, a tick is added, so that the claim before
-//! is gone and its word never comes back. A claim ends as soon as anything else changes `last`; then its owner starts over. A
-//! thread that stops with a claim has changed nothing.
+//! charges them, therefore claims the word first: `CLAIMED` is set, and where it was set already, a tick is added, so that the
+//! claim before is gone and its word never comes back. A claim ends as soon as anything else changes `last`; then its owner
+//! starts over. A thread that stops with a claim has changed nothing.
+//!
+//! Who records a long pause, or a late driver, does not claim. If it stands still between its look and its swap, and two changes
+//! of rate lead to the very stamp that it saw, its swap moves the stamp on by the rate of then: what was in hand is lost, so
+//! that the next release can come up to an interval late. Never early, and nothing is owed.
 //!
 //! # A change of rate
 //!

@@ -1,1 +1,0 @@
-/work/main/tests/mutants/target/debug/apiqueue-mutants: /work/main/tests/mutants/src/killers.rs /work/main/tests/mutants/src/main.rs /work/main/tests/mutants/src/mutate.rs /work/main/tests/mutants/src/report.rs /work/main/tests/mutants/src/rules.rs /work/main/tests/mutants/src/run.rs /work/main/tests/mutants/src/syntax.rs /work/main/tests/mutants/src/tree.rs
