@@ -34,7 +34,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     /// One attempt, as told on the page of `pace`. Whether somebody can be due sooner by this rate than by the one that it
     /// replaced; none when something came between.
     fn try_set_rate(&self, rate: Rate<WordOf<C>>) -> Option<bool> {
-        let (claim, _) = self.claim()?;
+        let claim = self.claim()?;
         // Whoever decides by a view from before the claim fails from here on, so that none is half of this rate.
         self.bump();
         if !self.pace.write(&claim, rate) {
@@ -45,20 +45,17 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
         self.pace.commit(&claim, rate, now)
     }
 
-    /// Claims the schedule's word, and reads the clock: whatever is used after the reading ends the claim.
-    #[cfg_attr(target_os = "none", inline(never))]
-    fn claim(&self) -> Option<(Claim<WordOf<C>>, WordOf<C>)> {
+    /// Claims the schedule's word, kept tidy as of a reading from before. None when something came between.
+    fn claim(&self) -> Option<Claim<WordOf<C>>> {
         let view = self.pace.view();
         let now = self.clock.now().to_word();
         if self.pace.tidy(&view, now) {
             return None;
         }
-        let claim = self.pace.claim(&view, now)?;
-        let now = self.reading(&claim)?;
-        Some((claim, now))
+        self.pace.claim(&view, now)
     }
 
-    /// The clock's reading. None, and no claim any more, where a hold is over by it, which has to be taken off first.
+    /// The clock's reading: whatever is used after it ends the claim. None, and no claim any more, where a hold is over by it, which has to be taken off first.
     fn reading(&self, claim: &Claim<WordOf<C>>) -> Option<WordOf<C>> {
         let now = self.clock.now().to_word();
         let mut schedule = claim.view.schedule;
@@ -136,7 +133,10 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
             return Ok(());
         }
         loop {
-            let Some((claim, now)) = self.claim() else {
+            let Some(claim) = self.claim() else {
+                continue;
+            };
+            let Some(now) = self.reading(&claim) else {
                 continue;
             };
             let (schedule, now) = (&claim.view.schedule, stamp(now));
@@ -163,7 +163,10 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     /// in the window in which it is made.
     pub fn refund(&self, permits: usize) {
         loop {
-            let Some((claim, now)) = self.claim() else {
+            let Some(claim) = self.claim() else {
+                continue;
+            };
+            let Some(now) = self.reading(&claim) else {
                 continue;
             };
             let (schedule, now) = (&claim.view.schedule, stamp(now));
@@ -176,12 +179,13 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     }
 
     /// Gives back the permit of the released `ticket`, less a tick, if nothing was used or changed since. Says whether.
+    #[cold]
     pub(crate) fn give_back(&self, ticket: usize) -> bool {
         loop {
             if self.free_turn().latest_release() != Some(ticket & TICKET) {
                 return false;
             }
-            let Some((claim, now)) = self.claim() else {
+            let Some(claim) = self.claim() else {
                 continue;
             };
             // Once more, as from the claim on whatever uses a permit, or changes the rate, ends it.
@@ -189,8 +193,9 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
                 self.pace.settle(&claim, claim.view.schedule.last);
                 return false;
             }
+            // The reading only keeps the stamp from being too old to be told from one ahead: one from before does.
             let schedule = &claim.view.schedule;
-            let returned = schedule.returned_at(stamp(now), extra_of::<K>(ticket));
+            let returned = schedule.returned_at(stamp(claim.before), extra_of::<K>(ticket));
             if self.pace.settle(&claim, returned) {
                 self.wake_for_the_next();
                 return true;

@@ -79,6 +79,8 @@ impl<W: Word> View<W> {
 /// schedule is as it was before the claim.
 pub(crate) struct Claim<W: Word> {
     pub(crate) view: View<W>,
+    /// A reading from before the claim.
+    pub(crate) before: W,
     /// A tick, where somebody else had claimed the bank: see `commit`.
     late: W,
 }
@@ -211,9 +213,17 @@ impl<W: Word> Pace<W> {
         }
         // Looked at once more, as a word of `last` can come back by changes there and back, and only a claim can't: if this is
         // the claim's word still when it is swapped, then the bank is the one in force.
-        let mut view = self.view();
-        view.schedule.last = before;
-        (view.word == word).then_some(Claim { view, late })
+        let mut claim = Claim {
+            view: self.view(),
+            before: now,
+            late,
+        };
+        claim.view.schedule.last = before;
+        if claim.view.word == word {
+            Some(claim)
+        } else {
+            None
+        }
     }
 
     /// Ends a claim by moving `last`; a tick later where somebody had claimed before. False when the claim is gone.

@@ -29,6 +29,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
 
     /// [`free_turn`](Self::free_turn), and how many waiters this call released on the way.
     #[cfg_attr(target_os = "none", inline(never))]
+    #[cfg_attr(not(target_os = "none"), inline)]
     pub(crate) fn free_turn_counted(&self) -> (Turn, usize) {
         let mut released = 0;
         loop {
@@ -137,6 +138,8 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
 
     /// Completes what this thread, another, or the one interrupted by this, has begun. Says whether this call released a
     /// waiter; its waker is called after every step.
+    // Apart, so that who finds nothing under way keeps its registers.
+    #[cfg_attr(not(target_os = "none"), inline(never))]
     fn complete(&self, turn: Turn) -> bool {
         let mut waker = None;
         let mut released = false;
