@@ -73,6 +73,10 @@
 //! * A thread suspended for ever *after* it has taken a waker and before it calls it leaves that waiter released, or that
 //!   driver, but not told; one suspended between a change and its wake-up leaves the driver with the reading it knew.
 //! * Two threads that set the rate at the same moment can make each other start over. A suspended one makes nobody wait.
+//! * Where several rates are set, permits charged, put back or given back at the same moment, each after the first may cost those
+//!   in line two ticks; a hold that ends while one of these calls is suspended costs one.
+//! * A driver suspended over two changes of rate that lead to the very stamp it saw can make the next release late by an interval
+//!   ([`pace.rs`]).
 //! * A change of rate takes the clock's reading for the present: see [`Clock`].
 //! * Versions, tickets and tags are counted in a few bits of a word and repeat: the page [`layout.rs`] says after how many.
 //! * One sleeping driver per queue can be told ([`advance_with`](QueueOver::advance_with)); any number may call `advance`.
@@ -105,6 +109,7 @@
 //!
 //! [`grid.rs`]: ../src/apiqueue_core/grid.rs.html
 //! [`layout.rs`]: ../src/apiqueue_core/layout.rs.html
+//! [`pace.rs`]: ../src/apiqueue_core/pace.rs.html
 //! [`slot.rs`]: ../src/apiqueue_core/slot.rs.html
 //! [`head.rs`]: ../src/apiqueue_core/head.rs.html
 //! [`release.rs`]: ../src/apiqueue_core/release.rs.html
