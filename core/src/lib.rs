@@ -109,7 +109,6 @@
 //!
 //! [`grid.rs`]: ../src/apiqueue_core/grid.rs.html
 //! [`layout.rs`]: ../src/apiqueue_core/layout.rs.html
-//! [`pace.rs`]: ../src/apiqueue_core/pace.rs.html
 //! [`slot.rs`]: ../src/apiqueue_core/slot.rs.html
 //! [`head.rs`]: ../src/apiqueue_core/head.rs.html
 //! [`release.rs`]: ../src/apiqueue_core/release.rs.html
