@@ -1,7 +1,7 @@
 //! Changes of rate against each other and against whoever decides by the rate, and a ring of one: what the words on the page
 //! `layout` have to keep apart.
 
-use apiqueue_core::{Rate, Status, Waiter as Place};
+use apiqueue_core::{Next, Rate, Status, Waiter as Place};
 use loom::thread;
 
 use crate::common::{Bell, INTERVAL, Shared, check, check_within, rate};
@@ -152,5 +152,29 @@ fn a_permit_given_back_while_somebody_comes_is_told() {
         assert!(bell.rung() > 0);
         let _ = queue.drive();
         assert_eq!(place.status(), Status::Released);
+    });
+}
+
+/// A refund that finds a sleeping driver and nobody in line leaves the telling to whoever comes next.
+#[test]
+fn a_driver_that_is_told_of_who_came_knows_of_the_refund_before() {
+    check(|| {
+        let queue = Shared::<2>::spent();
+        let bell = Bell::new();
+        assert_eq!(queue.advance_with(&bell.waker()).next, Next::OnEnqueue);
+        let (one, two) = (queue.clone(), queue.clone());
+        let refunder = thread::spawn(move || one.refund(1));
+        let joiner = thread::spawn(move || two.join());
+        let _place = joiner.join().unwrap();
+        let second = Bell::new();
+        let next = queue.advance_with(&second.waker()).next;
+        refunder.join().unwrap();
+        let due = queue.advance().next;
+        assert_eq!(
+            due,
+            Next::At(1_001),
+            "the permit that was put back, less a tick"
+        );
+        assert!(next == due || second.rung() > 0, "asleep until {next:?}");
     });
 }

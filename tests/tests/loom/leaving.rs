@@ -127,3 +127,35 @@ fn a_permit_is_given_back_once_while_others_take_it() {
         assert!(queue.try_acquire().is_err(), "one permit, one release");
     });
 }
+
+/// Whoever frees a place takes it at once: who sees the ticket must see the place as it is then.
+#[test]
+fn a_driver_that_sees_who_came_sees_the_place_that_was_freed_for_it() {
+    check(|| {
+        let queue = Shared::<1>::new();
+        drop(queue.join());
+        let other = queue.clone();
+        let joiner = thread::spawn(move || other.join());
+        let _ = queue.drive();
+        let place = joiner.join().unwrap();
+        let _ = queue.drive();
+        assert_eq!(place.status(), Status::Released);
+        assert!(queue.is_empty());
+    });
+}
+
+/// Who loses the race for a ticket looks at the next place, which the winner may have made free.
+#[test]
+fn who_loses_a_ticket_is_not_told_that_the_ring_is_full() {
+    check(|| {
+        let queue = Shared::<2>::new();
+        let first = queue.join();
+        let other = queue.clone();
+        let joiner = thread::spawn(move || other.enqueue().map(|_| ()).is_ok());
+        drop(first);
+        let _ = queue.drive();
+        let second = queue.join();
+        assert!(joiner.join().unwrap());
+        drop(second);
+    });
+}

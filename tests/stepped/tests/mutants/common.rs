@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -89,6 +90,18 @@ impl Step {
             operation,
         );
         hit.get()
+    }
+
+    /// Runs `operation`, which stops for good before that step. False when there is no such step.
+    pub(crate) fn abandon(self, operation: impl FnOnce()) -> bool {
+        let mut step = 0;
+        let hook = move || {
+            if step == self.0 {
+                resume_unwind(Box::new(()));
+            }
+            step += 1;
+        };
+        catch_unwind(AssertUnwindSafe(|| with_hook(hook, operation))).is_err()
     }
 
     /// Runs `operation` on a thread that stops before that step until it is told to go on.

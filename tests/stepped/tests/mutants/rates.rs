@@ -112,6 +112,52 @@ fn a_rate_that_is_looked_at_while_others_are_set_is_one_of_them() {
     }
 }
 
+/// The rate as it is seen by one who is interrupted before `step`, where setters that stop for good before `writing` have
+/// counted up the tag of one bank's interval only, so that it can be the other's; and one more has stopped before `later`. Which
+/// of the three steps there are.
+fn looked_at(step: Step, writing: Step, later: Step) -> [bool; 3] {
+    let queue = half();
+    let mut is_writing = false;
+    for _ in 0..2 {
+        is_writing = writing.abandon(|| set(&queue, SECOND));
+        queue.charge(1).unwrap(); // its claim is gone
+        set(&queue, (1_000, 2));
+    }
+    let (other, is_later) = (queue.clone(), Rc::new(RefCell::new(false)));
+    let is_there = is_later.clone();
+    let handler = move || {
+        set(&other, (1_000, 7));
+        *is_there.borrow_mut() = later.abandon(|| set(&other, (50, 4)));
+    };
+    let mut seen = None;
+    let hit = step.run(handler, || seen = Some(parts(queue.rate())));
+    let all = [(1_000, 2), (1_000, 7), (50, 4)];
+    let what = format!("{step:?}, {writing:?}, {later:?}: {seen:?}");
+    assert!(all.contains(&seen.unwrap()), "{what}");
+    [hit, is_writing, is_later.take()]
+}
+
+#[test]
+fn a_rate_that_is_looked_at_after_setters_have_stopped_for_good_is_one_that_was_set() {
+    at_every_step(|step| {
+        for writing in Step::all() {
+            for later in Step::all() {
+                let [is_step, is_writing, is_later] = looked_at(step, writing, later);
+                if !is_step {
+                    return false;
+                }
+                if !is_later {
+                    if !is_writing {
+                        return true;
+                    }
+                    break;
+                }
+            }
+        }
+        true
+    });
+}
+
 #[test]
 fn a_permit_used_at_the_first_reading_stays_used_while_a_rate_is_set() {
     at_every_step(|step| {
@@ -128,6 +174,34 @@ fn a_permit_used_at_the_first_reading_stays_used_while_a_rate_is_set() {
         stopped.go_on();
         assert!(queue.try_acquire().is_err(), "{step:?}");
         hit
+    });
+}
+
+/// A hold that ends takes the claim away from whoever stands still in it, and no later claim gives it back.
+#[test]
+fn a_claim_from_before_a_hold_does_not_come_back_by_another_one() {
+    at_every_step(|step| {
+        let mut is_step = false;
+        at_every_step(|later| {
+            let queue: Arc<Line<4>> = Arc::new(Queue::new(clock(), rate(1_000, 10)));
+            while queue.try_acquire().is_ok() {}
+            let (one, two) = (queue.clone(), queue.clone());
+            let first = step.stop(move || set(&one, (10, 10)));
+            is_step |= first.hit;
+            queue.hold_until(1_500).unwrap();
+            queue.clock().set(1_501);
+            drive(&queue);
+            let second = later.stop(move || set(&two, (10, 10)));
+            let hit = second.hit;
+            first.go_on();
+            let permits = || (0..20).filter(|_| queue.try_acquire().is_ok()).count();
+            let before = permits();
+            second.go_on();
+            let all = before + permits();
+            assert!(all <= 1, "{step:?}, {later:?}: {all} at the end of a hold");
+            hit
+        });
+        is_step
     });
 }
 
