@@ -25,19 +25,23 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
             }
             let ticket = end.ticket();
             if !self.ring.is_free(ticket) {
+                // Head and tail are a whole ring apart, or its place is still to be freed: never more, as the tail can't pass
+                // a place before it is free, and who makes one free has begun, on the head's word, to move the head on.
                 let previous = self.ring.lap_before(ticket);
-                if self.ring.has_left(previous) && self.ahead_of(previous).is_none() {
+                let turn = self.free_turn();
+                if turn.ticket() != previous {
                     self.ring.free(previous);
-                } else if !self.pass_over(self.free_turn()) {
-                    let now = self.tail.load();
-                    if now == end {
-                        return Err(EnqueueError::Full {
-                            capacity: self.capacity(),
-                        });
-                    }
-                    // Tickets were handed out meanwhile.
-                    end = now;
+                } else if !self.pass_over(turn)
+                    && self.tail.load() == end
+                    && self.head.load() == turn
+                {
+                    // As of the look at the head's waiter: it had not left, nor had its place been made free, as the head
+                    // still stands there.
+                    return Err(EnqueueError::Full {
+                        capacity: self.capacity(),
+                    });
                 }
+                end = self.tail.load();
                 continue;
             }
             match self.tail.hand_out(end, extra_bits(extra)) {

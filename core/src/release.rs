@@ -108,20 +108,6 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
         has_left
     }
 
-    /// The release that was begun has nobody to release any more.
-    fn give_up(&self, turn: Turn) {
-        if K::WEIGHTED && self.ring.has_left(turn.ticket()) {
-            // On to the next ticket at once, as the version, which keeps the words of one ticket apart, has made room for the
-            // weight.
-            if self.head.swap(turn, turn.given_up::<K>().passed_over()) {
-                self.ring.free(turn.ticket());
-            }
-        } else {
-            // As before the claim. Who has left is passed over by whoever looks for the next one.
-            self.head.swap(turn, turn.given_up::<K>());
-        }
-    }
-
     /// No decision made before this call takes effect after it, and none is under way.
     pub(crate) fn bump(&self) {
         loop {
@@ -149,7 +135,9 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
                 Release::Done => released = true,
                 Release::Already => {}
                 Release::Over => {
-                    self.give_up(turn);
+                    // Who has left is passed over by whoever looks for the next one. The word may be one that was there before:
+                    // a decision by it, to release one who has left, comes to the same.
+                    self.head.swap(turn, turn.given_up::<K>());
                     return false;
                 }
             }

@@ -282,6 +282,12 @@ fn starts(paces: &[Pace], weighted: bool, capacity: usize) -> Vec<Start> {
             });
         }
     }
+    if capacity < 4 {
+        starts.push(Start {
+            name: "left",
+            ops: with(&[&vec![Op::Enqueue(1); capacity][..], &[Op::Drop(Who::Head)]].concat()),
+        });
+    }
     if capacity > 2 {
         let full = [Op::Enqueue(1), Op::Poll(Who::Head)]
             .into_iter()

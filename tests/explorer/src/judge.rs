@@ -155,39 +155,44 @@ impl Oracle {
         }
     }
 
-    /// Somebody was told that the ring is full, or the queue closed, or the waiter too heavy.
+    /// Somebody was told that the ring is full.
     pub fn refused_full(&mut self, actor: usize) {
-        let waits: Vec<usize> = (0..self.count)
-            .filter(|&i| self.places[i].fate == Fate::Waiting)
-            .collect();
-        // Who stands still in joining may be in line ahead of it already.
-        let joining = |left: &Place| {
-            let pending = self.pending.iter().enumerate();
-            pending.filter(|(other, _)| *other != actor).any(|(_, p)| {
-                p.is_some_and(|p| {
-                    matches!(p.op, Op::Enqueue(_) | Op::Enter(_)) && p.begin < left.end
-                })
-            })
-        };
-        let behind =
-            |left: &Place| waits.iter().any(|&i| self.places[i].begin < left.end) || joining(left);
-        let leavers = self
-            .places()
-            .iter()
-            .filter(|p| p.fate == Fate::Left && behind(p))
-            .count();
-        let others = self
-            .pending
-            .iter()
-            .enumerate()
-            .filter(|&(other, p)| other != actor && p.is_some())
-            .count();
-        if !self.glitched_or_stopped(actor) && waits.len() + leavers + others < self.capacity {
-            let waiting = waits.len();
+        let crowd = self.pending[actor].map_or(0, |p| p.crowd);
+        let crowd = crowd.max(self.crowd(actor));
+        if crowd < self.capacity {
             self.find("G12 full too soon", || {
-                format!("{waiting} wait, {leavers} have left behind them, {others} are under way")
+                format!("never more than {crowd} places were taken")
             });
         }
+    }
+
+    /// What those who want a place would find taken now.
+    pub(crate) fn look_at_crowd(&mut self) {
+        for actor in 0..self.pending.len() {
+            let crowd = self.crowd(actor);
+            if let Some(pending) = &mut self.pending[actor] {
+                pending.crowd = pending.crowd.max(crowd);
+            }
+        }
+    }
+
+    /// How many places may be taken at this moment: by those who wait, by those who have left with others behind them, and one
+    /// by each other operation under way.
+    pub(crate) fn crowd(&self, actor: usize) -> usize {
+        let waits = || self.places().iter().filter(|p| p.fate == Fate::Waiting);
+        let others = || {
+            let pending = self.pending.iter().enumerate();
+            pending.filter_map(move |(other, p)| p.as_ref().filter(|_| other != actor))
+        };
+        // Who stands still in joining may be in line already.
+        let behind = |left: &Place| {
+            waits().any(|p| p.begin < left.end)
+                || others()
+                    .any(|p| matches!(p.op, Op::Enqueue(_) | Op::Enter(_)) && p.begin < left.end)
+        };
+        let leavers = self.places().iter();
+        let leavers = leavers.filter(|p| p.fate == Fate::Left && behind(p));
+        waits().count() + leavers.count() + others().count()
     }
 
     /// Whether this operation met others on its way, so that what it says may be out of date.

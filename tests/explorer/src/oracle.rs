@@ -144,6 +144,7 @@ impl Oracle {
         calls: u32,
     ) {
         self.event += 1;
+        let crowd = self.crowd(actor);
         self.pending[actor] = Some(Pending {
             op,
             effect,
@@ -152,6 +153,7 @@ impl Oracle {
             stopped: false,
             stop: 0,
             superseded: false,
+            crowd,
             rates: 0,
             calls,
         });
@@ -191,6 +193,7 @@ impl Oracle {
         let Some(pending) = self.pending[actor].take() else {
             return;
         };
+        self.look_at_crowd();
         if pending.effect != Effect::None {
             let bit = 1 << actor;
             if let Some(came) = came {

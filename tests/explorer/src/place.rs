@@ -93,6 +93,8 @@ pub struct Pending {
     pub stop: u32,
     /// A driver has come since it began.
     pub superseded: bool,
+    /// How many places were taken at most, at its begin and after each operation that it met.
+    pub crowd: usize,
     /// How many changes of rate have ended since it began.
     pub rates: u8,
     /// The calls of the driver's waker at its begin.

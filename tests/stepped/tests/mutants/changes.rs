@@ -234,3 +234,22 @@ fn the_place_of_one_who_left_is_free_though_a_driver_stopped_in_passing_over_it(
         hit
     });
 }
+
+#[test]
+fn who_comes_while_a_driver_passes_over_one_who_left_is_not_told_that_the_ring_is_full() {
+    fn full<const N: usize>() {
+        at_every_step(|step| {
+            let (queue, _) = line::<N>(1);
+            queue.try_acquire().unwrap();
+            let mut places: Vec<_> = (0..N).map(|_| join(&queue).unwrap()).collect();
+            places.remove(0);
+            let other = queue.clone();
+            let mut joined = None;
+            let hit = step.run(move || drive(&other), || joined = join(&queue));
+            assert!(joined.is_some(), "{step:?}, {N} places");
+            hit
+        });
+    }
+    full::<1>();
+    full::<2>();
+}
