@@ -248,3 +248,37 @@ impl<W: Word> Schedule<W> {
         self.some_steps(extra).min(self.rate.span().shl(MARKS))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::clock::private::Bits;
+    use crate::rate::Rate;
+    use crate::schedule::Schedule;
+    use crate::stamp::stamp;
+
+    const LAST: u32 = 1_000;
+
+    /// The quick way is the common one: it answers wherever nothing has to be recorded first, and as the longer one does.
+    #[test]
+    fn what_is_not_due_and_what_is_on_the_grid_is_answered_quickly() {
+        let rate = Rate::<u32>::every(100).unwrap().burst(3).unwrap();
+        let mut schedule = Schedule::new(rate);
+        assert_eq!(schedule.quick_wait(stamp(LAST), 0), None, "never used");
+        schedule.last = stamp(LAST);
+        let on_grid = 100 + 200 + rate.slack();
+        for gathering in [0, stamp(100_u32), stamp(200_u32)] {
+            for age in 0..2 * on_grid {
+                let now = stamp(LAST + age);
+                let quick = schedule.quick_wait(now, gathering);
+                assert_eq!(quick.is_some(), age <= on_grid, "{age}, {gathering}");
+                assert!(quick.is_none_or(|wait| wait == schedule.wait(now, gathering)));
+            }
+        }
+        let ahead = stamp(LAST).minus(stamp(500));
+        assert_eq!(schedule.quick_wait(ahead, 0), Some(stamp(600)));
+        let far = stamp(LAST).plus(u32::HALF);
+        assert_eq!(schedule.quick_wait(far, 0), Some(schedule.wait(far, 0)));
+        schedule.hold_until(LAST, LAST + 10);
+        assert_eq!(schedule.quick_wait(stamp(LAST), 0), None, "held");
+    }
+}

@@ -196,3 +196,32 @@ fn a_sleeping_driver_is_woken_once_by_two_who_enqueue() {
         drop(places);
     });
 }
+
+/// Of two who ring, one finds that the other was quicker: the driver that this one has woken may have looked too early for its
+/// news.
+#[test]
+fn a_driver_that_two_wake_misses_the_news_of_neither() {
+    check(|| {
+        let queue = Shared::<2>::spent();
+        let _place = queue.join();
+        let first = Bell::new();
+        assert_eq!(queue.advance_with(&first.waker()).next, Next::At(1_010));
+        let (one, two) = (queue.clone(), queue.clone());
+        let refunder = thread::spawn(move || one.refund(1));
+        let waker = thread::spawn(move || two.wake_driver());
+        waker.join().unwrap();
+        if first.rung() == 0 {
+            // The other one has taken the waker, and is about to call it.
+            refunder.join().unwrap();
+            assert_eq!(first.rung(), 1);
+            return;
+        }
+        let second = Bell::new();
+        let told = queue.advance_with(&second.waker()).next;
+        refunder.join().unwrap();
+        assert!(
+            told == Next::At(1_001) || second.rung() > 0,
+            "asleep until {told:?}"
+        );
+    });
+}

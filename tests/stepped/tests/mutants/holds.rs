@@ -120,3 +120,18 @@ fn a_hold_that_others_come_into_holds_all_the_same() {
         drives,
     );
 }
+
+#[test]
+fn a_hold_that_ends_in_the_middle_of_a_charge_costs_no_tick() {
+    at_every_step(|step| {
+        let (queue, clock) = line::<4>(1);
+        queue.try_acquire().unwrap();
+        queue.hold_until(1_005).unwrap();
+        let ends = move || clock.set(1_005);
+        let hit = step.run(ends, || queue.charge(1).unwrap());
+        clock.set(1_005);
+        let _place = join(&queue).unwrap();
+        assert_eq!(queue.advance().next, Next::At(1_020), "{step:?}");
+        hit
+    });
+}

@@ -336,3 +336,39 @@ fn the_one_behind_a_full_ring_has_a_position_while_a_driver_stands_still() {
         hit
     });
 }
+
+#[test]
+fn a_permit_that_is_said_to_be_given_back_is_there_a_tick_later() {
+    at_every_step(|step| {
+        let (queue, clock) = line::<4>(2);
+        let mut place = join(&queue).unwrap();
+        drive(&queue);
+        let other = queue.clone();
+        let taken = move || other.try_acquire().unwrap();
+        let mut given = false;
+        let hit = step.run(taken, || given = place.give_back());
+        if hit {
+            clock.advance(1);
+            assert_eq!(queue.try_acquire().is_ok(), given, "{step:?}");
+        }
+        hit
+    });
+}
+
+#[test]
+fn a_grant_that_has_released_grants_no_more_whoever_else_does_afterwards() {
+    let mut released = 0;
+    at_every_step(|step| {
+        let (queue, _) = line::<4>(1);
+        queue.hold_until(100_000).unwrap();
+        let places: Vec<_> = (0..3).map(|_| join(&queue).unwrap()).collect();
+        let other = queue.clone();
+        let hit = step.run(move || assert!(other.grant()), || assert!(queue.grant()));
+        if hit {
+            let places = places.iter();
+            released = places.filter(|place| !place.is_waiting()).count();
+        }
+        hit
+    });
+    assert_eq!(released, 2, "before its last step");
+}
