@@ -250,6 +250,7 @@ impl<W: Word> Schedule<W> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use crate::clock::private::Bits;
     use crate::rate::Rate;

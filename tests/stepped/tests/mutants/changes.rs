@@ -242,7 +242,7 @@ fn who_comes_while_a_driver_passes_over_one_who_left_is_not_told_that_the_ring_i
             let (queue, _) = line::<N>(1);
             queue.try_acquire().unwrap();
             let mut places: Vec<_> = (0..N).map(|_| join(&queue).unwrap()).collect();
-            places.remove(0);
+            drop(places.remove(0));
             let other = queue.clone();
             let mut joined = None;
             let hit = step.run(move || drive(&other), || joined = join(&queue));
