@@ -31,15 +31,15 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
                 let turn = self.free_turn();
                 if turn.ticket() != previous {
                     self.ring.free(previous);
-                } else if !self.pass_over(turn)
-                    && self.tail.load() == end
-                    && self.head.load() == turn
-                {
-                    // As of the look at the head's waiter: it had not left, nor had its place been made free, as the head
-                    // still stands there.
-                    return Err(EnqueueError::Full {
-                        capacity: self.capacity(),
-                    });
+                } else {
+                    self.pass_over(turn);
+                    if self.head.load() == turn {
+                        // As of the look at the head's waiter: it had not left, nor had its place been made free, as the head
+                        // still stands there.
+                        return Err(EnqueueError::Full {
+                            capacity: self.capacity(),
+                        });
+                    }
                 }
                 end = self.tail.load();
                 continue;
