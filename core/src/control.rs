@@ -55,7 +55,8 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
         self.pace.claim(&view, now)
     }
 
-    /// The clock's reading: whatever is used after it ends the claim. None, and no claim any more, where a hold is over by it, which has to be taken off first.
+    /// The clock's reading: whatever is used after it ends the claim. None, and no claim any more, where a hold is over by it,
+    /// which has to be taken off first.
     fn reading(&self, claim: &Claim<WordOf<C>>) -> Option<WordOf<C>> {
         let now = self.clock.now().to_word();
         let mut schedule = claim.view.schedule;

@@ -246,7 +246,7 @@ pub fn fits(start: &Start, stopped: Op, meets: &[Op]) -> bool {
             Op::SetRate(_) | Op::Hold(_) | Op::Resume | Op::Refund(_) | Op::Grant
         )
     });
-    // A grant does not look whether a hold is over: what it uses may count before the hold takes the rest.
+    // Not judged yet: from when a grant did not look whether a hold is over. It does now.
     let granted = all().any(|op| *op == Op::Grant);
     let held = all().chain(&start.ops).any(|op| matches!(op, Op::Hold(_)));
     let both = granted && held && meets.len() > 1;
