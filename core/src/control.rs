@@ -95,6 +95,9 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     }
 
     /// Ends a hold now, and wakes the driver if there was one.
+    ///
+    /// The hold ends as of the reading that the call takes. It has spent what was put back before the call returned, as it
+    /// spends the burst: also a [`refund`](Self::refund) that came between that reading and the end.
     pub fn resume(&self) {
         let was_held = self.pace.resume(|| self.clock.now().to_word());
         if was_held {

@@ -22,7 +22,6 @@ impl Oracle {
         {
             return;
         }
-        let others = self.claims() - 1;
         let mut next = 0;
         while next < self.accounts.len() {
             let bucket = self.accounts[next];
@@ -46,23 +45,13 @@ impl Oracle {
                     self.pass_unseen(bucket, actor);
                     continue;
                 }
-                let mut with = bucket;
-                let effect = match pending.effect {
-                    Effect::Rate(rate, _) => Effect::Rate(rate, others),
-                    other => other,
+                // A resume goes by a reading from before it: from its begin, or from now.
+                let since = match pending.effect {
+                    Effect::Resume(since) if since < now && bucket.hold > now => Some(since),
+                    _ => None,
                 };
-                if apply(&mut with, effect, &self.paces, now, pending.stopped) {
-                    match effect {
-                        Effect::Charge(_) | Effect::Refund(_) => with.lose_ticks(2 * others),
-                        Effect::Resume if bucket.hold > now => {
-                            with.lose_ticks((self.claims() > 0).into());
-                        }
-                        _ => {}
-                    }
-                    with.applied |= 1 << actor;
-                    if !self.accounts.contains(&with) {
-                        self.accounts.push(with);
-                    }
+                for since in [Some(now), since].into_iter().flatten() {
+                    self.take_effect(bucket, actor, pending, since);
                 }
             }
             if self.accounts.len() > ACCOUNTS {
@@ -70,6 +59,29 @@ impl Oracle {
                 self.accounts.truncate(ACCOUNTS / 2);
                 return;
             }
+        }
+    }
+
+    /// Adds the account in which `actor`'s effect comes now, if it can.
+    fn take_effect(&mut self, bucket: Bucket, actor: usize, pending: Pending, since: i64) {
+        let claims = self.claims();
+        let (mut with, others) = (bucket, claims - 1);
+        let effect = match pending.effect {
+            Effect::Rate(rate, _) => Effect::Rate(rate, others),
+            Effect::Resume(_) => Effect::Resume(since),
+            other => other,
+        };
+        if !apply(&mut with, effect, &self.paces, self.now, pending.stopped) {
+            return;
+        }
+        match effect {
+            Effect::Charge(_) | Effect::Refund(_) => with.lose_ticks(2 * others),
+            Effect::Resume(_) if bucket.hold > self.now => with.lose_ticks((claims > 0).into()),
+            _ => {}
+        }
+        with.applied |= 1 << actor;
+        if !self.accounts.contains(&with) {
+            self.accounts.push(with);
         }
     }
 
@@ -225,7 +237,7 @@ pub(crate) fn force(bucket: &mut Bucket, effect: Effect, paces: &[Pace], now: i6
         Effect::None | Effect::Leap(_) => {}
         Effect::Rate(rate, others) => bucket.set_rate(rate, paces[usize::from(rate)], others),
         Effect::Hold(until) => bucket.hold_until(until, now),
-        Effect::Resume => bucket.resume(now),
+        Effect::Resume(since) => bucket.resume(now, since),
         Effect::Charge(permits) => bucket.use_up(permits, false),
         Effect::Refund(permits) => bucket.refund(permits),
         Effect::Spend(weight) => bucket.use_up(weight, false),

@@ -171,10 +171,14 @@ impl Bucket {
         }
     }
 
-    /// Ends the hold.
-    pub fn resume(&mut self, now: i64) {
+    /// Ends the hold, as of a reading that was taken at `since`: what has gathered after it is in hand, and no more.
+    pub fn resume(&mut self, now: i64, since: i64) {
         if self.hold > now {
-            self.end_hold(now);
+            self.grow(now);
+            let left = PERMIT + (now - since) * self.pace.gain();
+            self.most = self.most.min(left);
+            self.least = self.least.min(left);
+            self.hold = NO_HOLD;
         }
     }
 

@@ -246,11 +246,7 @@ pub fn fits(start: &Start, stopped: Op, meets: &[Op]) -> bool {
             Op::SetRate(_) | Op::Hold(_) | Op::Resume | Op::Refund(_) | Op::Grant
         )
     });
-    // Not judged yet: from when a grant did not look whether a hold is over. It does now.
-    let granted = all().any(|op| *op == Op::Grant);
-    let held = all().chain(&start.ops).any(|op| matches!(op, Op::Hold(_)));
-    let both = granted && held && meets.len() > 1;
-    !both && (glitches == 0 || (glitches == 1 && !goes_by_another))
+    glitches == 0 || (glitches == 1 && !goes_by_another)
 }
 
 /// Whether the second of two operations in a row can show anything that it would not alone.

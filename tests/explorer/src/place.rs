@@ -60,8 +60,8 @@ pub enum Effect {
     Rate(u8, i64),
     /// A hold until then.
     Hold(i64),
-    /// The end of a hold.
-    Resume,
+    /// The end of a hold, as of a reading taken then.
+    Resume(i64),
     /// So many used without being asked.
     Charge(i64),
     /// So many put back.

@@ -194,7 +194,7 @@ impl<W: Width> Pair<'_, W> {
             }
             Step::Resume => {
                 self.schedule.resume(now);
-                self.bucket.resume(self.now);
+                self.bucket.resume(self.now, self.now);
             }
             Step::Wait(ticks) => self.wait(ticks.into()),
             Step::Idle => {

@@ -159,7 +159,7 @@ impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
             Op::Glitch { by, .. } if by > 0 => Effect::Leap(by.into()),
             Op::SetRate(rate) => Effect::Rate(rate, 0),
             Op::Hold(ticks) => Effect::Hold(oracle.now + i64::from(ticks)),
-            Op::Resume => Effect::Resume,
+            Op::Resume => Effect::Resume(oracle.now),
             Op::Charge(permits) => Effect::Charge(permits.into()),
             Op::Refund(permits) => Effect::Refund(permits.into()),
             Op::GiveBack(_) => place.map_or(Effect::None, |index| oracle.back(index)),
