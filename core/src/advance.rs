@@ -132,8 +132,8 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// Exact only where one caller at a time grants, and nothing else releases: then of `n` calls that say true exactly `n`
-    /// permits were used, by those released and not given back.
+    /// Exact only where one caller at a time grants, and nothing else releases or takes permits: then of `n` calls that say true
+    /// exactly `n` permits were used, by those released and not given back.
     ///
     /// # Panics
     /// Only if a waker does; the waiter is released then.

@@ -34,7 +34,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     /// One attempt, as told on the page of `pace`. Whether somebody can be due sooner by this rate than by the one that it
     /// replaced; none when something came between.
     fn try_set_rate(&self, rate: Rate<WordOf<C>>) -> Option<bool> {
-        let claim = self.claim()?;
+        let claim = self.claim(true)?;
         // Whoever decides by a view from before the claim fails from here on, so that none is half of this rate.
         self.bump();
         if !self.pace.write(&claim, rate) {
@@ -46,13 +46,13 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     }
 
     /// Claims the schedule's word, kept tidy as of a reading from before. None when something came between.
-    fn claim(&self) -> Option<Claim<WordOf<C>>> {
+    fn claim(&self, mine: bool) -> Option<Claim<WordOf<C>>> {
         let view = self.pace.view();
         let now = self.clock.now().to_word();
         if self.pace.tidy(&view, now) {
             return None;
         }
-        self.pace.claim(&view, now)
+        self.pace.claim(&view, now, mine)
     }
 
     /// The clock's reading: whatever is used after it ends the claim. None, and no claim any more, where a hold is over by it,
@@ -137,7 +137,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
             return Ok(());
         }
         loop {
-            let Some(claim) = self.claim() else {
+            let Some(claim) = self.claim(false) else {
                 continue;
             };
             let Some(now) = self.reading(&claim) else {
@@ -167,7 +167,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     /// in the window in which it is made.
     pub fn refund(&self, permits: usize) {
         loop {
-            let Some(claim) = self.claim() else {
+            let Some(claim) = self.claim(false) else {
                 continue;
             };
             let Some(now) = self.reading(&claim) else {
@@ -189,7 +189,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
             if self.free_turn().latest_release() != Some(ticket & TICKET) {
                 return false;
             }
-            let Some(claim) = self.claim() else {
+            let Some(claim) = self.claim(false) else {
                 continue;
             };
             // Once more, as from the claim on whatever uses a permit, or changes the rate, ends it.

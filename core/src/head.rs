@@ -8,7 +8,7 @@
 //!   word = ticket | version | SPENT_ELSE | TURN | phase
 //!
 //!   FREE ──► RELEASING ──► slot: WAITING → next lap ──► last: spent ──► FREE, ticket + 1, TURN flipped
-//!     │           └──────► slot: CANCELLED or CLOSED ─────────────────► FREE, as before
+//!     │           └──────► slot: CANCELLED ───────────────────────────► FREE, ticket + 1, version + 1
 //!     ├──► TAKING  (try_acquire) ──────────────────────► last: spent ──► FREE, TURN flipped, version + 1
 //!     ├──► FREE, ticket + 1, version + 1   the head's waiter has left
 //!     └──► FREE, version + 1               the rate, the hold or the door has changed
@@ -124,12 +124,12 @@ impl Turn {
         Self(self.next_version().wrapping_add(ONE))
     }
 
-    /// `RELEASING → FREE`: there is no waiter to release any more.
+    /// `RELEASING → FREE`: the waiter has left.
     #[inline]
     pub(crate) fn given_up<K: Weighing>(self) -> Self {
         // The weight of the release stands where those passed over were counted.
         let lost = if K::WEIGHTED { SPENT_ELSE } else { 0 };
-        Self(self.0 & !PHASE | lost)
+        Self(self.passed_over().0 & !PHASE | lost)
     }
 
     /// `FREE → FREE`: no decision made before takes effect after it.

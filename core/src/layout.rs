@@ -20,7 +20,7 @@
 //! | | 64-bit | 32-bit | what repeats after so many, while one thread is suspended between a load and its swap |
 //! |---|---|---|---|
 //! | ticket | 2⁴⁴ | 2²² | that many waiters pass |
-//! | version | 2¹⁶ | 2⁶ | that many permits are taken, or rates and holds changed, while no waiter passes |
+//! | version | 2¹⁶ | 2⁶ | that many permits are taken, rates and holds changed, or waiters passed over, while none is released |
 //! | extra weight | 2¹⁶ | 2⁶ | never counts: it is a value |
 //! | stamp | 2⁶¹ | 2²⁹ | ticks |
 //! | tag | 2⁷ | 2⁴ | changes of the rate that end with the same value in the same of the two banks |

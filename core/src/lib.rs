@@ -72,9 +72,10 @@
 //!   counts towards the capacity.
 //! * A thread suspended for ever *after* it has taken a waker and before it calls it leaves that waiter released, or that
 //!   driver, but not told; one suspended between a change and its wake-up leaves the driver with the reading it knew.
-//! * Two threads that set the rate at the same moment can make each other start over. A suspended one makes nobody wait.
-//! * Where several rates are set, permits charged, put back or given back at the same moment, each after the first may cost those
-//!   in line two ticks; a hold that ends while one of these calls is suspended costs one.
+//! * Two threads that set the rate at the same moment can make each other start over, each time at the cost of a tick. A suspended
+//!   one makes nobody wait.
+//! * Where rates are set, permits charged, put back or given back at the same moment, each that meets another may cost those in
+//!   line a tick, a rate two; a hold that ends while one of these calls is suspended costs one.
 //! * A driver suspended over two changes of rate that lead to the very stamp it saw can make the next release late by an interval
 //!   ([`pace.rs`]).
 //! * A change of rate takes the clock's reading for the present: see [`Clock`].

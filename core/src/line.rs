@@ -12,8 +12,8 @@ use crate::tail::End;
 use crate::weight::{MAX_WEIGHT, Weighing, extra_bits, extra_of};
 
 impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
-    /// Hands out a ticket that costs `extra` beyond one permit. `quiet` leaves a sleeping driver asleep.
-    pub(crate) fn take_ticket(&self, quiet: bool, extra: usize) -> Result<usize, EnqueueError> {
+    /// Hands out a ticket that costs `extra` beyond one permit. The driver is told by whoever holds it: see `tell_idle`.
+    pub(crate) fn take_ticket(&self, extra: usize) -> Result<usize, EnqueueError> {
         let mut end = self.tail.load();
         loop {
             if end.is_shut() {
@@ -31,15 +31,12 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
                 let turn = self.free_turn();
                 if turn.ticket() != previous {
                     self.ring.free(previous);
-                } else {
-                    self.pass_over(turn);
-                    if self.head.load() == turn {
-                        // As of the look at the head's waiter: it had not left, nor had its place been made free, as the head
-                        // still stands there.
-                        return Err(EnqueueError::Full {
-                            capacity: self.capacity(),
-                        });
-                    }
+                } else if !self.pass_over(turn) && self.head.load() == turn {
+                    // As of the look at the head's waiter: it had not left, nor had its place been made free, as the head
+                    // still stands there.
+                    return Err(EnqueueError::Full {
+                        capacity: self.capacity(),
+                    });
                 }
                 end = self.tail.load();
                 continue;
@@ -47,13 +44,20 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
             match self.tail.hand_out(end, extra_bits(extra)) {
                 Ok(next) => {
                     self.weigh(next);
-                    if !quiet && next.is_idle() {
-                        self.bell.ring();
-                    }
                     return Ok(ticket | extra_bits(extra));
                 }
                 Err(seen) => end = seen,
             }
+        }
+    }
+
+    /// Tells a driver that sleeps because nobody was in line. After somebody has come, who has his waiter in hand: a waker that
+    /// panics then leaves no ghost in line.
+    #[inline]
+    pub(crate) fn tell_idle(&self) {
+        // The mark is the driver's own, and stays until it has looked.
+        if self.tail.load().is_idle() {
+            self.bell.ring();
         }
     }
 

@@ -12,9 +12,11 @@
 //! # A claim
 //!
 //! By changes of rate a stamp can come back, by a clock that stands even at once. Whoever makes one, or puts permits back or
-//! charges them, therefore claims the word first: `CLAIMED` is set, and where it was set already, a tick is added, so that the
-//! claim before is gone and its word never comes back. A claim ends as soon as anything else changes `last`; then its owner
-//! starts over. A thread that stops with a claim has changed nothing.
+//! charges them, therefore claims the word first: `CLAIMED` is set. A claim ends as soon as anything else changes `last`, which
+//! adds a tick, so that a claimed word never comes back. A thread that stops with a claim has changed nothing.
+//!
+//! Who puts back or charges goes by anybody's claim, and ends it: of those who do, one always gets through. Who changes the rate
+//! needs a claim of his own, as only one may write the idle bank: he adds a tick to that of another, who starts over.
 //!
 //! Who records a long pause, or a late driver, does not claim. If it stands still between its look and its swap, and two changes
 //! of rate lead to the very stamp that it saw, its swap moves the stamp on by the rate of then: what was in hand is lost, so
@@ -75,13 +77,13 @@ impl<W: Word> View<W> {
     }
 }
 
-/// The right to write the idle bank, and to change `last` by the rate in force, as long as `last` is the word of this view. The
-/// schedule is as it was before the claim.
+/// The right to change `last` by the rate in force, as long as `last` is the word of this view. The schedule is as it was before
+/// the claim.
 pub(crate) struct Claim<W: Word> {
     pub(crate) view: View<W>,
-    /// A reading from before the claim.
+    /// A reading from before the claim, or, where it is another's, from before it ends.
     pub(crate) before: W,
-    /// A tick, where somebody else had claimed the bank: see `commit`.
+    /// A tick, where somebody else had claimed the word: see `commit`.
     late: W,
 }
 
@@ -195,21 +197,25 @@ impl<W: Word> Pace<W> {
         }
     }
 
-    /// Claims `last`, and with it the idle bank. None when `last` has changed meanwhile.
-    pub(crate) fn claim(&self, view: &View<W>, now: W) -> Option<Claim<W>> {
+    /// Claims `last`, or goes by the claim of another, but where the claim has to be `mine`: then it is of the idle bank too. None when
+    /// `last` has changed meanwhile.
+    pub(crate) fn claim(&self, view: &View<W>, now: W, mine: bool) -> Option<Claim<W>> {
         let before = match view.schedule.last() {
             Some(last) => last,
             // Nothing was ever used: as of now, that is a stamp with the whole burst in hand.
             None => view.schedule.caught_up(stamp(now))?,
         };
         let late = if view.is_claimed() { W::TICK } else { W::ZERO };
-        let mut claimed = before.plus(late);
-        if claimed == W::ZERO {
-            claimed = W::TICK;
-        }
-        let word = claimed.with_low(view.word.low() & (TURN | BANK) | CLAIMED);
-        if !self.swap(view.word, word) {
-            return None;
+        let mut word = view.word;
+        if mine || late == W::ZERO {
+            let mut claimed = before.plus(late);
+            if claimed == W::ZERO {
+                claimed = W::TICK;
+            }
+            word = claimed.with_low(view.word.low() & (TURN | BANK) | CLAIMED);
+            if !self.swap(view.word, word) {
+                return None;
+            }
         }
         // Looked at once more, as a word of `last` can come back by changes there and back, and only a claim can't: if this is
         // the claim's word still when it is swapped, then the bank is the one in force.

@@ -135,8 +135,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
                 Release::Done => released = true,
                 Release::Already => {}
                 Release::Over => {
-                    // Who has left is passed over by whoever looks for the next one. The word may be one that was there before:
-                    // a decision by it, to release one who has left, comes to the same.
+                    // Passed over at once, so that no word of the head comes back. Its place is made free by whoever needs it.
                     self.head.swap(turn, turn.given_up::<K>());
                     return false;
                 }

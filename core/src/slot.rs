@@ -70,7 +70,7 @@ pub(crate) enum Release {
     Done,
     /// Its lap was over already.
     Already,
-    /// Its waiter had left, or was told first that its queue is closed.
+    /// Its waiter had left. (Never one that was told of a close, which ends what is under way before it tells anybody.)
     Over,
 }
 
@@ -148,7 +148,6 @@ impl Slot {
             if word & LAP != lap {
                 return Release::Already;
             }
-            // `CANCELLED` or `CLOSED`.
             if word & CANCELLED != 0 {
                 return Release::Over;
             }

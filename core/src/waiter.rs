@@ -23,9 +23,9 @@ use private::Sealed;
 ///
 /// # Cancel safety
 /// Dropping a waiter leaves the line at once and costs nobody a turn. If it was released meanwhile and never told so,
-/// the permit goes to the next one a tick later, as long as nobody else has used one since and the rate and hold are the
-/// same: after that, giving it back could let two go too close together. (With weights, nor if the next one left in the
-/// moment of its own release.)
+/// the permit goes to the next one a tick later, as long as nobody else has used one and no rate or hold was set since:
+/// after that, giving it back could let two go too close together. (With weights, nor if the next one left in the moment of
+/// its own release; nor if exactly 2<sup>16</sup> have come and left since, 2<sup>6</sup> on 32-bit targets.)
 ///
 /// A waiter that is leaked costs its own turn, nothing else.
 ///
@@ -65,8 +65,7 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
     /// # Errors
     /// As there.
     pub fn enqueue(queue: Q) -> Result<Self, EnqueueError> {
-        let ticket = queue.join(false)?;
-        Ok(Self::new(queue, ticket))
+        Ok(Self::telling(queue.join(0)?, queue))
     }
 
     /// [`enqueue_weighted`](QueueOver::enqueue_weighted) for a waiter that holds its queue by `queue`.
@@ -74,8 +73,8 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
     /// # Errors
     /// As there; in a queue that is not weighted only a weight of 1 is none.
     pub fn enqueue_weighted(queue: Q, weight: usize) -> Result<Self, EnqueueError> {
-        let ticket = queue.join_weighted(false, weight)?;
-        Ok(Self::new(queue, ticket))
+        let extra = queue.checked_extra(weight)?;
+        Ok(Self::telling(queue.join(extra)?, queue))
     }
 
     /// [`QueueOver::enter`] for a waiter that holds its queue by `queue`.
@@ -83,8 +82,7 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
     /// # Errors
     /// As there.
     pub fn enter(queue: Q) -> Result<Self, EnqueueError> {
-        let ticket = queue.join(true)?;
-        Ok(Self::settled(queue, ticket))
+        Ok(Self::settled(queue.join(0)?, queue))
     }
 
     /// [`enter_weighted`](QueueOver::enter_weighted) for a waiter that holds its queue by `queue`.
@@ -92,12 +90,20 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
     /// # Errors
     /// As for [`enqueue_weighted`](Self::enqueue_weighted).
     pub fn enter_weighted(queue: Q, weight: usize) -> Result<Self, EnqueueError> {
-        let ticket = queue.join_weighted(true, weight)?;
-        Ok(Self::settled(queue, ticket))
+        let extra = queue.checked_extra(weight)?;
+        Ok(Self::settled(queue.join(extra)?, queue))
     }
 
-    fn settled(queue: Q, ticket: usize) -> Self {
-        // Made before anything else is done, so that a panicking waker (another waiter's) leaves no ghost in line.
+    // Made before anything else is done, so that a waker that panics (the driver's, or another waiter's) leaves no ghost in line.
+
+    #[inline]
+    fn telling(ticket: usize, queue: Q) -> Self {
+        let waiter = Self::new(queue, ticket);
+        waiter.queue.tell_idle();
+        waiter
+    }
+
+    fn settled(ticket: usize, queue: Q) -> Self {
         let waiter = Self::new(queue, ticket);
         waiter.queue.settle(ticket);
         waiter
@@ -242,8 +248,9 @@ mod private {
     use super::{EnqueueError, Register, Status, Waker};
 
     pub trait Sealed {
-        fn join(&self, quiet: bool) -> Result<usize, EnqueueError>;
-        fn join_weighted(&self, quiet: bool, weight: usize) -> Result<usize, EnqueueError>;
+        fn checked_extra(&self, weight: usize) -> Result<usize, EnqueueError>;
+        fn join(&self, extra: usize) -> Result<usize, EnqueueError>;
+        fn tell_idle(&self);
         fn settle(&self, ticket: usize);
         fn status(&self, ticket: usize) -> Status;
         #[expect(private_interfaces, reason = "the trait can't be named outside")]
@@ -267,15 +274,19 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> Line for QueueOver<C, S, 
 }
 
 impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> Sealed for QueueOver<C, S, K> {
-    fn join(&self, quiet: bool) -> Result<usize, EnqueueError> {
-        self.take_ticket(quiet, 0)
+    fn checked_extra(&self, weight: usize) -> Result<usize, EnqueueError> {
+        Self::checked_extra(self, weight)
     }
 
-    fn join_weighted(&self, quiet: bool, weight: usize) -> Result<usize, EnqueueError> {
-        self.take_ticket(quiet, self.checked_extra(weight)?)
+    fn join(&self, extra: usize) -> Result<usize, EnqueueError> {
+        self.take_ticket(extra)
     }
 
-    /// After a ticket was taken quietly: releases its waiter if nobody is ahead and a permit is free, and tells the driver of
+    fn tell_idle(&self) {
+        Self::tell_idle(self);
+    }
+
+    /// After a ticket was taken: releases its waiter if nobody is ahead and a permit is free, and tells the driver of
     /// it if not.
     fn settle(&self, ticket: usize) {
         while self.ahead_of(ticket).is_some_and(|ahead| ahead != 0)
@@ -285,8 +296,8 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> Sealed for QueueOver<C, S
         if self.ahead_of(ticket) == Some(0) {
             let _ = self.advance();
         }
-        if self.ring.status(ticket) != Status::Released && self.tail.load().is_idle() {
-            self.bell.ring();
+        if self.ring.status(ticket) != Status::Released {
+            Self::tell_idle(self);
         }
     }
 
@@ -328,6 +339,9 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     /// # Errors
     /// [`EnqueueError::Full`] when `capacity` waiters are in line, [`EnqueueError::Closed`] after
     /// [`close`](Self::close) or [`drain`](Self::drain).
+    ///
+    /// # Panics
+    /// Only if the driver's waker does; the place is left then.
     pub fn enqueue(&self) -> Result<Waiter<&Self>, EnqueueError> {
         Waiter::enqueue(self)
     }
@@ -339,6 +353,9 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     ///
     /// # Errors
     /// As [`enqueue`](Self::enqueue).
+    ///
+    /// # Panics
+    /// Only if the driver's waker does, or that of another waiter that this call releases; the place is left then.
     pub fn enter(&self) -> Result<Waiter<&Self>, EnqueueError> {
         Waiter::enter(self)
     }

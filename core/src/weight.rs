@@ -17,8 +17,8 @@
 //! So a heavy waiter is in line by one compare-and-swap like any other, and a thread that stops right after it stops nobody:
 //! the next to enqueue or release sees the pending weight in the very word that tells it of the ticket, and writes it down
 //! itself. All who help a release along find in the head's word what it costs, though the slot may be another waiter's by
-//! then. The version, whose place that is, is not missed: the end of a release moves the ticket, and nothing but a release
-//! makes a permit that can be given back.
+//! then. The version, whose place that is, is not missed: a release that ends, or is given up, moves the ticket, and nothing but
+//! a release makes a permit that can be given back.
 //!
 //! In slots a weight is part of what tells laps apart: a ticket's *key* is its lap with the weight, and a word that carries
 //! another one is over for the waiter that looks.

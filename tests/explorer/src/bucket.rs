@@ -49,6 +49,8 @@ impl Pace {
 /// One account of what has happened so far that the promises allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bucket {
+    /// Which of the operations under way have taken effect. (First, as it tells most accounts apart.)
+    pub applied: u8,
     /// The furthest reading that counts.
     pub at: i64,
     /// The most that may be in hand.
@@ -61,8 +63,6 @@ pub struct Bucket {
     pub pace: Pace,
     /// Its number in the configuration.
     pub rate: u8,
-    /// Which of the operations under way have taken effect.
-    pub applied: u8,
     /// Permits used by a release that may be counted later, at a reading yet to be taken.
     pub late: i64,
     /// What a release cost that somebody has begun who stands still, and that is not seen yet: whoever comes by completes it.
