@@ -14,6 +14,7 @@ impl Oracle {
         let now = self.now;
         self.settle();
         self.begin_unseen();
+        self.see_bursts();
         if self
             .pending
             .iter()
@@ -65,7 +66,13 @@ impl Oracle {
     /// Adds the account in which `actor`'s effect comes now, if it can.
     fn take_effect(&mut self, bucket: Bucket, actor: usize, pending: Pending, since: i64) {
         let claims = self.claims();
-        let (mut with, others) = (bucket, claims - 1);
+        // Two who set the rate may make each other start over, each time that one of them goes on.
+        let pending_rates = self.pending.iter().flatten();
+        let again = |p: &Pending| match p.op {
+            Op::SetRate(_) => i64::from(p.stops.saturating_sub(1)) + i64::from(p.rates),
+            _ => 0,
+        };
+        let (mut with, others) = (bucket, claims - 1 + pending_rates.map(again).sum::<i64>());
         let effect = match pending.effect {
             Effect::Rate(rate, _) => Effect::Rate(rate, others),
             Effect::Resume(_) => Effect::Resume(since),
@@ -82,6 +89,15 @@ impl Oracle {
         with.applied |= 1 << actor;
         if !self.accounts.contains(&with) {
             self.accounts.push(with);
+        }
+    }
+
+    /// For those who are refused as too heavy.
+    fn see_bursts(&mut self) {
+        let heavy = |p: &&mut Pending| matches!(p.op, Op::Enqueue(2..) | Op::Enter(2..));
+        let least = self.accounts.iter().map(|b| b.pace.burst).min();
+        for pending in self.pending.iter_mut().flatten().filter(heavy) {
+            pending.burst = pending.burst.min(least.unwrap_or(i64::MAX));
         }
     }
 

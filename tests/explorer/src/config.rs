@@ -1,7 +1,10 @@
 //! What is explored: queues, rates, where they start, and which operations meet.
 
+use apiqueue_core_stepped::{Single, Weighted};
+
 use crate::bucket::Pace;
 use crate::op::{Op, Who};
+use crate::width::Visit;
 
 /// A queue with its rates, its starts and its operations.
 #[derive(Clone, Debug)]
@@ -28,6 +31,26 @@ pub struct Config {
     pub few: Vec<Op>,
     /// Explored as deep as time allows.
     pub deep: bool,
+}
+
+impl Config {
+    /// Does something with a queue of this width, kind and capacity.
+    pub fn visit<V: Visit>(&self, visit: V) -> V::Answer {
+        match (self.wide, self.weighted, self.capacity) {
+            (false, false, 1) => visit.visit::<u32, 1, Single>(),
+            (false, false, 2) => visit.visit::<u32, 2, Single>(),
+            (false, false, _) => visit.visit::<u32, 4, Single>(),
+            (false, true, 1) => visit.visit::<u32, 1, Weighted>(),
+            (false, true, 2) => visit.visit::<u32, 2, Weighted>(),
+            (false, true, _) => visit.visit::<u32, 4, Weighted>(),
+            (true, false, 1) => visit.visit::<u64, 1, Single>(),
+            (true, false, 2) => visit.visit::<u64, 2, Single>(),
+            (true, false, _) => visit.visit::<u64, 4, Single>(),
+            (true, true, 1) => visit.visit::<u64, 1, Weighted>(),
+            (true, true, 2) => visit.visit::<u64, 2, Weighted>(),
+            (true, true, _) => visit.visit::<u64, 4, Weighted>(),
+        }
+    }
 }
 
 /// What was done before.
@@ -80,9 +103,8 @@ const NEAR: [Pace; 3] = [pace(10, 10), pace(1000, 10), pace(10, 1)];
 const FAR_AHEAD: i32 = <u32 as apiqueue_core_stepped::Word>::MAX_SPAN as i32 + 6;
 
 /// The configurations that are explored as deep as time allows.
-const DEEP: [&str; 5] = [
+const DEEP: [&str; 4] = [
     "plain-1-32-even",
-    "plain-2-32-even",
     "plain-4-64-burst",
     "weighted-2-64-burst",
     "weighted-4-32-burst-wrap",
@@ -327,10 +349,10 @@ pub fn all() -> Vec<Config> {
                         if weighted && paces[0].burst < 3 {
                             continue;
                         }
-                        // Each wrap with some rings, as it has to do with the pacing alone.
+                        // Each wrap with some rings and rates, as it has to do with the pacing alone.
                         let wraps_here = match wrap {
-                            "-wrap" => capacity != 2,
-                            "-quarter" => capacity == 2,
+                            "-wrap" => capacity != 2 && paces[0].interval < 1_000,
+                            "-quarter" => capacity == 2 && !weighted,
                             _ => true,
                         };
                         if !wraps_here {

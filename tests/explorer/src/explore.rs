@@ -5,9 +5,8 @@ use crate::config::{Config, Start};
 use crate::op::Op;
 use crate::replay::run;
 use crate::report::Report;
-use crate::width::{Kind, Width};
+use crate::width::{Kind, Visit, Width};
 use crate::world::World;
-use apiqueue_core_stepped::{Single, Weighted};
 
 /// How far to go: the longest sequences of each set of operations, and in which of them a second thread stands still.
 #[derive(Clone, Copy, Debug)]
@@ -52,40 +51,38 @@ pub fn quick(config: &Config) -> Bounds {
 /// Explores what the configuration's operation number `op` meets at the start number `start`.
 #[must_use]
 pub fn explore(config: &Config, start: usize, op: usize, bounds: Bounds) -> Report {
-    match (config.wide, config.weighted, config.capacity) {
-        (false, false, 1) => on::<u32, 1, Single>(config, start, op, bounds),
-        (false, false, 2) => on::<u32, 2, Single>(config, start, op, bounds),
-        (false, false, _) => on::<u32, 4, Single>(config, start, op, bounds),
-        (false, true, 1) => on::<u32, 1, Weighted>(config, start, op, bounds),
-        (false, true, 2) => on::<u32, 2, Weighted>(config, start, op, bounds),
-        (false, true, _) => on::<u32, 4, Weighted>(config, start, op, bounds),
-        (true, false, 1) => on::<u64, 1, Single>(config, start, op, bounds),
-        (true, false, 2) => on::<u64, 2, Single>(config, start, op, bounds),
-        (true, false, _) => on::<u64, 4, Single>(config, start, op, bounds),
-        (true, true, 1) => on::<u64, 1, Weighted>(config, start, op, bounds),
-        (true, true, 2) => on::<u64, 2, Weighted>(config, start, op, bounds),
-        (true, true, _) => on::<u64, 4, Weighted>(config, start, op, bounds),
-    }
+    config.visit(Explore {
+        config,
+        start,
+        op,
+        bounds,
+    })
 }
 
-fn on<W: Width, const N: usize, K: Kind>(
-    config: &Config,
+struct Explore<'c> {
+    config: &'c Config,
     start: usize,
     op: usize,
     bounds: Bounds,
-) -> Report {
-    let world = World::<W, N, K>::new(&config.paces, config.begin);
-    world.reset();
-    let mut walk = Walk {
-        config,
-        start: &config.starts[start],
-        op: config.ops[op],
-        world,
-        report: Report::default(),
-    };
-    walk.all(bounds);
-    walk.report.lost = world.lost.get();
-    walk.report
+}
+
+impl Visit for Explore<'_> {
+    type Answer = Report;
+
+    fn visit<W: Width, const N: usize, K: Kind>(self) -> Report {
+        let world = World::<W, N, K>::new(&self.config.paces, self.config.begin);
+        world.reset();
+        let mut walk = Walk {
+            config: self.config,
+            start: &self.config.starts[self.start],
+            op: self.config.ops[self.op],
+            world,
+            report: Report::default(),
+        };
+        walk.all(self.bounds);
+        walk.report.lost = world.lost.get();
+        walk.report
+    }
 }
 
 struct Walk<'c, W: Width, const N: usize, K: Kind> {

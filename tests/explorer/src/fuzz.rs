@@ -4,49 +4,45 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use apiqueue_core_stepped::{Single, Weighted};
-
 use crate::case::{Case, Outcome};
 use crate::config::{self, Config};
 use crate::explore::fits;
 use crate::op::Op;
 use crate::replay;
-use crate::width::{Kind, Width};
+use crate::width::{Kind, Visit, Width};
 use crate::world::World;
 
 /// The longest sequence.
 const LONGEST: usize = 12;
 
 /// A queue that cases can be run on, one after the other.
-trait Judge {
+pub trait Judge {
+    /// Runs a case.
     fn judge(&self, case: &Case<'_>) -> Outcome;
 }
 
 struct Worlds<W: Width, const N: usize, K: Kind>(&'static World<W, N, K>);
 
 impl<W: Width, const N: usize, K: Kind> Judge for Worlds<W, N, K> {
+    /// Runs a case.
     fn judge(&self, case: &Case<'_>) -> Outcome {
         replay::run(self.0, case)
     }
 }
 
-fn on<W: Width, const N: usize, K: Kind>(config: &Config) -> Box<dyn Judge> {
-    let world = World::<W, N, K>::new(&config.paces, config.begin);
-    world.reset();
-    Box::new(Worlds(world))
-}
+struct Make<'c>(&'c Config);
 
-fn judge_of(config: &Config) -> Box<dyn Judge> {
-    match (config.wide, config.weighted, config.capacity) {
-        (false, false, 1) => on::<u32, 1, Single>(config),
-        (false, false, _) => on::<u32, 4, Single>(config),
-        (false, true, _) => on::<u32, 4, Weighted>(config),
-        (true, false, _) => on::<u64, 4, Single>(config),
-        (true, true, _) => on::<u64, 4, Weighted>(config),
+impl Visit for Make<'_> {
+    type Answer = Box<dyn Judge>;
+
+    fn visit<W: Width, const N: usize, K: Kind>(self) -> Box<dyn Judge> {
+        let world = World::<W, N, K>::new(&self.0.paces, self.0.begin);
+        world.reset();
+        Box::new(Worlds(world))
     }
 }
 
-/// The configurations that the fuzzer chooses from: those whose queue `judge_of` makes.
+/// The configurations that the fuzzer chooses from.
 fn configs() -> &'static [Config] {
     static CONFIGS: OnceLock<Vec<Config>> = OnceLock::new();
     CONFIGS.get_or_init(|| {
@@ -93,7 +89,9 @@ pub fn fuzz(bytes: &[u8]) -> Result<(), String> {
         late,
     };
     let outcome = JUDGES.with_borrow_mut(|judges| {
-        let judge = judges.entry(number).or_insert_with(|| judge_of(config));
+        let judge = judges
+            .entry(number)
+            .or_insert_with(|| config.visit(Make(config)));
         judge.judge(&case)
     });
     match outcome {

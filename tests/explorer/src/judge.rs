@@ -192,7 +192,8 @@ impl Oracle {
         };
         let leavers = self.places().iter();
         let leavers = leavers.filter(|p| p.fate == Fate::Left && behind(p));
-        waits().count() + leavers.count() + others().count()
+        let perhaps = others().filter(|p| p.op.has_place());
+        waits().count() + leavers.count() + perhaps.count()
     }
 
     /// Whether this operation met others on its way, so that what it says may be out of date.
@@ -201,9 +202,9 @@ impl Oracle {
     }
 
     /// A waiter was told that it weighs more than can ever gather.
-    pub fn refused_heavy(&mut self, weight: i64) {
+    pub fn refused_heavy(&mut self, actor: usize, weight: i64) {
         self.expand();
-        if !self.lost && self.accounts.iter().all(|b| b.pace.burst >= weight) {
+        if !self.lost && self.pending[actor].is_some_and(|p| p.burst >= weight) {
             self.find("G12 refused as too heavy", || {
                 format!("a weight of {weight}")
             });

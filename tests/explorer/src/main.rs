@@ -9,6 +9,7 @@ use std::time::Instant;
 use apiqueue_explorer::config::{self, Config};
 use apiqueue_explorer::explore::{self, Bounds};
 use apiqueue_explorer::report::Report;
+use apiqueue_explorer::turns;
 
 const USAGE: &str = "\
 cargo run --release -p apiqueue-explorer [-- OPTION…]
@@ -18,6 +19,8 @@ cargo run --release -p apiqueue-explorer [-- OPTION…]
   --start NAME    starts whose name holds NAME
   --depth N       sequences of N operations at most, 1 to 3
   --nested N      a second thread that stands still, in sequences of N operations at most, 0 to 2
+  --turns N       only cases in which two operations take turns, drawn at random: N of each configuration
+  --seed N        the seed of those (1)
   --show N        so many findings of each kind (5)
   --threads N     so many threads (2)
   --list          the configurations, and nothing else";
@@ -29,6 +32,8 @@ struct Options {
     start: String,
     depth: Option<usize>,
     nested: Option<usize>,
+    turns: Option<usize>,
+    seed: usize,
     show: usize,
     threads: usize,
 }
@@ -41,6 +46,8 @@ fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
         start: String::new(),
         depth: None,
         nested: None,
+        turns: None,
+        seed: 1,
         show: 5,
         threads: 2,
     };
@@ -57,6 +64,8 @@ fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
             "--start" => options.start = value()?,
             "--depth" => options.depth = Some(within(value()?, 1, 3)?),
             "--nested" => options.nested = Some(within(value()?, 0, 2)?),
+            "--turns" => options.turns = Some(within(value()?, 1, usize::MAX)?),
+            "--seed" => options.seed = within(value()?, 0, usize::MAX)?,
             "--show" => options.show = within(value()?, 0, 1_000)?,
             "--threads" => options.threads = within(value()?, 1, 64)?,
             _ => return Err(format!("no option {word}")),
@@ -82,6 +91,39 @@ impl Options {
     }
 
     fn explore(&self, config: &Config) -> Report {
+        let mut report = if self.turns.is_some() {
+            Report::default()
+        } else {
+            self.sequences(config)
+        };
+        if self.start.is_empty() {
+            let drawn = if self.quick { 4_000 } else { 50_000 };
+            report.merge(self.in_turns(config, self.turns.unwrap_or(drawn)));
+        }
+        report
+    }
+
+    /// Each thread draws its own cases.
+    fn in_turns(&self, config: &Config, cases: usize) -> Report {
+        let threads = self.threads as u64;
+        let mine = cases.div_ceil(self.threads) as u64;
+        let sum = Mutex::new(Report::default());
+        std::thread::scope(|scope| {
+            for number in 0..threads {
+                let seed = self.seed as u64 * threads + number;
+                let sum = &sum;
+                scope.spawn(move || {
+                    let report = turns::explore(config, seed, mine);
+                    sum.lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .merge(report);
+                });
+            }
+        });
+        sum.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sequences(&self, config: &Config) -> Report {
         let bounds = self.bounds(config);
         let starts = (0..config.starts.len())
             .filter(|&start| config.starts[start].name.contains(&self.start));

@@ -70,6 +70,12 @@ impl Op {
         matches!(self, Self::Tick(_))
     }
 
+    /// Whether the clock is wrong during it.
+    #[must_use]
+    pub fn is_wrong(self) -> bool {
+        matches!(self, Self::Glitch { .. })
+    }
+
     /// Whether a permit that was released before it may not be given back any more.
     #[must_use]
     pub fn disturbs(self) -> bool {
@@ -82,6 +88,12 @@ impl Op {
                 | Self::Drop(_)
                 | Self::Tick(_)
         )
+    }
+
+    /// Whether a place is taken as long as it stands still.
+    #[must_use]
+    pub fn has_place(self) -> bool {
+        matches!(self, Self::Enqueue(_) | Self::Enter(_) | Self::Drop(_))
     }
 
     /// Whether it may claim the schedule's word. Each claim that another one is still in may cost a tick.

@@ -152,6 +152,8 @@ impl Oracle {
             place,
             stopped: false,
             stop: 0,
+            stops: 0,
+            burst: i64::MAX,
             superseded: false,
             crowd,
             rates: 0,
@@ -180,6 +182,7 @@ impl Oracle {
         if let Some(pending) = &mut self.pending[actor] {
             pending.stopped = true;
             pending.stop = self.event;
+            pending.stops = pending.stops.saturating_add(1);
             if pending.op.disturbs() {
                 self.disturbances += 1;
             }

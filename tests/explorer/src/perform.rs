@@ -155,7 +155,7 @@ impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
                 match why {
                     EnqueueError::Full { .. } => oracle.refused_full(actor),
                     EnqueueError::Closed => oracle.refused_closed(),
-                    _ => oracle.refused_heavy(weight.into()),
+                    _ => oracle.refused_heavy(actor, weight.into()),
                 }
                 oracle.end(actor, Some(false));
             }

@@ -91,6 +91,10 @@ pub struct Pending {
     pub stopped: bool,
     /// When it came to a stand, in counts of events.
     pub stop: u32,
+    /// How often it did.
+    pub stops: u8,
+    /// The smallest burst that may have been set since its begin.
+    pub burst: i64,
     /// A driver has come since it began.
     pub superseded: bool,
     /// How many places were taken at most, at its begin and after each operation that it met.

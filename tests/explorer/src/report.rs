@@ -30,19 +30,28 @@ pub struct Report {
 impl Report {
     /// Adds the finding of a case.
     pub fn add(&mut self, config: &str, start: &str, case: &Case<'_>, finding: &Finding) {
+        let length = case.meets.len() + usize::from(case.nested.is_some());
+        let text = || text(config, start, case, finding);
+        self.add_text(finding.kind, group(case), length, text);
+    }
+
+    /// Adds a finding of a kind, of a group of cases alike.
+    pub fn add_text(
+        &mut self,
+        kind: &'static str,
+        group: String,
+        length: usize,
+        text: impl FnOnce() -> String,
+    ) {
         self.found += 1;
-        let group = group(case);
-        let order = (
-            case.meets.len() + usize::from(case.nested.is_some()),
-            self.cases,
-        );
-        let groups = self.kinds.entry(finding.kind).or_default();
+        let order = (length, self.cases);
+        let groups = self.kinds.entry(kind).or_default();
         groups
             .entry(group)
             .and_modify(|example| example.cases += 1)
             .or_insert_with(|| Example {
                 order,
-                text: text(config, start, case, finding),
+                text: text(),
                 cases: 1,
             });
     }

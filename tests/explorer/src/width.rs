@@ -156,3 +156,12 @@ impl Kind for Weighted {
         WeightedQueue::new(clock, rate)
     }
 }
+
+/// What is done with a queue of some width, capacity and kind.
+pub trait Visit {
+    /// What comes of it.
+    type Answer;
+
+    /// Does it.
+    fn visit<W: Width, const N: usize, K: Kind>(self) -> Self::Answer;
+}

@@ -176,6 +176,35 @@ impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
 
     /// Runs an operation, with `middle` called before one of its atomic accesses. False if it does not apply.
     pub fn act(&'static self, op: Op, middle: Middle<'_>) -> bool {
+        match middle {
+            None => self.act_by(op, false, |place, actor| self.perform(op, place, actor)),
+            Some((stop, middle)) => self.act_in_turns(op, &[stop], middle),
+        }
+    }
+
+    /// Runs an operation, with `pause` called before each of these atomic accesses. False if it does not apply.
+    pub fn act_in_turns(&'static self, op: Op, stops: &[usize], pause: &dyn Fn()) -> bool {
+        self.act_by(op, true, |place, actor| {
+            let stop_here = move || {
+                let how = self.clock.wrong(0, 0);
+                self.oracle.borrow_mut().stop(actor);
+                self.observe(Some(actor));
+                if let Op::Glitch { by, .. } = op {
+                    self.oracle.borrow_mut().fall_back((-by).into());
+                }
+                pause();
+                self.clock.wrong(how.0, how.1);
+            };
+            self.stepping(stops, &stop_here, || self.perform(op, place, actor));
+        })
+    }
+
+    fn act_by(
+        &'static self,
+        op: Op,
+        stops: bool,
+        perform: impl FnOnce(Option<usize>, usize),
+    ) -> bool {
         let who = match op {
             Op::Poll(who) | Op::Status(who) | Op::Look(who) | Op::Drop(who) | Op::GiveBack(who) => {
                 Some(who)
@@ -195,44 +224,34 @@ impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
             return true;
         }
         let actor = self.free_actor();
-        let effect = self.effect(op, place, middle.is_some());
+        let effect = self.effect(op, place, stops);
         if matches!(op, Op::Glitch { .. }) {
             self.oracle.borrow_mut().glitch();
         }
         self.oracle
             .borrow_mut()
             .begin(actor, op, effect, place, self.driver.calls.get());
-        match middle {
-            None => self.perform(op, place, actor),
-            Some((stop, middle)) => {
-                let stop_here = move || {
-                    let how = self.clock.wrong(0, 0);
-                    self.oracle.borrow_mut().stop(actor);
-                    self.observe(Some(actor));
-                    if let Op::Glitch { by, .. } = op {
-                        self.oracle.borrow_mut().fall_back((-by).into());
-                    }
-                    middle();
-                    self.clock.wrong(how.0, how.1);
-                };
-                self.stepping(stop, &stop_here, || self.perform(op, place, actor));
-            }
-        }
+        perform(place, actor);
         self.observe(None);
         true
     }
 
-    /// Runs `operation` with `middle` called before its atomic access number `stop`.
-    fn stepping(&'static self, stop: usize, middle: &dyn Fn(), operation: impl FnOnce()) {
-        // SAFETY: the hook is taken out again before this returns or unwinds, so `middle` outlives it.
-        let middle = unsafe { std::mem::transmute::<&dyn Fn(), &'static dyn Fn()>(middle) };
+    /// Runs `operation` with `middle` called before its atomic accesses of these numbers.
+    fn stepping(&'static self, stops: &[usize], middle: &dyn Fn(), operation: impl FnOnce()) {
+        // SAFETY: the hook is taken out again before this returns or unwinds, so what it refers to outlives it.
+        let (stops, middle) = unsafe {
+            (
+                std::mem::transmute::<&[usize], &'static [usize]>(stops),
+                std::mem::transmute::<&dyn Fn(), &'static dyn Fn()>(middle),
+            )
+        };
         let mut step = 0;
         with_hook(
             move || {
                 if self.looking.get() {
                     return;
                 }
-                let here = step == stop;
+                let here = stops.contains(&step);
                 step += 1;
                 if here {
                     middle();

@@ -4,6 +4,7 @@
 use apiqueue_explorer::config;
 use apiqueue_explorer::explore::{Bounds, explore};
 use apiqueue_explorer::report::Report;
+use apiqueue_explorer::turns;
 
 const ONE: Bounds = Bounds {
     all: 1,
@@ -60,6 +61,15 @@ fn a_ring_of_two_keeps_every_promise() {
 fn a_ring_of_four_keeps_every_promise() {
     let names = ["plain-4-32-burst", "weighted-4-64-burst"];
     finds_nothing(&names, ONE, 350_000);
+}
+
+#[test]
+fn two_who_take_turns_keep_every_promise() {
+    let mut total = Report::default();
+    for config in config::all() {
+        total.merge(turns::explore(&config, 1, 500));
+    }
+    assert_eq!(total.found, 0, "{}", total.text(3));
 }
 
 #[test]

@@ -172,7 +172,7 @@ const TESTS: [&str; 8] = [
     "refusals",
     "mutants",
 ];
-const EXPLORED: [&str; 4] = ["quick", "regressions", "found", "fuzz"];
+const EXPLORED: [&str; 5] = ["quick", "regressions", "found", "alternating", "fuzz"];
 
 /// The arguments that choose those that are there.
 fn named<'a>(tree: &Path, directory: &str, names: &[&'a str]) -> Vec<&'a str> {
