@@ -169,9 +169,11 @@ impl Oracle {
     /// What those who want a place would find taken now.
     pub(crate) fn look_at_crowd(&mut self) {
         for actor in 0..self.pending.len() {
-            let crowd = self.crowd(actor);
-            if let Some(pending) = &mut self.pending[actor] {
-                pending.crowd = pending.crowd.max(crowd);
+            if self.pending[actor].is_some_and(|p| p.op.joins()) {
+                let crowd = self.crowd(actor);
+                if let Some(pending) = &mut self.pending[actor] {
+                    pending.crowd = pending.crowd.max(crowd);
+                }
             }
         }
     }

@@ -9,7 +9,7 @@
 //! | | the whole set | quick |
 //! |---|---|---|
 //! | every operation meets every sequence of all operations, up to | 2 | 1 |
-//! | in four configurations, of the main operations, up to | 3 | 2, in two of them |
+//! | in two configurations, of the main operations, up to | 3 | 2 |
 //! | a second thread that stands still, in sequences of the main or fewest operations, up to | 1, and 2 in one | 1, in one |
 //! | two operations take turns, drawn at random ([`turns`]), in each configuration | 50,000 | 4,000 |
 //!

@@ -90,10 +90,16 @@ impl Op {
         )
     }
 
+    /// Whether it takes a place, if there is one.
+    #[must_use]
+    pub fn joins(self) -> bool {
+        matches!(self, Self::Enqueue(_) | Self::Enter(_))
+    }
+
     /// Whether a place is taken as long as it stands still.
     #[must_use]
     pub fn has_place(self) -> bool {
-        matches!(self, Self::Enqueue(_) | Self::Enter(_) | Self::Drop(_))
+        self.joins() || matches!(self, Self::Drop(_))
     }
 
     /// Whether it may claim the schedule's word. Each claim that another one is still in may cost a tick.

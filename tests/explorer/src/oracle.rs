@@ -144,7 +144,7 @@ impl Oracle {
         calls: u32,
     ) {
         self.event += 1;
-        let crowd = self.crowd(actor);
+        let crowd = if op.joins() { self.crowd(actor) } else { 0 };
         self.pending[actor] = Some(Pending {
             op,
             effect,

@@ -41,7 +41,7 @@ fn finds_nothing(names: &[&str], bounds: Bounds, least: u64) {
 fn a_ring_of_one_keeps_every_promise() {
     let names = [
         "plain-1-32-even-wrap",
-        "plain-1-64-far",
+        "plain-1-64-near",
         "weighted-1-32-burst",
     ];
     finds_nothing(&names, ONE, 300_000);
