@@ -12,8 +12,10 @@
 //! # A claim
 //!
 //! By changes of rate a stamp can come back, by a clock that stands even at once. Whoever makes one, or puts permits back or
-//! charges them, therefore claims the word first: `CLAIMED` is set. A claim ends as soon as anything else changes `last`, which
-//! adds a tick, so that a claimed word never comes back. A thread that stops with a claim has changed nothing.
+//! charges them, therefore claims the word first: `CLAIMED` is set. A claim ends as soon as anything else changes `last`. What
+//! uses a permit, or is late, moves the stamp on; all else adds a tick to what it makes of another's claim, so that a claimed
+//! word never comes back. (But by a coincidence of ticks, where more is put back than was used.) A thread that stops with a claim
+//! has changed nothing.
 //!
 //! Who puts back or charges goes by anybody's claim, and ends it: of those who do, one always gets through. Who changes the rate
 //! needs a claim of his own, as only one may write the idle bank: he adds a tick to that of another, who starts over.
@@ -197,8 +199,8 @@ impl<W: Word> Pace<W> {
         }
     }
 
-    /// Claims `last`, or goes by the claim of another, but where the claim has to be `mine`: then it is of the idle bank too. None when
-    /// `last` has changed meanwhile.
+    /// Claims `last`, or goes by the claim of another, but where the claim has to be `mine`: then it is of the idle bank too.
+    /// None when `last` has changed meanwhile.
     pub(crate) fn claim(&self, view: &View<W>, now: W, mine: bool) -> Option<Claim<W>> {
         let before = match view.schedule.last() {
             Some(last) => last,

@@ -4,7 +4,7 @@ use apiqueue_core_stepped::{Single, Weighted};
 
 use crate::bucket::Pace;
 use crate::op::{Op, Who};
-use crate::width::Visit;
+use crate::width::{Kind, Visit, Width};
 
 /// A queue with its rates, its starts and its operations.
 #[derive(Clone, Debug)]
@@ -36,19 +36,19 @@ pub struct Config {
 impl Config {
     /// Does something with a queue of this width, kind and capacity.
     pub fn visit<V: Visit>(&self, visit: V) -> V::Answer {
-        match (self.wide, self.weighted, self.capacity) {
-            (false, false, 1) => visit.visit::<u32, 1, Single>(),
-            (false, false, 2) => visit.visit::<u32, 2, Single>(),
-            (false, false, _) => visit.visit::<u32, 4, Single>(),
-            (false, true, 1) => visit.visit::<u32, 1, Weighted>(),
-            (false, true, 2) => visit.visit::<u32, 2, Weighted>(),
-            (false, true, _) => visit.visit::<u32, 4, Weighted>(),
-            (true, false, 1) => visit.visit::<u64, 1, Single>(),
-            (true, false, 2) => visit.visit::<u64, 2, Single>(),
-            (true, false, _) => visit.visit::<u64, 4, Single>(),
-            (true, true, 1) => visit.visit::<u64, 1, Weighted>(),
-            (true, true, 2) => visit.visit::<u64, 2, Weighted>(),
-            (true, true, _) => visit.visit::<u64, 4, Weighted>(),
+        match (self.wide, self.weighted) {
+            (false, false) => self.sized::<u32, Single, V>(visit),
+            (false, true) => self.sized::<u32, Weighted, V>(visit),
+            (true, false) => self.sized::<u64, Single, V>(visit),
+            (true, true) => self.sized::<u64, Weighted, V>(visit),
+        }
+    }
+
+    fn sized<W: Width, K: Kind, V: Visit>(&self, visit: V) -> V::Answer {
+        match self.capacity {
+            1 => visit.visit::<W, 1, K>(),
+            2 => visit.visit::<W, 2, K>(),
+            _ => visit.visit::<W, 4, K>(),
         }
     }
 }

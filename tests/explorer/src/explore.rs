@@ -71,7 +71,6 @@ impl Visit for Explore<'_> {
 
     fn visit<W: Width, const N: usize, K: Kind>(self) -> Report {
         let world = World::<W, N, K>::new(&self.config.paces, self.config.begin);
-        world.reset();
         let mut walk = Walk {
             config: self.config,
             start: &self.config.starts[self.start],

@@ -1,11 +1,42 @@
 //! The end of a case: a driver that nobody stops, and a look at what must not be left behind.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use crate::judge::Told;
 use crate::op::{Op, Who};
+use crate::place::Finding;
 use crate::width::{Kind, Width};
 use crate::world::World;
 
 impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
+    /// Runs a case after its start, judges it and makes the world ready for the next. An error, of `case`, where it is none.
+    pub(crate) fn judge<E>(
+        &'static self,
+        start: &[Op],
+        case: impl FnOnce() -> Result<(), E>,
+    ) -> Result<Option<Finding>, E> {
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            for &op in start {
+                assert!(self.act(op, None), "the start does not apply: {op:?}");
+            }
+            case().map(|()| self.finish())
+        }));
+        self.abandoned.set(self.abandoned.get() || outcome.is_err());
+        let finding = self.oracle.borrow_mut().finding.take();
+        let left_over = self.reset();
+        let Ok(outcome) = outcome else {
+            return Ok(Some(Finding {
+                kind: "G8 panicked",
+                what: String::from("see above"),
+            }));
+        };
+        let lost = || Finding {
+            kind: "G6 a waker lost or dropped twice",
+            what: format!("{left_over} clones"),
+        };
+        outcome.map(|()| finding.or_else(|| (left_over != 0).then(lost)))
+    }
+
     /// A driver that nobody stops, called in time until nobody waits. What it must not leave behind is judged.
     fn drive_clean(&'static self) {
         for _ in 0..48 {

@@ -15,30 +15,17 @@ use crate::world::World;
 /// The longest sequence.
 const LONGEST: usize = 12;
 
-/// A queue that cases can be run on, one after the other.
-pub trait Judge {
-    /// Runs a case.
-    fn judge(&self, case: &Case<'_>) -> Outcome;
-}
-
-struct Worlds<W: Width, const N: usize, K: Kind>(&'static World<W, N, K>);
-
-impl<W: Width, const N: usize, K: Kind> Judge for Worlds<W, N, K> {
-    /// Runs a case.
-    fn judge(&self, case: &Case<'_>) -> Outcome {
-        replay::run(self.0, case)
-    }
-}
+/// Runs cases on a queue of its own, one after the other.
+type Judge = Box<dyn Fn(&Case<'_>) -> Outcome>;
 
 struct Make<'c>(&'c Config);
 
 impl Visit for Make<'_> {
-    type Answer = Box<dyn Judge>;
+    type Answer = Judge;
 
-    fn visit<W: Width, const N: usize, K: Kind>(self) -> Box<dyn Judge> {
+    fn visit<W: Width, const N: usize, K: Kind>(self) -> Judge {
         let world = World::<W, N, K>::new(&self.0.paces, self.0.begin);
-        world.reset();
-        Box::new(Worlds(world))
+        Box::new(move |case| replay::run(world, case))
     }
 }
 
@@ -53,7 +40,7 @@ fn configs() -> &'static [Config] {
 }
 
 std::thread_local! {
-    static JUDGES: RefCell<HashMap<usize, Box<dyn Judge>>> = RefCell::default();
+    static JUDGES: RefCell<HashMap<usize, Judge>> = RefCell::default();
 }
 
 /// Judges the case that the bytes describe: which configuration, start and operation, before which step it stands still,
@@ -92,7 +79,7 @@ pub fn fuzz(bytes: &[u8]) -> Result<(), String> {
         let judge = judges
             .entry(number)
             .or_insert_with(|| config.visit(Make(config)));
-        judge.judge(&case)
+        judge(&case)
     });
     match outcome {
         Outcome::Judged(Some(finding)) => Err(format!(

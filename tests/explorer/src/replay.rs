@@ -5,7 +5,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::case::{Case, DEPTH, Outcome, Second};
 use crate::op::Op;
-use crate::place::Finding;
 use crate::width::{Kind, Width};
 use crate::world::World;
 
@@ -26,26 +25,15 @@ pub fn run<W: Width, const N: usize, K: Kind>(
     world: &'static World<W, N, K>,
     case: &Case<'_>,
 ) -> Outcome {
-    match catch_unwind(AssertUnwindSafe(|| run_in(world, case))) {
-        Ok(outcome) => outcome,
-        Err(_) => {
-            world.abandoned.set(true);
-            world.reset();
-            Outcome::Judged(Some(Finding {
-                kind: "G8 panicked",
-                what: String::from("see above"),
-            }))
-        }
-    }
+    let outcome = world.judge(case.start, || run_in(world, case));
+    outcome.map_or_else(|none| none, Outcome::Judged)
 }
 
+/// An outcome that is none where an operation does not apply, or a step is not there.
 fn run_in<W: Width, const N: usize, K: Kind>(
     world: &'static World<W, N, K>,
     case: &Case<'_>,
-) -> Outcome {
-    for &op in case.start {
-        assert!(world.act(op, None), "the start does not apply: {op:?}");
-    }
+) -> Result<(), Outcome> {
     let course = Course::default();
     let middle = || {
         course.stopped.set(true);
@@ -63,29 +51,17 @@ fn run_in<W: Width, const N: usize, K: Kind>(
             applies
         }
     };
-    let skipped = if !applies {
-        Some(Outcome::NoOperation)
+    if !applies {
+        Err(Outcome::NoOperation)
     } else if !course.stopped.get() {
-        Some(Outcome::NoStep)
+        Err(Outcome::NoStep)
     } else if let Some(index) = course.not_applicable.get() {
-        Some(Outcome::NotApplicable(index))
+        Err(Outcome::NotApplicable(index))
     } else if case.nested.is_some() && !course.nested_stopped.get() {
-        Some(Outcome::NoNestedStep)
+        Err(Outcome::NoNestedStep)
     } else {
-        None
-    };
-    if skipped.is_none() {
-        world.finish();
+        Ok(())
     }
-    let mut finding = world.oracle.borrow_mut().finding.take();
-    let left_over = world.reset();
-    if left_over != 0 && finding.is_none() {
-        finding = Some(Finding {
-            kind: "G6 a waker lost or dropped twice",
-            what: format!("{left_over} clones"),
-        });
-    }
-    skipped.unwrap_or(Outcome::Judged(finding))
 }
 
 /// What the operation that stands still meets, from `from` on.

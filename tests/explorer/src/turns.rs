@@ -1,10 +1,9 @@
 //! Two operations that take turns, a few steps each: what stopping one in the middle of another can't show, as there the first
 //! goes on only when the second is over, or never does. Drawn at random from a seed, as there are too many to try all.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::panic::resume_unwind;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::config::Config;
@@ -72,7 +71,6 @@ impl Visit for Turns<'_> {
 
     fn visit<W: Width, const N: usize, K: Kind>(mut self) -> Report {
         let world = World::<W, N, K>::new(&self.config.paces, self.config.begin);
-        world.reset();
         let mut report = Report::default();
         while report.cases < self.count {
             let start = &self.config.starts[self.draw.below(self.config.starts.len())];
@@ -133,57 +131,41 @@ fn run<W: Width, const N: usize, K: Kind>(
     start: &[Op],
     case: &Case,
 ) -> Option<Option<Finding>> {
-    for &op in start {
-        assert!(world.act(op, None), "the start does not apply: {op:?}");
-    }
-    let (baton, applies) = (Baton::default(), AtomicBool::new(true));
-    let went = std::thread::scope(|scope| {
+    let is_case = || take_turns(world, case).then_some(()).ok_or(());
+    world.judge(start, is_case).ok()
+}
+
+/// Says whether both operations came about, and what comes between.
+fn take_turns<W: Width, const N: usize, K: Kind>(
+    world: &'static World<W, N, K>,
+    case: &Case,
+) -> bool {
+    let baton = Baton::default();
+    std::thread::scope(|scope| {
         let second = RefCell::new(None);
+        let comes_between = Cell::new(true);
         let pause = || {
             if second.borrow().is_none() {
-                if case.between.is_some_and(|op| !world.act(op, None)) {
-                    applies.store(false, Ordering::Relaxed);
-                }
-                let (baton, applies, shared) = (&baton, &applies, Shared(world));
+                comes_between.set(case.between.is_none_or(|op| world.act(op, None)));
+                let (baton, shared) = (&baton, Shared(world));
                 *second.borrow_mut() = Some(scope.spawn(move || {
                     let mine = baton.take(1);
+                    let pause = || mine.pass();
                     let world = shared.world();
-                    if !world.act_in_turns(case.ops[1], &stops(&case.turns[1]), &|| mine.pass()) {
-                        applies.store(false, Ordering::Relaxed);
-                    }
+                    world.act_in_turns(case.ops[1], &stops(&case.turns[1]), &pause)
                 }));
             }
             baton.pass(0);
         };
-        let first = catch_unwind(AssertUnwindSafe(|| {
+        let did_first = {
             let _mine = baton.take(0);
             world.act_in_turns(case.ops[0], &stops(&case.turns[0]), &pause)
-        }));
-        let second = second.take().map(std::thread::ScopedJoinHandle::join);
-        // None where one has panicked.
-        Some((first.ok()?, second.transpose().ok()?.is_some()))
-    });
-    let Some((did_first, did_second)) = went else {
-        world.abandoned.set(true);
-        world.reset();
-        return Some(Some(Finding {
-            kind: "G8 panicked",
-            what: String::from("see above"),
-        }));
-    };
-    let is_case = did_first && did_second && applies.into_inner();
-    if is_case {
-        world.finish();
-    }
-    let finding = world.oracle.borrow_mut().finding.take();
-    let left_over = world.reset();
-    is_case.then(|| {
-        finding.or_else(|| {
-            (left_over != 0).then(|| Finding {
-                kind: "G6 a waker lost or dropped twice",
-                what: format!("{left_over} clones"),
-            })
-        })
+        };
+        let did_second = match second.take() {
+            None => false,
+            Some(second) => second.join().unwrap_or_else(|why| resume_unwind(why)),
+        };
+        did_first && did_second && comes_between.get()
     })
 }
 

@@ -46,7 +46,7 @@ impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
     pub fn new(paces: &[Pace], begin: i64) -> &'static Self {
         let clock: &'static Hands<W> = Box::leak(Box::default());
         let rates: Vec<Rate<W>> = paces.iter().map(|&pace| W::rate(pace)).collect();
-        Box::leak(Box::new(Self {
+        let world: &'static Self = Box::leak(Box::new(Self {
             clock,
             queue: UnsafeCell::new(K::queue(clock, rates[0])),
             waiters: std::array::from_fn(|_| UnsafeCell::new(MaybeUninit::uninit())),
@@ -59,7 +59,9 @@ impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
             lost: Cell::new(0),
             abandoned: Cell::new(false),
             looking: Cell::new(false),
-        }))
+        }));
+        world.reset();
+        world
     }
 
     /// Forgets the waiters and makes a new queue. Says how many clones of wakers were left over, or dropped too often.
