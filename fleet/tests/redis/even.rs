@@ -12,17 +12,15 @@ fn run(per_second: u32, span: Duration) -> Log {
     log
 }
 
-/// How far a release may be ahead of the schedule: the slot's own lateness, a round trip and a thread's way to the processor.
-/// On a machine that is busy with something else the last of these is the longest by far.
-const EARLY: u64 = 250_000;
+/// How far the two clocks of a machine may drift from each other while a test runs, and what their readings cost.
+const DRIFT: i64 = 5_000;
 
+/// What holds however busy the machine is.
 fn assert_even(log: &Log, least: usize) {
     assert_eq!(log.slots_twice(), 0);
-    assert!(log.early() <= EARLY, "{log}");
+    assert!(log.before_slots() <= DRIFT, "{log}");
     assert!(log.releases.len() >= least, "{log}");
     assert!(log.shares.iter().all(|share| *share > 0), "{log}");
-    assert!(log.calls_per_release() <= 0.2, "{log}");
-    assert_eq!(log.alone, 0);
 }
 
 pub(crate) fn four_hosts_share_100_a_second() {
@@ -38,6 +36,8 @@ pub(crate) fn four_hosts_keep_99_percent_of_the_rate_and_share_it_evenly() {
     for per_second in [100, 2_000] {
         let log = run(per_second, Duration::from_secs(14));
         assert_even(&log, 10 * usize::try_from(per_second).unwrap());
+        assert_eq!(log.alone, 0);
+        assert!(log.calls_per_release() <= 0.2, "{log}");
         assert!(log.mean() >= 0.99, "{log}");
         assert!(log.jain() >= 0.95, "{log}");
     }

@@ -148,8 +148,9 @@ pub(crate) fn records<const N: usize>(folder: &Path, number: usize, kind: &str) 
     numbers.as_chunks::<N>().0.to_vec()
 }
 
-/// A backend that writes down each grant, `[start, count, interval]`, and with a count of 0 and then the number, each slot
-/// given back.
+/// A backend that writes down each grant, `[start, count, interval]`, and each slot that a host lets go, with a count of 0.
+/// A slot is written down before it is sent back: the process may end before the answer comes, and by then another host may
+/// have been granted it.
 #[derive(Debug)]
 struct Recorded {
     backend: RedisBackend,
@@ -172,14 +173,11 @@ impl Backend for Recorded {
 
     fn give_back<'a>(&'a self, limit: &'a str, lease: Lease, count: u32) -> Answer<'a, bool> {
         Box::pin(async move {
-            let given = self.backend.give_back(limit, lease, count).await?;
-            if given {
-                let first = lease.start + u64::from(lease.count - count) * lease.interval;
-                for slot in 0..u64::from(count) {
-                    write(&self.log, &[first + slot * lease.interval, 0, 0]);
-                }
+            let first = lease.start + u64::from(lease.count - count) * lease.interval;
+            for slot in 0..u64::from(count) {
+                write(&self.log, &[first + slot * lease.interval, 0, 0]);
             }
-            Ok(given)
+            self.backend.give_back(limit, lease, count).await
         })
     }
 
