@@ -289,9 +289,9 @@ fn a_drain_of_one_queue_ends_while_the_others_go_on() {
     let report = first.stop(Stop::Drain {
         timeout: Duration::from_secs(60),
     });
-    assert_eq!((report.released, report.abandoned), (10, 0));
-    drop(line);
-    for waiter in others {
+    assert_eq!(report.abandoned, 0);
+    // Some may have been released before the stop.
+    for waiter in line.into_iter().chain(others) {
         waiter.wait().unwrap();
     }
 }
