@@ -1,15 +1,17 @@
 //! The clocks that queues are paced by: the system's, or the user's own. Readings are nanoseconds.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use apiqueue_core::{Clock, Next};
+use once_cell::race::OnceBox;
 
 use crate::account::Membership;
 
-static ORIGIN: OnceLock<Instant> = OnceLock::new();
+// Not a `OnceLock`: a child that was forked while another thread filled that would wait for ever.
+static ORIGIN: OnceBox<Instant> = OnceBox::new();
 
 /// The system's monotonic clock: nanoseconds since the first reading in this process.
 ///
@@ -48,7 +50,7 @@ impl Clock for MonotonicClock {
 }
 
 fn origin() -> Instant {
-    *ORIGIN.get_or_init(Instant::now)
+    *ORIGIN.get_or_init(|| Box::new(Instant::now()))
 }
 
 /// What a queue is paced by.

@@ -64,7 +64,7 @@
 //! | the driver's thread dies | its queues are closed: nobody hangs, nobody passes unpaced |
 //! | the machine is suspended | the pause does not count on Linux: see [`MonotonicClock`] |
 //! | a clock of yours jumps or stands | releases come later, never earlier: see [`Builder::clock`] |
-//! | the process forks | the child has the queues but not the driver: whoever would have to wait there is told [`Closed`]. A permit that is free in the child's copy is given out there once more, so two processes may then send at up to the rate each. The child can start queues of its own, unless it was forked while another thread was starting one |
+//! | the process forks | the child has the queues but not the driver: whoever would have to wait there is told [`Closed`]. A permit that is free in the child's copy is given out there once more, so two processes may then send at up to the rate each. The child can start queues of its own |
 //!
 //! # Features
 //! None is on by default.

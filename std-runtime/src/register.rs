@@ -4,18 +4,22 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use once_cell::race::OnceBox;
+
 use crate::driver::{Driver, Entry};
 
-static REGISTER: Mutex<Register> = Mutex::new(Register {
-    process: 0,
-    driver: None,
-    entries: BTreeMap::new(),
-    next_id: 0,
-});
+static REGISTER: OnceBox<Register> = OnceBox::new();
 
+/// The register of one process. That of a forked child hangs from its parent's, whose lock may be held for ever in the
+/// child's copy, and whose entries mean nothing there. `OnceBox` has no lock that a fork could find held.
 struct Register {
-    /// Whose entries these are: in a forked child those of the parent mean nothing.
     process: u32,
+    state: Mutex<State>,
+    child: OnceBox<Register>,
+}
+
+#[derive(Default)]
+struct State {
     driver: Option<Arc<Driver>>,
     entries: BTreeMap<u64, Arc<Entry>>,
     next_id: u64,
@@ -27,13 +31,6 @@ pub(crate) fn add(
     entry: impl FnOnce(u64, Arc<Driver>) -> Entry,
 ) -> io::Result<Arc<Entry>> {
     let mut register = lock();
-    let process = std::process::id();
-    if register.process != process {
-        register.process = process;
-        register.driver = None;
-        // Their drivers live elsewhere. Not dropped: that would touch locks which the parent may hold.
-        std::mem::forget(std::mem::take(&mut register.entries));
-    }
     let driver = match &register.driver {
         Some(driver) => Arc::clone(driver),
         None => Arc::clone(register.driver.insert(spawn()?)),
@@ -63,7 +60,27 @@ pub(crate) fn clear() -> impl Iterator<Item = Arc<Entry>> {
     std::mem::take(&mut register.entries).into_values()
 }
 
-fn lock() -> MutexGuard<'static, Register> {
+fn lock() -> MutexGuard<'static, State> {
     // No user code runs under this lock, and what it guards is whole between any two statements.
-    REGISTER.lock().unwrap_or_else(PoisonError::into_inner)
+    ours().state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn ours() -> &'static Register {
+    let process = std::process::id();
+    let new = || {
+        Box::new(Register {
+            process,
+            state: Mutex::default(),
+            child: OnceBox::new(),
+        })
+    };
+    let mut youngest = REGISTER.get_or_init(new);
+    while let Some(child) = youngest.child.get() {
+        youngest = child;
+    }
+    if youngest.process == process {
+        youngest
+    } else {
+        youngest.child.get_or_init(new)
+    }
 }

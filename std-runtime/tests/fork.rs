@@ -2,6 +2,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, unsafe_code)]
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use apiqueue::{ApiQueue, Closed, Status, Stop, StopReport};
@@ -92,4 +93,25 @@ fn a_forked_child_can_start_queues_of_its_own() {
         let queue = ApiQueue::builder().per_second(1000).start().unwrap();
         (0..5).all(|_| queue.enqueue().unwrap().wait().is_ok())
     }));
+}
+
+#[test]
+fn a_child_forked_while_other_threads_start_queues_can_start_its_own() {
+    let end = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // Each of these is the only queue for the moment, or not: the driver's thread comes and goes.
+            while !end.load(Ordering::Relaxed) {
+                drop(ApiQueue::builder().per_second(1).start().unwrap());
+            }
+        });
+        let all = (0..40).all(|_| {
+            in_a_child(|| {
+                let queue = ApiQueue::builder().per_second(1000).start().unwrap();
+                (0..2).all(|_| queue.enqueue().unwrap().wait().is_ok())
+            })
+        });
+        end.store(true, Ordering::Relaxed);
+        assert!(all);
+    });
 }
