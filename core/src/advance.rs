@@ -5,6 +5,7 @@ use core::task::Waker;
 
 use crate::clock::{Clock, Tick};
 use crate::error::TryAcquireError;
+use crate::lane::Taken;
 use crate::queue::QueueOver;
 use crate::release::Ready;
 use crate::slot::Slot;
@@ -149,6 +150,10 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
             }
             // A hold that is over comes onto the grid before what is used after it.
             let view = self.pace.view();
+            if view.is_open() {
+                self.pace.shut();
+                continue;
+            }
             if self.pace.tidy(&view, self.clock.now().to_word()) {
                 continue;
             }
@@ -174,32 +179,19 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
 
     /// Takes a permit now or not at all. Never overtakes a waiter.
     ///
+    /// The reading of the clock at which the permit was free, which this call took: what the schedule counts it for.
+    ///
     /// # Errors
     /// [`TryAcquireError`] says why not, and if it is a matter of time, until when.
-    pub fn try_acquire(&self) -> Result<(), TryAcquireError<C::Tick>> {
-        loop {
-            let turn = self.free_turn();
-            let end = self.tail.load();
-            if end.is_shut() {
-                return Err(TryAcquireError::Closed);
-            }
-            if turn.ticket() != end.ticket() {
-                if self.pass_over(turn) {
-                    continue;
-                }
-                return Err(TryAcquireError::Queued);
-            }
-            // If `take` succeeds, the turn was free all the time between, so at the look at the tail the queue was
-            // empty and the permit free: that is when this call took effect.
-            match self.ready(0) {
-                Ready::Now if self.take(turn) => return Ok(()),
-                Ready::At(at) => {
-                    return Err(TryAcquireError::NotYet {
-                        at: C::Tick::from_word(at),
-                    });
-                }
-                Ready::Now | Ready::Again => {}
-            }
+    #[inline]
+    pub fn try_acquire(&self) -> Result<C::Tick, TryAcquireError<C::Tick>> {
+        match self.take_now() {
+            Taken::Permit(permit) => Ok(C::Tick::from_word(permit.at)),
+            Taken::NotYet(at) => Err(TryAcquireError::NotYet {
+                at: C::Tick::from_word(at),
+            }),
+            Taken::Queued => Err(TryAcquireError::Queued),
+            Taken::Closed => Err(TryAcquireError::Closed),
         }
     }
 }

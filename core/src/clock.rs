@@ -13,11 +13,11 @@ use crate::layout::{MARKS, last};
 /// there and then falls back delays releases until the leap is caught up with. A change of rate takes the reading that it
 /// finds for the present: if that has fallen back, the time until the clock is back again counts as time at the new rate.
 ///
-/// A reading that is off by more than half of what can be told apart (2<sup>28</sup> ticks of 32 bits) looks like one that is off
+/// A reading that is off by more than half of what can be told apart (2<sup>27</sup> ticks of 32 bits) looks like one that is off
 /// by less, in the other direction.
 ///
-/// A driver over a 32-bit clock calls `advance` at least once every 2<sup>27</sup> ticks (37 hours of milliseconds,
-/// 134 seconds of microseconds), also while nothing is queued: that is how a queue tells a long pause from a reading
+/// A driver over a 32-bit clock calls `advance` at least once every 2<sup>26</sup> ticks (18 hours of milliseconds,
+/// 67 seconds of microseconds), also while nothing is queued: that is how a queue tells a long pause from a reading
 /// that wrapped. With 64-bit ticks the bound is 2<sup>56</sup> (2.2 years of nanoseconds).
 pub trait Clock {
     /// What a reading is.
@@ -104,7 +104,7 @@ impl<const NOM: u64, const DENOM: u64, K: fugit::kind::Kind> Tick
     note = "`u32` always can; `u64` needs a target with 64-bit atomics of its own, or the feature `wide-ticks-fallback` and its risk"
 )]
 pub trait Word: Copy + Ord + Debug + Display + Send + Sync + private::Bits + 'static {
-    /// The longest interval, burst or hold, in ticks: 2<sup>27</sup> − 1 for `u32`, 2<sup>56</sup> − 1 for `u64`.
+    /// The longest interval, burst or hold, in ticks: 2<sup>26</sup> − 1 for `u32`, 2<sup>56</sup> − 1 for `u64`.
     const MAX_SPAN: Self;
 }
 
@@ -275,7 +275,7 @@ macro_rules! word {
     };
 }
 
-word!(u32, AtomicU32, 5);
+word!(u32, AtomicU32, 6);
 
 #[cfg(any(target_has_atomic = "64", feature = "wide-ticks-fallback"))]
 use crate::atomic::AtomicU64;

@@ -4,8 +4,9 @@ use core::ops::Deref;
 
 use crate::clock::{Clock, Tick, Word, WordOf, private::Bits};
 use crate::error::{ChargeError, HoldError};
+use crate::head::Turn;
 use crate::layout::TICKET;
-use crate::pace::Claim;
+use crate::pace::{Claim, View};
 use crate::queue::QueueOver;
 use crate::rate::Rate;
 use crate::slot::Slot;
@@ -183,23 +184,38 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     }
 
     /// Gives back the permit of the released `ticket`, less a tick, if nothing was used or changed since. Says whether.
-    #[cold]
     pub(crate) fn give_back(&self, ticket: usize) -> bool {
+        let ours = Some(ticket & TICKET);
+        self.put_back(extra_of::<K>(ticket), |_| {
+            self.free_turn().latest_release() == ours
+        })
+    }
+
+    /// [`give_back`](Self::give_back) of a permit taken without a place in line.
+    pub(crate) fn give_back_taken(&self, turn: Turn, word: WordOf<C>) -> bool {
+        self.put_back(0, |view| {
+            turn.is_free() && self.head.load() == turn && view.is_as_in(word)
+        })
+    }
+
+    /// Puts back what was used last, if `is_latest` says so.
+    #[cold]
+    fn put_back(&self, extra: usize, is_latest: impl Fn(&View<WordOf<C>>) -> bool) -> bool {
         loop {
-            if self.free_turn().latest_release() != Some(ticket & TICKET) {
+            if !is_latest(&self.pace.view()) {
                 return false;
             }
             let Some(claim) = self.claim(false) else {
                 continue;
             };
             // Once more, as from the claim on whatever uses a permit, or changes the rate, ends it.
-            if self.free_turn().latest_release() != Some(ticket & TICKET) {
+            if !is_latest(&claim.view) {
                 self.pace.settle(&claim, claim.view.schedule.last);
                 return false;
             }
             // The reading only keeps the stamp from being too old to be told from one ahead: one from before does.
             let schedule = &claim.view.schedule;
-            let returned = schedule.returned_at(stamp(claim.before), extra_of::<K>(ticket));
+            let returned = schedule.returned_at(stamp(claim.before), extra);
             if self.pace.settle(&claim, returned) {
                 self.wake_for_the_next();
                 return true;

@@ -48,10 +48,19 @@ pub(crate) struct Head {
 }
 
 /// The head's word, as it was at some moment.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Turn(usize);
 
 impl Turn {
+    pub(crate) fn into_word(self) -> usize {
+        self.0
+    }
+
+    /// The turn that had this word.
+    pub(crate) fn from_word(word: usize) -> Self {
+        Self(word)
+    }
+
     /// The next to be released.
     #[inline]
     pub(crate) fn ticket(self) -> usize {

@@ -7,7 +7,7 @@
 //! tail    u   Tail   │ ticket │ extra weight not yet in its slot            │ CLOSED │ DRAINING │ IDLE │
 //! slot    u   Slot   │ lap    │ extra weight                                     │ state:2    │ BUSY │
 //!
-//! last    w   Pace   │ stamp of the slot used last                            │ BANK │ CLAIMED │ TURN │
+//! last    w   Pace   │ stamp of the slot used last                     │ BANK │ OPEN │ CLAIMED │ TURN │
 //! hold    w   Pace   │ stamp at which a hold ends                             │   0  │ UNTOLD  │ HELD │
 //! interval w  Setting│ interval, in ticks                                       │   0    │ tag        │
 //! burst   w   Setting│ (burst − 1) × interval, in ticks                         │ STRICT │ tag        │
@@ -22,8 +22,8 @@
 //! | ticket | 2⁴⁴ | 2²² | that many waiters pass |
 //! | version | 2¹⁶ | 2⁶ | that many permits are taken, rates and holds changed, or waiters passed over, while none is released |
 //! | extra weight | 2¹⁶ | 2⁶ | never counts: it is a value |
-//! | stamp | 2⁶¹ | 2²⁹ | ticks |
-//! | tag | 2⁷ | 2⁴ | changes of the rate that end with the same value in the same of the two banks |
+//! | stamp | 2⁶⁰ | 2²⁸ | ticks |
+//! | tag | 2⁷ | 2⁵ | changes of the rate that end with the same value in the same of the two banks |
 
 /// Tickets stand above this many bits, in the words of head and tail. Laps do in the words of slots.
 pub(crate) const TICKET_SHIFT: u32 = if usize::BITS >= 64 { 20 } else { 10 };
@@ -81,15 +81,17 @@ pub(crate) const EXTRA: usize = !TICKET & slot::LAP;
 pub(crate) const MAX_EXTRA: usize = (1 << (TICKET_SHIFT - head::VERSION_SHIFT)) - 1;
 
 /// Stamps stand above this many bits, in the words `last` and `hold`.
-pub(crate) const MARKS: u32 = 3;
+pub(crate) const MARKS: u32 = 4;
 
 pub(crate) mod last {
     /// Equal to the head's `TURN` until `last` was changed for the release under way.
-    pub(crate) const TURN: u8 = 0b001;
+    pub(crate) const TURN: u8 = 0b0001;
     /// Somebody is changing the rate. In the one word whose stamp is 0: nothing was ever used, there is no stamp.
-    pub(crate) const CLAIMED: u8 = 0b010;
+    pub(crate) const CLAIMED: u8 = 0b0010;
+    /// Nobody is in line, and a permit is taken by one swap of this word: see `lane`. Never beside `CLAIMED`.
+    pub(crate) const OPEN: u8 = 0b0100;
     /// Which of the two settings is in force.
-    pub(crate) const BANK: u8 = 0b100;
+    pub(crate) const BANK: u8 = 0b1000;
 }
 
 /// There is a hold.

@@ -152,6 +152,7 @@ mod hal;
 mod head;
 #[cfg(feature = "heapless")]
 mod history;
+mod lane;
 mod layout;
 mod line;
 mod manual;

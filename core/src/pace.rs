@@ -1,10 +1,13 @@
 //! The [`Schedule`] in atomic words: `last`, `hold`, and two banks for the [`Rate`]. Their bits are on the page of `layout`.
 //!
-//! `last` is changed in three ways, each by one compare-and-swap from the word that was looked at:
+//! `last` is changed in four ways, each by one compare-and-swap from the word that was looked at:
+//! * by who passes an empty line, while it is `OPEN`: see `lane`.
 //! * under a turn that the queue has taken (see `head`): by whoever took it and by all who help it along. `TURN` tells them
 //!   whether that was done already: it equals the turn's own bit until then.
 //! * for a hold that is over, or a long pause: without a turn; a release under way then starts over.
 //! * for a charge, a refund, a permit given back or a change of rate: by a claim, below.
+//!
+//! Only `TAKING`, under its turn, opens the word, and passing keeps it so; all else shuts it.
 //!
 //! Each use of a permit moves the stamp forward, and putting one back is a tick short, so that a word does not come back while
 //! a thread is suspended between its load and its swap under a turn.
@@ -42,7 +45,7 @@
 use crate::atomic::const_unless_loom;
 use crate::clock::{Word, atom, private::Atom};
 use crate::layout::UNTOLD;
-use crate::layout::last::{BANK, CLAIMED, TURN};
+use crate::layout::last::{BANK, CLAIMED, OPEN, TURN};
 use crate::rate::{Rate, strict};
 use crate::schedule::Schedule;
 use crate::stamp::{held, stamp, unmarked};
@@ -76,6 +79,17 @@ impl<W: Word> View<W> {
 
     fn is_claimed(&self) -> bool {
         self.word.low() & CLAIMED != 0 && unmarked(self.word) != W::ZERO
+    }
+
+    /// Whether a permit may be taken without a turn, where nobody is in line.
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        self.word.low() & OPEN != 0
+    }
+
+    /// Whether `last` has not been moved since `word` was written, nor the rate changed. A claim moves nothing.
+    pub(crate) fn is_as_in(&self, word: W) -> bool {
+        self.schedule.last == unmarked(word) && (self.word.low() ^ word.low()) & (TURN | BANK) == 0
     }
 }
 
@@ -131,10 +145,30 @@ impl<W: Word> Pace<W> {
         View { word, schedule }
     }
 
-    /// Changes `last` for a turn, whose mark it flips. False when it has changed meanwhile.
+    /// Changes `last` for a turn, whose mark it flips, and opens it or shuts it. The new word; none when it has changed
+    /// meanwhile.
     #[cfg_attr(target_os = "none", inline(always))]
-    pub(crate) fn turn_over(&self, view: &View<W>, last: W) -> bool {
-        self.replace(view, last, TURN)
+    pub(crate) fn turn_over(&self, view: &View<W>, last: W, opens: bool) -> Option<W> {
+        let open = if opens { OPEN } else { 0 };
+        let to = last.with_low((view.word.low() ^ TURN) & (TURN | BANK) | open);
+        self.swap(view.word, to).then_some(to)
+    }
+
+    /// Changes `last`, which is open, without a turn. The new word; none when it has changed meanwhile.
+    #[inline]
+    pub(crate) fn pass(&self, view: &View<W>, last: W) -> Option<W> {
+        let to = last.with_low(view.word.low() & (TURN | BANK | OPEN));
+        self.swap(view.word, to).then_some(to)
+    }
+
+    /// Shuts `last` for good, as far as those are concerned who have opened it by now.
+    pub(crate) fn shut(&self) {
+        loop {
+            let view = self.view();
+            if !view.is_open() || self.adjust(&view, unmarked(view.word)) {
+                return;
+            }
+        }
     }
 
     /// Moves `last` without a turn. False when it has changed meanwhile.
@@ -174,7 +208,7 @@ impl<W: Word> Pace<W> {
         false
     }
 
-    /// The stamp becomes another one, and the marks but for `flipped` stay: short of a claim, which is over.
+    /// The stamp becomes another one, shut, and the marks but for `flipped` stay: short of a claim, which is over.
     fn replace(&self, view: &View<W>, last: W, flipped: u8) -> bool {
         let to = last.with_low((view.word.low() ^ flipped) & (TURN | BANK));
         self.swap(view.word, to)

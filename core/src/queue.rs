@@ -27,10 +27,12 @@ use crate::weight::{Single, Weighing};
 /// # Fairness
 /// Strictly first in, first out, in the order in which the calls of [`enqueue`](Self::enqueue) took effect.
 #[derive(Debug)]
+// In this order, so that what a permit of an empty line touches lies together.
+#[repr(C)]
 pub struct QueueOver<C: Clock, S, K: Weighing = Single> {
+    pub(crate) pace: Pace<WordOf<C>>,
     pub(crate) head: Head,
     pub(crate) tail: Tail,
-    pub(crate) pace: Pace<WordOf<C>>,
     pub(crate) bell: Bell,
     pub(crate) clock: C,
     pub(crate) ring: Ring<S, K>,

@@ -5,6 +5,7 @@ use core::ops::Deref;
 
 use crate::clock::{Clock, Tick, WordOf, private::Bits};
 use crate::head::Turn;
+use crate::lane::Permit;
 use crate::layout::head::{RELEASING, TAKING};
 use crate::queue::QueueOver;
 use crate::slot::{Release, Slot};
@@ -45,6 +46,11 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     #[inline]
     pub(crate) fn ready(&self, extra: usize) -> Ready<WordOf<C>> {
         let view = self.pace.view();
+        if view.is_open() {
+            // No decision while others may pass.
+            self.pace.shut();
+            return Ready::Again;
+        }
         let now = self.clock.now().to_word();
         let schedule = &view.schedule;
         let gathered = schedule.gathering(extra);
@@ -93,10 +99,22 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
         self.complete(begun) || self.head.load().is_past(begun)
     }
 
-    /// `FREE → TAKING`, then all that follows. Says whether this call took the permit.
-    pub(crate) fn take(&self, turn: Turn) -> bool {
-        let begun = self.begin(turn, turn.begun::<K>(TAKING, 0));
-        begun.map(|turn| self.complete(turn)).is_some()
+    /// `FREE → TAKING`, then all that follows. The permit, if this call took it.
+    pub(crate) fn take(&self, turn: Turn) -> Option<Permit<WordOf<C>>> {
+        let begun = self.begin(turn, turn.begun::<K>(TAKING, 0))?;
+        Some(match self.complete_taking(begun) {
+            Some((word, at)) => Permit {
+                turn: begun.changed(),
+                word,
+                at,
+            },
+            // Somebody else has spent it, and it can't be told by which word.
+            None => Permit {
+                turn: begun,
+                word: WordOf::<C>::ZERO,
+                at: self.clock.now().to_word(),
+            },
+        })
     }
 
     /// Moves the head over a waiter that has left. False when the head's waiter has not.
@@ -113,9 +131,11 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
         loop {
             let turn = self.free_turn();
             if self.head.swap(turn, turn.bumped()) {
-                return;
+                break;
             }
         }
+        // The same for those who decide without a turn. After the swap: whoever opens it again has seen what changed.
+        self.pace.shut();
     }
 
     fn begin(&self, turn: Turn, begun: Turn) -> Option<Turn> {
@@ -127,33 +147,43 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     // Apart, so that who finds nothing under way keeps its registers.
     #[cfg_attr(not(target_os = "none"), inline(never))]
     fn complete(&self, turn: Turn) -> bool {
+        if turn.phase() == TAKING {
+            self.complete_taking(turn);
+            return false;
+        }
         let mut waker = None;
         let mut released = false;
-        let to = if turn.phase() == RELEASING {
-            let extra = turn.extra::<K>();
-            match self.ring.release(turn.ticket(), extra, &mut waker) {
-                Release::Done => released = true,
-                Release::Already => {}
-                Release::Over => {
-                    // Passed over at once, so that no word of the head comes back. Its place is made free by whoever needs it.
-                    self.head.swap(turn, turn.given_up::<K>());
-                    return false;
-                }
+        match self
+            .ring
+            .release(turn.ticket(), turn.extra::<K>(), &mut waker)
+        {
+            Release::Done => released = true,
+            Release::Already => {}
+            Release::Over => {
+                // Passed over at once, so that no word of the head comes back. Its place is made free by whoever needs it.
+                self.head.swap(turn, turn.given_up::<K>());
+                return false;
             }
-            turn.released()
-        } else {
-            turn.changed()
-        };
+        }
         self.spend(turn);
-        self.head.swap(turn, to);
+        self.head.swap(turn, turn.released());
         if let Some(waker) = waker {
             waker.wake();
         }
         released
     }
 
-    /// Changes `last` once for `turn`: uses up what it costs, by the rate as it is now.
-    fn spend(&self, turn: Turn) {
+    /// [`complete`](Self::complete) of a permit taken. The word that this call wrote, and the reading it used.
+    fn complete_taking(&self, turn: Turn) -> Option<(WordOf<C>, WordOf<C>)> {
+        let spent = self.spend(turn);
+        self.head.swap(turn, turn.changed());
+        spent
+    }
+
+    /// Changes `last` once for `turn`: uses up what it costs, by the rate as it is now. The word that this call wrote, if it
+    /// was this one, and the reading by which.
+    #[cfg_attr(not(target_os = "none"), inline)]
+    fn spend(&self, turn: Turn) -> Option<(WordOf<C>, WordOf<C>)> {
         let extra = turn.extra::<K>();
         loop {
             let view = self.pace.view();
@@ -161,13 +191,15 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
             // writer had seen that turn, the Acquire load of `last` put that in our past, and this load can't return the
             // earlier one. So an equal word means that `last` belongs to this turn, before or after its change.
             if self.head.load() != turn || view.turn() != turn.parity() {
-                return;
+                return None;
             }
             // Read here, after the release: see the page of `head`.
-            let now = stamp(self.clock.now().to_word());
-            let last = view.schedule.spent(now).plus(view.schedule.steps(extra));
-            if self.pace.turn_over(&view, last) {
-                return;
+            let now = self.clock.now().to_word();
+            let spent = view.schedule.spent(stamp(now));
+            let last = spent.plus(view.schedule.steps(extra));
+            let opens = turn.phase() == TAKING;
+            if let Some(word) = self.pace.turn_over(&view, last, opens) {
+                return Some((word, now));
             }
         }
     }

@@ -30,7 +30,7 @@
 //! force have added since, of which each change keeps no more than its burst.
 //!
 //! Stamps are readings shifted left, which wrap as the readings do and leave room for marks in the atomic words of
-//! `pace`. A 32-bit reading thus counts modulo 2²⁹ here, and differences below 2²⁸ are forward.
+//! `pace`. A 32-bit reading thus counts modulo 2²⁸ here, and differences below 2²⁷ are forward.
 
 use core::fmt;
 

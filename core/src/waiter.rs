@@ -6,8 +6,10 @@ use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
 use crate::atomic::{AtomicU8, Ordering};
-use crate::clock::{Clock, Tick, private::Bits};
+use crate::clock::{Clock, Tick, Word, WordOf, private::Bits};
 use crate::error::{Closed, EnqueueError};
+use crate::head::Turn;
+use crate::lane::{Permit, Taken};
 use crate::queue::QueueOver;
 use crate::slot::{Register, Slot, Status};
 use crate::stamp::stamp;
@@ -35,8 +37,11 @@ use private::Sealed;
 #[must_use = "dropping a waiter leaves the line"]
 pub struct Waiter<Q: Deref<Target: Line>> {
     queue: Q,
-    ticket: usize,
-    /// `IN_LINE`, `TOLD` or `LEFT`.
+    /// Its ticket; without one, the head's word when it took its permit.
+    place: usize,
+    /// Without a ticket, the schedule's word that it wrote.
+    word: <Q::Target as Sealed>::Word,
+    /// One of those below.
     tie: AtomicU8,
 }
 
@@ -46,6 +51,15 @@ const IN_LINE: u8 = 0;
 const TOLD: u8 = 1;
 /// It has nothing to do with its place any more, which may be another's by now.
 const LEFT: u8 = 2;
+/// It has a permit and no ticket, and nobody was told yet.
+const PASSED: u8 = 3;
+/// It has a permit and no ticket, and its holder knows.
+const PASSED_TOLD: u8 = 4;
+
+/// The state of one whose holder is told of its release.
+fn told(tie: u8) -> u8 {
+    if tie >= PASSED { PASSED_TOLD } else { TOLD }
+}
 
 /// What a waiter was when it left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +96,23 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
     /// # Errors
     /// As there.
     pub fn enter(queue: Q) -> Result<Self, EnqueueError> {
-        Ok(Self::settled(queue.join(0)?, queue))
+        Ok(Self::enter_timed(queue)?.0)
+    }
+
+    /// [`enter`](Self::enter), and for one that need not wait the reading for which its permit counts: who counts what has gone
+    /// needs no reading of its own.
+    ///
+    /// # Errors
+    /// As there.
+    #[expect(clippy::type_complexity, reason = "the tick is named by the queue")]
+    pub fn enter_timed(
+        queue: Q,
+    ) -> Result<(Self, Option<<Q::Target as Line>::Tick>), EnqueueError> {
+        if let Taken::Permit(permit) = queue.take_now() {
+            let at = queue.reading(permit.at);
+            return Ok((Self::passed(permit, queue), Some(at)));
+        }
+        Ok((Self::settled(queue.join(0)?, queue), None))
     }
 
     /// [`enter_weighted`](QueueOver::enter_weighted) for a waiter that holds its queue by `queue`.
@@ -90,8 +120,10 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
     /// # Errors
     /// As for [`enqueue_weighted`](Self::enqueue_weighted).
     pub fn enter_weighted(queue: Q, weight: usize) -> Result<Self, EnqueueError> {
-        let extra = queue.checked_extra(weight)?;
-        Ok(Self::settled(queue.join(extra)?, queue))
+        match queue.checked_extra(weight)? {
+            0 => Self::enter(queue),
+            extra => Ok(Self::settled(queue.join(extra)?, queue)),
+        }
     }
 
     // Made before anything else is done, so that a waker that panics (the driver's, or another waiter's) leaves no ghost in line.
@@ -112,8 +144,18 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
     fn new(queue: Q, ticket: usize) -> Self {
         Self {
             queue,
-            ticket,
+            place: ticket,
+            word: <Q::Target as Sealed>::Word::ZERO,
             tie: AtomicU8::new(IN_LINE),
+        }
+    }
+
+    fn passed(permit: Permit<<Q::Target as Sealed>::Word>, queue: Q) -> Self {
+        Self {
+            queue,
+            place: permit.turn.into_word(),
+            word: permit.word,
+            tie: AtomicU8::new(PASSED),
         }
     }
 
@@ -126,30 +168,34 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
     pub fn status(&self) -> Status {
         let status = self.peek();
         if status == Status::Released {
-            self.tie.store(TOLD, Ordering::Relaxed);
+            let tie = self.tie.load(Ordering::Relaxed);
+            self.tie.store(told(tie), Ordering::Relaxed);
         }
         status
     }
 
     /// [`status`](Self::status) for bookkeeping: its holder does not count as told of a release.
     pub fn peek(&self) -> Status {
-        // Ordering: Relaxed, as all of `tie`: `LEFT` is only stored through `&mut`, and `TOLD` only read through it.
-        if self.tie.load(Ordering::Relaxed) == LEFT {
-            return Status::Closed;
+        // Ordering: Relaxed, as all of `tie`: `LEFT` is only stored through `&mut`, and whether somebody was told only read
+        // through it.
+        match self.tie.load(Ordering::Relaxed) {
+            LEFT => Status::Closed,
+            PASSED | PASSED_TOLD => Status::Released,
+            _ => self.queue.status(self.place),
         }
-        self.queue.status(self.ticket)
     }
 
     /// Leaves the line now, and says what it was: one atomic transition decides between this and a release. What
     /// dropping it does, for whoever wants to know.
     pub fn leave(&mut self) -> Left {
-        if self.tie.load(Ordering::Relaxed) != IN_LINE {
-            return Left::Over;
-        }
-        let (tie, left) = match self.queue.leave(self.ticket) {
-            Status::Waiting => (LEFT, Left::InLine),
-            Status::Released => (TOLD, Left::Released),
-            Status::Closed => (LEFT, Left::Over),
+        let (tie, left) = match self.tie.load(Ordering::Relaxed) {
+            IN_LINE => match self.queue.leave(self.place) {
+                Status::Waiting => (LEFT, Left::InLine),
+                Status::Released => (TOLD, Left::Released),
+                Status::Closed => (LEFT, Left::Over),
+            },
+            PASSED => (PASSED_TOLD, Left::Released),
+            _ => return Left::Over,
         };
         self.tie.store(tie, Ordering::Relaxed);
         left
@@ -161,8 +207,19 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
         if self.status() != Status::Released {
             return false;
         }
+        // Ordering: Relaxed, as in `peek`.
+        let tie = self.tie.load(Ordering::Relaxed);
         self.tie.store(LEFT, Ordering::Relaxed);
-        self.queue.give_back(self.ticket)
+        self.put_back(tie >= PASSED)
+    }
+
+    fn put_back(&self, has_passed: bool) -> bool {
+        if has_passed {
+            self.queue
+                .give_back_taken(Turn::from_word(self.place), self.word)
+        } else {
+            self.queue.give_back(self.place)
+        }
     }
 
     /// Says how the wait ended, or leaves `waker` to be called when it does. The waker of an earlier call is forgotten.
@@ -171,10 +228,15 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
     /// waker of a whole lap before is just being taken out, it is called at once, to try again.)
     pub fn poll_release(&self, waker: &Waker) -> Poll<Result<(), Closed>> {
         // Ordering: as in `peek`.
-        if self.tie.load(Ordering::Relaxed) == LEFT {
-            return Poll::Ready(Err(Closed));
+        match self.tie.load(Ordering::Relaxed) {
+            LEFT => return Poll::Ready(Err(Closed)),
+            PASSED | PASSED_TOLD => {
+                self.tie.store(PASSED_TOLD, Ordering::Relaxed);
+                return Poll::Ready(Ok(()));
+            }
+            _ => {}
         }
-        match self.queue.register(self.ticket, waker) {
+        match self.queue.register(self.place, waker) {
             Register::Armed => Poll::Pending,
             Register::Busy => {
                 waker.wake_by_ref();
@@ -192,7 +254,7 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
     /// not wait any more. Its holder does not count as told of a release by it.
     pub fn position(&self) -> Option<usize> {
         (self.peek() == Status::Waiting)
-            .then(|| self.queue.position(self.ticket))
+            .then(|| self.queue.position(self.place))
             .flatten()
     }
 
@@ -202,12 +264,15 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
         if self.peek() != Status::Waiting {
             return None;
         }
-        self.queue.estimate(self.queue.permits_ahead(self.ticket)?)
+        self.queue.estimate(self.queue.permits_ahead(self.place)?)
     }
 
     /// How many permits it costs.
     pub fn weight(&self) -> usize {
-        self.queue.weight(self.ticket)
+        if self.tie.load(Ordering::Relaxed) >= PASSED {
+            return 1;
+        }
+        self.queue.weight(self.place)
     }
 
     /// How it holds its queue.
@@ -226,11 +291,13 @@ impl<Q: Deref<Target: Line>> Future for Waiter<Q> {
 
 impl<Q: Deref<Target: Line>> Drop for Waiter<Q> {
     fn drop(&mut self) {
-        if self.tie.load(Ordering::Relaxed) == IN_LINE
-            && self.queue.leave(self.ticket) == Status::Released
-        {
-            self.queue.give_back(self.ticket);
-        }
+        // Ordering: Relaxed, as in `peek`.
+        let has_passed = match self.tie.load(Ordering::Relaxed) {
+            IN_LINE if self.queue.leave(self.place) == Status::Released => false,
+            PASSED => true,
+            _ => return,
+        };
+        self.put_back(has_passed);
     }
 }
 
@@ -242,12 +309,19 @@ pub trait Line: private::Sealed {
     /// When a waiter with `ahead` permits to be used before its own will be released at the present rate and hold, if nobody
     /// leaves.
     fn estimate(&self, ahead: usize) -> Option<Self::Tick>;
+
+    /// The reading that `word` counts.
+    fn reading(&self, word: <Self as Sealed>::Word) -> Self::Tick;
 }
 
 mod private {
-    use super::{EnqueueError, Register, Status, Waker};
+    use super::{EnqueueError, Register, Status, Taken, Turn, Waker, Word};
 
     pub trait Sealed {
+        type Word: Word;
+
+        #[expect(private_interfaces, reason = "the trait can't be named outside")]
+        fn take_now(&self) -> Taken<Self::Word>;
         fn checked_extra(&self, weight: usize) -> Result<usize, EnqueueError>;
         fn join(&self, extra: usize) -> Result<usize, EnqueueError>;
         fn tell_idle(&self);
@@ -257,6 +331,8 @@ mod private {
         fn register(&self, ticket: usize, waker: &Waker) -> Register;
         fn leave(&self, ticket: usize) -> Status;
         fn give_back(&self, ticket: usize) -> bool;
+        #[expect(private_interfaces, reason = "the trait can't be named outside")]
+        fn give_back_taken(&self, turn: Turn, word: Self::Word) -> bool;
         fn position(&self, ticket: usize) -> Option<usize>;
         fn permits_ahead(&self, ticket: usize) -> Option<usize>;
         fn weight(&self, ticket: usize) -> usize;
@@ -271,9 +347,20 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> Line for QueueOver<C, S, 
         let wait = self.pace.view().schedule.estimate(stamp(now), ahead)?;
         Some(C::Tick::from_word(now.plus(wait)))
     }
+
+    fn reading(&self, word: WordOf<C>) -> C::Tick {
+        C::Tick::from_word(word)
+    }
 }
 
 impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> Sealed for QueueOver<C, S, K> {
+    type Word = WordOf<C>;
+
+    #[expect(private_interfaces, reason = "the trait can't be named outside")]
+    fn take_now(&self) -> Taken<WordOf<C>> {
+        Self::take_now(self)
+    }
+
     fn checked_extra(&self, weight: usize) -> Result<usize, EnqueueError> {
         Self::checked_extra(self, weight)
     }
@@ -318,6 +405,11 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> Sealed for QueueOver<C, S
         Self::give_back(self, ticket)
     }
 
+    #[expect(private_interfaces, reason = "the trait can't be named outside")]
+    fn give_back_taken(&self, turn: Turn, word: WordOf<C>) -> bool {
+        Self::give_back_taken(self, turn, word)
+    }
+
     fn position(&self, ticket: usize) -> Option<usize> {
         self.ahead_of(ticket)
     }
@@ -346,10 +438,10 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
         Waiter::enqueue(self)
     }
 
-    /// Takes the next place in line, and is released at once where nobody is ahead and a permit is free.
+    /// A permit where nobody is in line and one is free, else the next place in line.
     ///
-    /// The caller does the driver's work for itself, so that a sleeping driver is woken only for a waiter that has to
-    /// wait.
+    /// A sleeping driver is woken only for a waiter that has to wait. One that need not never was in line, and takes no place of
+    /// the ring.
     ///
     /// # Errors
     /// As [`enqueue`](Self::enqueue).

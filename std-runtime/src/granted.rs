@@ -71,7 +71,7 @@ impl Line {
                 }
             }
         }
-        self.meter.released(self.now(), released);
+        self.meter.released(self.now(), released, &self.passes);
         self.lobby.admit(self);
         released
     }

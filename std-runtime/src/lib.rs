@@ -101,6 +101,7 @@ mod handover;
 mod line;
 mod lobby;
 mod meter;
+mod passes;
 mod queue;
 mod rate;
 mod register;
@@ -112,6 +113,7 @@ mod telemetry;
 #[cfg(feature = "http")]
 mod throttled;
 mod timers;
+mod turn;
 mod waiter;
 mod weighted;
 
@@ -137,6 +139,7 @@ pub use stats::{Intervals, Stats, Waits};
 pub use stop::{Stop, StopReport};
 #[cfg(feature = "http")]
 pub use throttled::Throttled;
+pub use turn::NextTurn;
 pub use waiter::Waiter;
 
 /// The examples of the repository's front page, as doctests.

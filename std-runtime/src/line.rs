@@ -13,7 +13,9 @@ use crate::clock::{MonotonicClock, Timebase};
 use crate::end::End;
 use crate::lobby::Lobby;
 use crate::meter::Meter;
+use crate::passes::Passes;
 use crate::telemetry;
+use crate::waiter::Waiter;
 
 pub(crate) type Queue = QueueOver<Timebase, Box<[Slot]>, Weighted>;
 pub(crate) type CoreWaiter = apiqueue_core::Waiter<Place>;
@@ -21,8 +23,11 @@ pub(crate) type CoreWaiter = apiqueue_core::Waiter<Place>;
 /// No such moment.
 pub(crate) const NEVER: u64 = u64::MAX;
 
+// The counts and the schedule's words, with which the queue begins, in one cache line.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(crate) struct Line {
+    pub(crate) passes: Passes,
     pub(crate) queue: Queue,
     pub(crate) name: String,
     /// How long before a release the driver stays awake.
@@ -48,6 +53,7 @@ pub(crate) struct Progress {
 impl Line {
     pub(crate) fn new(queue: Queue, name: String, spin: Duration) -> Self {
         Self {
+            passes: Passes::default(),
             queue,
             meter: Meter::new(&name),
             name,
@@ -71,24 +77,37 @@ impl Line {
     }
 
     /// Takes a place in line, or `weight` free permits at once.
-    pub(crate) fn enter(self: &Arc<Self>, weight: usize) -> Result<CoreWaiter, EnqueueError> {
-        let waiter = loop {
+    pub(crate) fn enter(self: &Arc<Self>, weight: usize) -> Result<Waiter, EnqueueError> {
+        let (core, at) = loop {
             let place = Place(Arc::clone(self));
             // Entering may release others and so call their wakers. One that panics must not cost this caller its
             // place; it is called once, so that this ends.
-            match panic::catch_unwind(AssertUnwindSafe(|| {
-                CoreWaiter::enter_weighted(place, weight)
+            match panic::catch_unwind(AssertUnwindSafe(|| match weight {
+                1 => CoreWaiter::enter_timed(place),
+                weight => Ok((CoreWaiter::enter_weighted(place, weight)?, None)),
             })) {
                 Ok(entered) => break entered?,
                 Err(_) => telemetry::survived(&self.name, "a waker panicked"),
             }
         };
-        if waiter.peek() == Status::Released {
-            self.meter.passed(self.now());
-        } else {
-            self.meter.joined();
+        if let Some(at) = at {
+            self.passed(at);
+            return Ok(Waiter::passed(core));
         }
-        Ok(waiter)
+        let now = self.now();
+        if core.peek() == Status::Released {
+            self.passed(now);
+            return Ok(Waiter::passed(core));
+        }
+        self.meter.joined();
+        Ok(Waiter::joined(core, now))
+    }
+
+    /// Somebody got a permit without waiting, at this reading.
+    #[inline]
+    pub(crate) fn passed(&self, at: u64) {
+        self.passes.count(at);
+        self.meter.passed();
     }
 
     /// For measuring how long something took.
@@ -112,11 +131,12 @@ impl Line {
             telemetry::survived(&self.name, "a waker panicked");
             // The one whose waker it was. If others were released by the same call, as of a burst, the intervals miss
             // them.
-            self.meter.released(self.now(), 1);
+            self.meter.released(self.now(), 1, &self.passes);
             return None;
         };
         if advanced.released > 0 {
-            self.meter.released(self.now(), advanced.released);
+            self.meter
+                .released(self.now(), advanced.released, &self.passes);
         }
         self.lobby.admit(self);
         let mut released = advanced.released;
@@ -175,7 +195,8 @@ impl Line {
 
     /// How many were released so far.
     pub(crate) fn released(&self) -> u64 {
-        self.meter.released_of(self.queue.waiting())
+        self.meter
+            .released_of(self.queue.waiting(), self.passes.so_far())
     }
 
     /// Lets nobody new in. Those in line go on, until `close_at` at most.

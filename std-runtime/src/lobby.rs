@@ -63,7 +63,7 @@ impl Lobby {
             let calls = self.calls.load(Ordering::Acquire);
             while let Some(guest) = self.first() {
                 let place = match line.enter(1) {
-                    Ok(core) => Ok(Waiter::new(core)),
+                    Ok(waiter) => Ok(waiter),
                     Err(EnqueueError::Full { .. }) => break,
                     Err(_) => Err(Closed),
                 };

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use histogram::{AtomicHistogram, Histogram};
 
+use crate::passes::Passes;
 use crate::stats::{Intervals, Waits};
 use crate::telemetry::Telemetry;
 
@@ -22,8 +23,8 @@ const ORDER: Ordering = Ordering::Relaxed;
 /// The counts of one queue. Readings and spans are nanoseconds.
 #[derive(Debug)]
 pub(crate) struct Meter {
-    entered: AtomicU64,
-    at_once: AtomicU64,
+    /// How many took a place and had to wait.
+    joined: AtomicU64,
     cancelled: AtomicU64,
     refused: AtomicU64,
     last: AtomicU64,
@@ -37,8 +38,7 @@ pub(crate) struct Meter {
 impl Meter {
     pub(crate) fn new(name: &str) -> Self {
         Self {
-            entered: AtomicU64::new(0),
-            at_once: AtomicU64::new(0),
+            joined: AtomicU64::new(0),
             cancelled: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             last: AtomicU64::new(NEVER),
@@ -51,14 +51,12 @@ impl Meter {
 
     /// Somebody took a place and has to wait.
     pub(crate) fn joined(&self) {
-        self.entered.fetch_add(1, ORDER);
+        self.joined.fetch_add(1, ORDER);
     }
 
-    /// Somebody got a permit without waiting, at `now`.
-    pub(crate) fn passed(&self, now: u64) {
-        self.entered.fetch_add(1, ORDER);
-        self.at_once.fetch_add(1, ORDER);
-        self.last.store(now, ORDER);
+    /// Somebody got a permit without waiting: for the ecosystems, as `passes` has the count.
+    #[inline]
+    pub(crate) fn passed(&self) {
         self.telemetry.waited(Duration::ZERO);
     }
 
@@ -74,14 +72,14 @@ impl Meter {
     }
 
     /// `count` waiters were released at `now`.
-    pub(crate) fn released(&self, now: u64, count: usize) {
+    pub(crate) fn released(&self, now: u64, count: usize, passes: &Passes) {
         if count == 0 {
             return;
         }
-        let before = self.last.swap(now, ORDER);
+        let before = latest(self.last.swap(now, ORDER), passes);
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         let window = window.get_or_insert_with(Box::default);
-        if before != NEVER {
+        if let Some(before) = before {
             // Another thread may have recorded a later release meanwhile: then there was no time between.
             let interval = now.saturating_sub(before);
             window.push(interval);
@@ -106,10 +104,11 @@ impl Meter {
         self.telemetry.waited(Duration::from_nanos(nanos));
     }
 
-    /// Of all who took a place, those who are neither `waiting` nor gone were released.
-    pub(crate) fn released_of(&self, waiting: usize) -> u64 {
+    /// Of all who took a place or `passed`, those who are neither `waiting` nor gone were released.
+    pub(crate) fn released_of(&self, waiting: usize, passed: u64) -> u64 {
         let gone = self.cancelled.load(ORDER).saturating_add(waiting as u64);
-        self.entered.load(ORDER).saturating_sub(gone)
+        let came = self.joined.load(ORDER).saturating_add(passed);
+        came.saturating_sub(gone)
     }
 
     pub(crate) fn cancelled_count(&self) -> u64 {
@@ -120,9 +119,9 @@ impl Meter {
         self.refused.load(ORDER)
     }
 
-    pub(crate) fn since_last(&self, now: u64) -> Option<Duration> {
-        let last = self.last.load(ORDER);
-        (last != NEVER).then(|| Duration::from_nanos(now.saturating_sub(last)))
+    pub(crate) fn since_last(&self, now: u64, passes: &Passes) -> Option<Duration> {
+        let last = latest(self.last.load(ORDER), passes)?;
+        Some(Duration::from_nanos(now.saturating_sub(last)))
     }
 
     pub(crate) fn intervals(&self) -> Option<Intervals> {
@@ -130,12 +129,12 @@ impl Meter {
         window.as_ref().and_then(|window| window.told())
     }
 
-    pub(crate) fn waits(&self) -> Option<Waits> {
+    pub(crate) fn waits(&self, passed: u64) -> Option<Waits> {
         let mut waits = match self.waits.get() {
             Some(Some(waits)) => waits.load(),
             _ => Histogram::new(BUCKETS.0, BUCKETS.1).ok()?,
         };
-        let _ = waits.add(0, self.at_once.load(ORDER));
+        let _ = waits.add(0, passed);
         let longest = self.longest.load(ORDER);
         let at = |quantile: f64| -> Option<Duration> {
             let bucket = waits.quantile_bucket(quantile).ok()??;
@@ -149,6 +148,12 @@ impl Meter {
             max: Duration::from_nanos(longest),
         })
     }
+}
+
+/// When the latest went, of those released, at `last`, and those who passed.
+fn latest(last: u64, passes: &Passes) -> Option<u64> {
+    let released = (last != NEVER).then_some(last);
+    released.max(passes.latest())
 }
 
 /// The last intervals, in a ring.

@@ -94,9 +94,7 @@ impl ApiQueue {
             // Whatever room there is belongs to those who wait for it.
             Err(self.full())
         };
-        entered
-            .map(Waiter::new)
-            .inspect_err(|_| self.line.meter.refused())
+        entered.inspect_err(|_| self.line.meter.refused())
     }
 
     fn full(&self) -> EnqueueError {
@@ -166,7 +164,7 @@ impl ApiQueue {
             return None;
         }
         match self.line.enter(1) {
-            Ok(core) => Some(Ok(Waiter::new(core))),
+            Ok(waiter) => Some(Ok(waiter)),
             Err(EnqueueError::Full { .. }) => None,
             Err(_) => Some(Err(Closed)),
         }
@@ -203,8 +201,8 @@ impl ApiQueue {
     pub fn try_acquire(&self) -> Result<(), TryAcquireError> {
         let line = &self.line;
         match line.queue.try_acquire() {
-            Ok(()) => {
-                line.meter.passed(line.now());
+            Ok(at) => {
+                line.passed(at);
                 Ok(())
             }
             Err(apiqueue_core::TryAcquireError::NotYet { at }) => Err(TryAcquireError::NotYet {
@@ -213,6 +211,20 @@ impl ApiQueue {
             Err(apiqueue_core::TryAcquireError::Queued) => Err(TryAcquireError::Queued),
             Err(_) => Err(TryAcquireError::Closed),
         }
+    }
+
+    /// Takes a permit, where nobody waits, for a place or in line.
+    #[inline]
+    pub(crate) fn pass(&self) -> bool {
+        let line = &self.line;
+        if line.lobby.len() > 0 {
+            return false;
+        }
+        let passed = line.queue.try_acquire();
+        passed.is_ok_and(|at| {
+            line.passed(at);
+            true
+        })
     }
 
     /// How many places of the line are taken. A waiter that has left counts until the head passes its place.
@@ -288,9 +300,9 @@ impl ApiQueue {
             released: line.released(),
             cancelled: line.meter.cancelled_count(),
             refused: line.meter.refused_count(),
-            since_last_release: line.meter.since_last(line.now()),
+            since_last_release: line.meter.since_last(line.now(), &line.passes),
             intervals: line.meter.intervals(),
-            waits: line.meter.waits(),
+            waits: line.meter.waits(line.passes.so_far()),
         }
     }
 

@@ -39,11 +39,13 @@ pub struct Waiter {
 const COUNTED: u64 = u64::MAX;
 
 impl Waiter {
-    pub(crate) fn new(core: CoreWaiter) -> Self {
-        let since = match core.peek() {
-            Status::Waiting => core.queue().line().now(),
-            Status::Released | Status::Closed => COUNTED,
-        };
+    /// One that has its permit.
+    pub(crate) fn passed(core: CoreWaiter) -> Self {
+        Self::joined(core, COUNTED)
+    }
+
+    /// One that has to wait, from this reading on.
+    pub(crate) fn joined(core: CoreWaiter, since: u64) -> Self {
         Self {
             core,
             since: AtomicU64::new(since),

@@ -76,6 +76,8 @@ pub struct Model {
     hold: Option<i128>,
     /// The released ticket whose permit can still be given back.
     returnable: Option<usize>,
+    /// Those tickets that never were in line.
+    passed: Vec<usize>,
     door: Door,
 }
 
@@ -90,6 +92,7 @@ impl Model {
             last: None,
             hold: None,
             returnable: None,
+            passed: Vec::new(),
             door: Door::Open,
         }
     }
@@ -138,6 +141,30 @@ impl Model {
         Ok(ticket)
     }
 
+    /// A permit where nobody is in line and one is free, else a place.
+    pub fn enter(&mut self, now: i128) -> Result<usize, Refused> {
+        if self.door == Door::Open {
+            self.pass_over_leavers();
+            if self.line.is_empty() {
+                self.lift(now);
+                if self.due().is_none_or(|due| due <= now) {
+                    self.spend(now);
+                    return Ok(self.passed());
+                }
+            }
+        }
+        self.enqueue()
+    }
+
+    /// One gets a permit without having been in line, whatever the schedule says.
+    pub fn passed(&mut self) -> usize {
+        let ticket = self.states.len();
+        self.states.push(State::Released);
+        self.passed.push(ticket);
+        self.returnable = Some(ticket);
+        ticket
+    }
+
     /// Its holder drops it, and had been `told` of its release or not. True if it gave a permit back.
     pub fn leave(&mut self, ticket: usize, told: bool, now: i128) -> bool {
         match self.states[ticket] {
@@ -165,6 +192,9 @@ impl Model {
             None => {
                 if self.last.is_some_and(|last| now - last > self.horizon) {
                     self.last = Some(now - self.made_up(now) - self.pace.interval);
+                    // The schedule's word is what those have to show who never had a place.
+                    self.returnable
+                        .take_if(|ticket| self.passed.contains(ticket));
                 }
                 Err(if self.door == Door::Draining {
                     Next::Closed

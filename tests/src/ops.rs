@@ -5,13 +5,13 @@ use arbitrary::Arbitrary;
 use crate::model::Pace;
 pub use crate::run::{Divergence, run};
 
-/// A number of ticks, small ones as likely as large ones: up to 2^27.
+/// A number of ticks, small ones as likely as large ones: up to 2^26.
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticks(pub u16);
 
 impl Ticks {
     pub fn count(self) -> i128 {
-        i128::from(self.0 & 0xfff) << (self.0 >> 12)
+        i128::from(self.0 & 0xfff) << (self.0 >> 12).min(14)
     }
 }
 
@@ -22,10 +22,10 @@ pub struct RateOf {
 }
 
 impl RateOf {
-    /// An interval of up to 2^24 ticks, a burst of up to 8.
+    /// An interval of up to 2^23 ticks, a burst of up to 8.
     pub fn pace(self) -> Pace {
         Pace {
-            interval: (i128::from(self.interval & 0xfff) << (self.interval >> 12).min(12)).max(1),
+            interval: (i128::from(self.interval & 0xfff) << (self.interval >> 12).min(11)).max(1),
             burst: i128::from(if self.shape < 128 { 0 } else { self.shape & 7 }) + 1,
             strict: self.shape & 8 != 0,
         }

@@ -12,15 +12,15 @@ fn refusal(rate: Result<Rate<u32>, RateError<u32>>) -> String {
 fn an_interval_of_zero_or_too_long_is_refused_with_the_range() {
     assert_eq!(
         refusal(Rate::<u32>::every(0)),
-        "an interval of 0 ticks is not in 1..=134217727"
+        "an interval of 0 ticks is not in 1..=67108863"
     );
     assert_eq!(
-        refusal(Rate::<u32>::every(134_217_728)),
-        "an interval of 134217728 ticks is not in 1..=134217727"
+        refusal(Rate::<u32>::every(67_108_864)),
+        "an interval of 67108864 ticks is not in 1..=67108863"
     );
     assert_eq!(
-        Rate::<u32>::every(134_217_727).unwrap().interval(),
-        134_217_727
+        Rate::<u32>::every(67_108_863).unwrap().interval(),
+        67_108_863
     );
 }
 
@@ -39,12 +39,12 @@ fn a_rate_of_zero_or_faster_than_the_clock_is_refused_with_the_range() {
 #[test]
 fn a_burst_of_zero_or_too_long_is_refused_with_the_range() {
     let rate = Rate::<u32>::every(1_000).unwrap();
-    assert_eq!(refusal(rate.burst(0)), "a burst of 0 is not in 1..=134217");
+    assert_eq!(refusal(rate.burst(0)), "a burst of 0 is not in 1..=67108");
     assert_eq!(
-        refusal(rate.burst(134_218)),
-        "a burst of 134218 is not in 1..=134217 at this interval"
+        refusal(rate.burst(67_109)),
+        "a burst of 67109 is not in 1..=67108 at this interval"
     );
-    assert_eq!(rate.burst(134_217).unwrap().burst_size(), 134_217);
+    assert_eq!(rate.burst(67_108).unwrap().burst_size(), 67_108);
 }
 
 #[test]
@@ -67,10 +67,10 @@ fn a_hold_longer_than_readings_can_tell_is_refused_with_the_range() {
     let rate = Rate::<u32>::every(10).unwrap();
     let queue: Queue<_, 1> = Queue::new(ManualClock::<u32>::new(5), rate);
     assert_eq!(
-        queue.hold_until(5 + 134_217_728).unwrap_err().to_string(),
-        "a hold of 134217728 ticks is not in 0..=134217727"
+        queue.hold_until(5 + 67_108_864).unwrap_err().to_string(),
+        "a hold of 67108864 ticks is not in 0..=67108863"
     );
-    queue.hold_until(5 + 134_217_727).unwrap();
+    queue.hold_until(5 + 67_108_863).unwrap();
 }
 
 #[test]

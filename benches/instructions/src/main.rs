@@ -110,7 +110,7 @@ fn run(name: &str) -> bool {
         }
         "core.try_acquire" => {
             let queue: Queue<_, 16> = Queue::new(&clock, unlimited());
-            count(|| black_box(&queue).try_acquire().unwrap());
+            count(|| assert!(black_box(&queue).try_acquire().is_ok()));
         }
         "core.advance-not-due" => {
             let queue: Queue<_, 16> = Queue::new(&clock, spaced());

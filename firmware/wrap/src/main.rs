@@ -19,7 +19,7 @@ const RATE: Rate<u32> = match Rate::<u32>::every(INTERVAL) {
 /// 350 ms before the wrap.
 const START: u32 = u32::MAX - 349;
 /// How often a driver over a 32-bit clock has to visit: see `Clock`.
-const VISIT: u64 = 1 << 27;
+const VISIT: u64 = 1 << 26;
 
 static CLOCK: ManualClock<u32> = ManualClock::<u32>::new(START);
 static QUEUE: Queue<&ManualClock<u32>, 16> = Queue::new(&CLOCK, RATE);
@@ -93,7 +93,7 @@ fn after_a_pause(truth: &mut Truth, idle: u64) {
 
 /// The longest hold, with the wrap inside.
 fn held_across_the_wrap(truth: &mut Truth) {
-    const HOLD: u32 = (1 << 27) - 1;
+    const HOLD: u32 = (1 << 26) - 1;
     let to_the_wrap = (1 << 32) - truth.now % (1 << 32);
     let mut left = to_the_wrap - 1_000;
     while left > 0 {
@@ -134,7 +134,7 @@ impl Truth {
                 return;
             };
             let wait = at.wrapping_sub(CLOCK.now());
-            assert!(wait > 0 && wait < 1 << 27, "the deadline lies ahead");
+            assert!(wait > 0 && wait < 1 << 26, "the deadline lies ahead");
             self.pass(u64::from(wait) - 1);
             assert_eq!(QUEUE.advance().released, 0, "not a tick early");
             self.pass(1);

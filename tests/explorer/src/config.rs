@@ -139,13 +139,13 @@ fn ops(paces: &[Pace], weighted: bool, capacity: usize) -> Vec<Op> {
         Op::Status(Who::Released),
         Op::Tick(interval / 2 + 1),
         Op::Tick(interval * 20),
-        Op::Tick((1 << 26) + 3),
+        Op::Tick((1 << 25) + 3),
         Op::Glitch {
             by: FAR_AHEAD,
             reading: 1,
         },
         Op::Glitch {
-            by: 1 << 26 | 5,
+            by: 1 << 25 | 5,
             reading: 0,
         },
         Op::Glitch {

@@ -46,8 +46,8 @@ impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
             let now = self.oracle.borrow().now;
             match self.told.get() {
                 Told::At(at) if at > now => {
-                    // A 32-bit clock is visited at least each 2^27 ticks.
-                    let ticks = u32::try_from(at - now).unwrap_or(u32::MAX).min(1 << 27);
+                    // A 32-bit clock is visited at least each 2^26 ticks.
+                    let ticks = u32::try_from(at - now).unwrap_or(u32::MAX).min(1 << 26);
                     self.act(Op::Tick(ticks), None);
                 }
                 Told::At(_) => {}

@@ -63,7 +63,7 @@ pub fn fuzz(bytes: &[u8]) -> Result<(), String> {
     // Between two visits of a driver a 32-bit clock may go so far once.
     let leaps = meets
         .iter()
-        .filter(|op| matches!(op, Op::Tick(ticks) if *ticks >= 1 << 26));
+        .filter(|op| matches!(op, Op::Tick(ticks) if *ticks >= 1 << 25));
     if stopped.is_clock() || leaps.count() > 1 || !fits(start, stopped, &meets) {
         return Ok(());
     }

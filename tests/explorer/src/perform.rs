@@ -66,7 +66,7 @@ impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
                 oracle.fall_back((-by).into());
             }
             Op::TryAcquire => match queue.try_acquire() {
-                Ok(()) => {
+                Ok(_) => {
                     let mut oracle = oracle();
                     if oracle
                         .closed

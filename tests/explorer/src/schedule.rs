@@ -30,7 +30,7 @@ pub enum Step {
 }
 
 /// How often a schedule that idles is kept tidy, in ticks.
-const VISIT: i64 = 1 << 27;
+const VISIT: i64 = 1 << 26;
 /// How long `Idle` is, in visits: three quarters of what 32 bits count, and a bit.
 const VISITS: i64 = 24;
 

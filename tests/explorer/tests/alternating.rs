@@ -39,7 +39,7 @@ fn weighted(rate: Rate<u32>) -> &'static Line<4, Weighted> {
 fn due<const N: usize, K: Weighing>(queue: &Line<N, K>) -> u32 {
     match queue.try_acquire() {
         Err(TryAcquireError::NotYet { at }) => at,
-        Ok(()) => queue.clock().now(),
+        Ok(_) => queue.clock().now(),
         Err(why) => panic!("{why}"),
     }
 }

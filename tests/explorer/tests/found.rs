@@ -34,7 +34,7 @@ fn used(rate: Rate<u32>) -> (&'static Line, &'static ManualClock<u32>) {
 fn due(queue: &Line) -> u32 {
     match queue.try_acquire() {
         Err(TryAcquireError::NotYet { at }) => at,
-        Ok(()) => queue.clock().now(),
+        Ok(_) => queue.clock().now(),
         Err(why) => panic!("{why}"),
     }
 }

@@ -225,15 +225,15 @@ fn a_weight_that_is_due_at_a_burst_is_due_then() {
 #[test]
 fn a_debt_as_long_as_there_is_room_is_the_longest() {
     let most = u32::MAX_SPAN as usize;
-    let mut pace = Schedule::new(strict(7, 1));
+    let mut pace = Schedule::new(strict(3, 1));
     pace.take(1_000);
-    let refused = pace.charge(1_000, most / 7 + 1).unwrap_err();
-    assert_eq!((refused.permits, refused.max), (most / 7 + 1, most / 7));
-    pace.charge(1_000, most / 7).unwrap();
-    assert_eq!(pace.next(1_000), Due::At(1_000 + u32::MAX_SPAN + 7));
+    let refused = pace.charge(1_000, most / 3 + 1).unwrap_err();
+    assert_eq!((refused.permits, refused.max), (most / 3 + 1, most / 3));
+    pace.charge(1_000, most / 3).unwrap();
+    assert_eq!(pace.next(1_000), Due::At(1_000 + u32::MAX_SPAN + 3));
     let refused = pace.charge(1_000, 1).unwrap_err();
     assert_eq!(refused.max, 0);
-    let refused = pace.charge(1_007, 2).unwrap_err();
+    let refused = pace.charge(1_003, 2).unwrap_err();
     assert_eq!(refused.max, 1);
 }
 

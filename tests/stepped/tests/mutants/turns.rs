@@ -344,7 +344,9 @@ fn a_permit_that_is_said_to_be_given_back_is_there_a_tick_later() {
         let mut place = join(&queue).unwrap();
         drive(&queue);
         let other = queue.clone();
-        let taken = move || other.try_acquire().unwrap();
+        let taken = move || {
+            other.try_acquire().unwrap();
+        };
         let mut given = false;
         let hit = step.run(taken, || given = place.give_back());
         if hit {
