@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use apiqueue_core::{Clock, EnqueueError, Next, QueueOver, Slot, Status, Weighted};
 
+use crate::account::Membership;
 use crate::clock::{MonotonicClock, Timebase};
 use crate::end::End;
 use crate::lobby::Lobby;
@@ -145,6 +146,15 @@ impl Line {
                 Timebase::Standing(standing) => {
                     let (given, next) = standing.give();
                     released += given;
+                    // Whom the queue saw in line has left before the account could look: once more, as the driver has left no
+                    // waker there.
+                    if standing
+                        .membership
+                        .as_ref()
+                        .is_some_and(Membership::is_empty)
+                    {
+                        self.queue.wake_driver();
+                    }
                     sooner(next, close_at)
                 }
                 clock => Next::At(clock.in_system_time(at).min(close_at)),

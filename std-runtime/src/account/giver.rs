@@ -29,6 +29,9 @@ struct State {
     plan: Plan,
     lines: BTreeMap<u64, Weak<Line>>,
     next_id: u64,
+    /// Lines in which nobody is any more, since the last look: the driver is to leave its waker there, for the next to come or for
+    /// the end of a drain.
+    emptied: Vec<Arc<Line>>,
     /// When the driver was told to come back, in system time.
     told: Option<u64>,
 }
@@ -58,6 +61,7 @@ impl Giver {
                 plan: Plan::new(shared.iter().map(|rate| rate.ticks())),
                 lines: BTreeMap::new(),
                 next_id: 0,
+                emptied: Vec::new(),
                 told: None,
             }),
             giving: AtomicBool::new(false),
@@ -88,7 +92,14 @@ impl Giver {
         let mut released = 0;
         let next = loop {
             let now = self.clock.now();
-            let chosen = self.lock().choose(now);
+            let (chosen, emptied) = {
+                let mut state = self.lock();
+                let chosen = state.choose(now);
+                (chosen, std::mem::take(&mut state.emptied))
+            };
+            for line in emptied {
+                line.queue.wake_driver();
+            }
             match chosen {
                 Chosen::Release(id, weight, line) => {
                     if line.grant(1) == 0 {
@@ -98,10 +109,6 @@ impl Giver {
                         // Read here, after the release, so that a thread suspended before it makes the schedules later.
                         let now = self.clock.now();
                         self.lock().plan.released(id, weight, now);
-                        if line.queue.is_empty() {
-                            // So that the driver leaves its waker there, for the next to come or for the end of a drain.
-                            line.queue.wake_driver();
-                        }
                     }
                 }
                 Chosen::Wait(next) => break next,
@@ -206,7 +213,11 @@ impl State {
             if returned > 0 {
                 self.plan.give_back(id, returned);
             }
-            self.plan.head(id, line.queue.first_weight());
+            let first = line.queue.first_weight();
+            if first.is_none() && self.plan.head_of(id).is_some() {
+                self.emptied.push(Arc::clone(&line));
+            }
+            self.plan.head(id, first);
         }
         for id in gone {
             self.plan.remove(id);
@@ -226,6 +237,11 @@ impl Membership {
 
     pub(crate) fn giver(&self) -> &Giver {
         &self.giver
+    }
+
+    /// Whether the latest look found nobody in the queue's line.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.giver.lock().plan.head_of(self.id).is_none()
     }
 
     pub(crate) fn set_rate(&self, rate: Ticks) {
