@@ -3,12 +3,13 @@
 use core::ops::Deref;
 use core::task::Waker;
 
-use crate::clock::{Clock, Tick};
+use crate::clock::{Clock, Tick, WordOf, private::Bits};
 use crate::error::TryAcquireError;
 use crate::lane::Taken;
 use crate::queue::QueueOver;
 use crate::release::Ready;
 use crate::slot::Slot;
+use crate::stamp::stamp;
 use crate::tail::End;
 use crate::weight::Weighing;
 
@@ -69,6 +70,9 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
                 break Next::Closed;
             }
             if turn.ticket() == end.ticket() {
+                if self.pace.catches_up() && !self.pace.is_at_rest(&mut self.pace.view()) {
+                    continue;
+                }
                 // Whoever has just released something has kept the schedule tidy.
                 if released == 0
                     && self
@@ -95,6 +99,12 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
                 Ready::At(at) => break Next::At(C::Tick::from_word(at)),
                 Ready::Again => {}
                 Ready::Now if released >= self.capacity() => break Next::At(self.clock.now()),
+                Ready::Now
+                    if released > 0
+                        && let Some(at) = self.gently() =>
+                {
+                    break Next::At(C::Tick::from_word(at));
+                }
                 // All that follows is the next turn's look at what is under way.
                 Ready::Now => {
                     self.begin_release(turn, extra);
@@ -102,6 +112,20 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
             }
         };
         Advance { released, next }
+    }
+
+    /// When to release the next one, if that is late, and one went just now: half an interval from now, so that what is made up
+    /// does not go at once. None where an interval is so short, beside the time for which lateness is made up, that the driver
+    /// could not keep that up.
+    fn gently(&self) -> Option<WordOf<C>> {
+        if !self.pace.catches_up() {
+            return None;
+        }
+        let schedule = self.pace.view().schedule;
+        let interval = schedule.rate.interval();
+        let now = self.clock.now().to_word();
+        (interval >= schedule.catch_up.shr(6) && schedule.is_behind(stamp(now)))
+            .then(|| now.plus(interval.shr(1)))
     }
 
     /// Releases the first in line now, whatever the schedule says: for a queue whose permits come from elsewhere, as from a

@@ -127,6 +127,8 @@ pub(crate) mod private {
         /// Interval and burst stand above this many bits of their words; below are a tag, and a mark above the tag.
         const TAG_BITS: u32;
         const ZERO: Self;
+        /// No value.
+        const NONE: Self;
         const ONE: Self;
         /// One tick, as a difference of stamps: see `layout`.
         const TICK: Self;
@@ -214,6 +216,7 @@ macro_rules! word {
             const BITS: u32 = $word::BITS;
             const TAG_BITS: u32 = $tag_bits;
             const ZERO: Self = 0;
+            const NONE: Self = Self::MAX;
             const ONE: Self = 1;
             const TICK: Self = 1 << MARKS;
             const FRESH: Self = last::CLAIMED as Self;

@@ -37,7 +37,7 @@ impl<W: Word> Schedule<W> {
     /// [`returned`](Self::returned), with no more in hand at `now` than a late release finds: so that the stamp is never too old
     /// to be told from one ahead.
     pub(crate) fn returned_at(&self, now: W, extra: usize) -> W {
-        let most = self.rate.span().plus(self.rate.slack()).shl(MARKS);
+        let most = self.rate.span().plus(self.slack()).shl(MARKS);
         let oldest = now.minus(most).minus(self.step());
         let returned = self.returned(extra);
         if is_after(oldest, returned) {
@@ -58,7 +58,8 @@ impl<W: Word> Schedule<W> {
             let part = if is_exact { W::ZERO } else { W::ONE };
             return now.plus(stamp(ticks.plus(part).min(W::MAX_SPAN)));
         }
-        let most = rate.span().plus(rate.slack()).plus(to);
+        let slack = Self { rate, ..*self }.slack();
+        let most = rate.span().plus(slack).plus(to);
         let (ticks, _) = scaled(unstamp(now.minus(last)), to, from, most);
         now.minus(stamp(ticks))
     }
@@ -99,12 +100,12 @@ impl<W: Word> Schedule<W> {
         let Some(age) = self.age(now) else {
             return now.minus(span);
         };
-        let slack = self.rate.slack().shl(MARKS);
+        let slack = self.slack().shl(MARKS);
         let full = span.plus(self.step());
         // A reading from before the slot, as a clock going backward gives, counts as on time.
         if age >= W::HALF || age <= full.plus(slack) {
             self.last.plus(self.step())
-        } else if age < full.plus(self.step()) {
+        } else if (self.has_waited && slack >= self.step()) || age < full.plus(self.step()) {
             now.minus(span).minus(slack)
         } else {
             now.minus(span)
@@ -191,7 +192,7 @@ impl<W: Word> Schedule<W> {
         if age < needed || age >= W::HALF {
             return Some(needed.minus(age));
         }
-        let made_up = self.rate.span().plus(self.rate.slack()).shl(MARKS);
+        let made_up = self.rate.span().plus(self.slack()).shl(MARKS);
         (age.minus(self.step()) <= made_up).then_some(W::ZERO)
     }
 
@@ -218,6 +219,29 @@ impl<W: Word> Schedule<W> {
         (due >= steps || past < W::HALF)
             .then_some(due)
             .filter(|&due| due <= W::MAX_SPAN.shl(1))
+    }
+
+    /// The lateness that is made up, in ticks.
+    #[inline]
+    pub(crate) fn slack(&self) -> W {
+        if self.catch_up == W::NONE || self.rate.is_strict() {
+            return self.rate.slack();
+        }
+        let interval = self.rate.interval();
+        let most = if self.has_waited {
+            // Whatever can be in hand is younger than this. There is room for a tenth, or the rate would be strict.
+            W::MAX_SPAN.minus(self.rate.span()).minus(interval)
+        } else {
+            interval.minus(W::ONE)
+        };
+        self.catch_up.min(most)
+    }
+
+    /// Whether more is in hand at `now` than the burst: what is late.
+    pub(crate) fn is_behind(&self, now: W) -> bool {
+        let full = self.rate.span().shl(MARKS).plus(self.step());
+        self.age(now)
+            .is_some_and(|age| age >= full && age < W::HALF)
     }
 
     pub(crate) fn step(&self) -> W {

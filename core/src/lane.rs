@@ -142,6 +142,9 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
                 Some(Taken::Queued)
             };
         }
+        if !self.pace.is_at_rest(&mut self.pace.view()) {
+            return None;
+        }
         // If `take` succeeds, the turn was free all the time between, so at the look at the tail the queue was empty and the
         // permit free: that is when this call took effect.
         match self.ready(0) {

@@ -7,14 +7,14 @@
 //! tail    u   Tail   │ ticket │ extra weight not yet in its slot            │ CLOSED │ DRAINING │ IDLE │
 //! slot    u   Slot   │ lap    │ extra weight                                     │ state:2    │ BUSY │
 //!
-//! last    w   Pace   │ stamp of the slot used last                     │ BANK │ OPEN │ CLAIMED │ TURN │
+//! last    w   Pace   │ stamp of the slot used last                     │ BANK │ state:2 │ TURN │
 //! hold    w   Pace   │ stamp at which a hold ends                             │   0  │ UNTOLD  │ HELD │
 //! interval w  Setting│ interval, in ticks                                       │   0    │ tag        │
 //! burst   w   Setting│ (burst − 1) × interval, in ticks                         │ STRICT │ tag        │
 //! ```
 //!
 //! A ticket is a place in line; a lap is a ticket whose index into the ring is cleared. A stamp is a reading of the clock
-//! without its topmost bits; `CLAIMED` with a stamp of 0 says that nothing was ever used. The driver's wake-up place is a slot
+//! without its topmost bits; a claim with a stamp of 0 says that nothing was ever used. The driver's wake-up place is a slot
 //! too, whose lap counts the wake-ups.
 //!
 //! | | 64-bit | 32-bit | what repeats after so many, while one thread is suspended between a load and its swap |
@@ -86,10 +86,16 @@ pub(crate) const MARKS: u32 = 4;
 pub(crate) mod last {
     /// Equal to the head's `TURN` until `last` was changed for the release under way.
     pub(crate) const TURN: u8 = 0b0001;
-    /// Somebody is changing the rate. In the one word whose stamp is 0: nothing was ever used, there is no stamp.
+    /// One of the four below.
+    pub(crate) const STATE: u8 = 0b0110;
+    /// Nothing of what the others say.
+    pub(crate) const SHUT: u8 = 0b0000;
+    /// Somebody is changing it. In the one word whose stamp is 0: nothing was ever used, there is no stamp.
     pub(crate) const CLAIMED: u8 = 0b0010;
-    /// Nobody is in line, and a permit is taken by one swap of this word: see `lane`. Never beside `CLAIMED`.
+    /// Nobody is in line, and a permit is taken by one swap of this word: see `lane`.
     pub(crate) const OPEN: u8 = 0b0100;
+    /// When the slot was used somebody was in line for the next one: if that one is used late, then not for want of a waiter.
+    pub(crate) const WAITED: u8 = 0b0110;
     /// Which of the two settings is in force.
     pub(crate) const BANK: u8 = 0b1000;
 }

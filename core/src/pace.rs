@@ -45,7 +45,7 @@
 use crate::atomic::const_unless_loom;
 use crate::clock::{Word, atom, private::Atom};
 use crate::layout::UNTOLD;
-use crate::layout::last::{BANK, CLAIMED, OPEN, TURN};
+use crate::layout::last::{BANK, CLAIMED, OPEN, SHUT, STATE, TURN, WAITED};
 use crate::rate::{Rate, strict};
 use crate::schedule::Schedule;
 use crate::stamp::{held, stamp, unmarked};
@@ -55,6 +55,8 @@ pub(crate) struct Pace<W: Word> {
     last: W::Atom,
     hold: W::Atom,
     banks: [Setting<W>; 2],
+    /// See [`Schedule`].
+    pub(crate) catch_up: W,
 }
 
 /// One bank.
@@ -77,14 +79,18 @@ impl<W: Word> View<W> {
         self.word.low() & TURN
     }
 
+    fn state(&self) -> u8 {
+        self.word.low() & STATE
+    }
+
     fn is_claimed(&self) -> bool {
-        self.word.low() & CLAIMED != 0 && unmarked(self.word) != W::ZERO
+        self.state() == CLAIMED && unmarked(self.word) != W::ZERO
     }
 
     /// Whether a permit may be taken without a turn, where nobody is in line.
     #[inline]
     pub(crate) fn is_open(&self) -> bool {
-        self.word.low() & OPEN != 0
+        self.state() == OPEN
     }
 
     /// Whether `last` has not been moved since `word` was written, nor the rate changed. A claim moves nothing.
@@ -110,8 +116,15 @@ impl<W: Word> Pace<W> {
             last: atom(W::FRESH),
             hold: atom(W::ZERO),
             banks: [Setting::new(rate), Setting::new(rate)],
+            catch_up: W::NONE,
         }
     }
+    }
+
+    /// Whether lateness is made up for a time that was told.
+    #[inline]
+    pub(crate) fn catches_up(&self) -> bool {
+        self.catch_up != W::NONE
     }
 
     /// The present schedule. The words are read one by one; that they belonged together is known when a compare-and-swap of
@@ -131,8 +144,9 @@ impl<W: Word> Pace<W> {
             second
         };
         let stamp = unmarked(word);
-        let last = if stamp == W::ZERO {
-            W::ZERO.with_low(word.low() & CLAIMED)
+        let state = word.low() & STATE;
+        let last = if stamp == W::ZERO && state == CLAIMED {
+            W::FRESH
         } else {
             stamp
         };
@@ -141,31 +155,44 @@ impl<W: Word> Pace<W> {
             interval: bank.interval.load(),
             burst: bank.burst.load(),
         };
-        let schedule = Schedule { rate, last, hold };
+        let schedule = Schedule {
+            rate,
+            last,
+            hold,
+            catch_up: self.catch_up,
+            has_waited: state == WAITED,
+        };
         View { word, schedule }
     }
 
-    /// Changes `last` for a turn, whose mark it flips, and opens it or shuts it. The new word; none when it has changed
-    /// meanwhile.
+    /// Changes `last` for a turn, whose mark it flips, to this state. The new word; none when it has changed meanwhile.
     #[cfg_attr(target_os = "none", inline(always))]
-    pub(crate) fn turn_over(&self, view: &View<W>, last: W, opens: bool) -> Option<W> {
-        let open = if opens { OPEN } else { 0 };
-        let to = last.with_low((view.word.low() ^ TURN) & (TURN | BANK) | open);
+    pub(crate) fn turn_over(&self, view: &View<W>, last: W, state: u8) -> Option<W> {
+        let to = last.with_low((view.word.low() ^ TURN) & (TURN | BANK) | state);
         self.swap(view.word, to).then_some(to)
     }
 
     /// Changes `last`, which is open, without a turn. The new word; none when it has changed meanwhile.
     #[inline]
     pub(crate) fn pass(&self, view: &View<W>, last: W) -> Option<W> {
-        let to = last.with_low(view.word.low() & (TURN | BANK | OPEN));
+        let to = last.with_low(view.word.low() & (TURN | BANK) | OPEN);
         self.swap(view.word, to).then_some(to)
+    }
+
+    /// Nobody is in line: who comes now has not waited. Whether there was anything to do; then look again.
+    pub(crate) fn is_at_rest(&self, view: &mut View<W>) -> bool {
+        let waited = core::mem::take(&mut view.schedule.has_waited);
+        if waited {
+            self.adjust(view, view.schedule.last);
+        }
+        !waited
     }
 
     /// Shuts `last` for good, as far as those are concerned who have opened it by now.
     pub(crate) fn shut(&self) {
         loop {
             let view = self.view();
-            if !view.is_open() || self.adjust(&view, unmarked(view.word)) {
+            if !view.is_open() || self.adjust(&view, view.schedule.last) {
                 return;
             }
         }
@@ -208,9 +235,15 @@ impl<W: Word> Pace<W> {
         false
     }
 
-    /// The stamp becomes another one, shut, and the marks but for `flipped` stay: short of a claim, which is over.
+    /// The stamp becomes another one, and the marks but for `flipped` stay: short of a claim, which is over, and open, which is
+    /// shut.
     fn replace(&self, view: &View<W>, last: W, flipped: u8) -> bool {
-        let to = last.with_low((view.word.low() ^ flipped) & (TURN | BANK));
+        let state = if view.schedule.has_waited {
+            WAITED
+        } else {
+            SHUT
+        };
+        let to = last.with_low((view.word.low() ^ flipped) & (TURN | BANK) | state);
         self.swap(view.word, to)
     }
 
@@ -261,6 +294,7 @@ impl<W: Word> Pace<W> {
             late,
         };
         claim.view.schedule.last = before;
+        claim.view.schedule.has_waited = view.schedule.has_waited;
         if claim.view.word == word {
             Some(claim)
         } else {

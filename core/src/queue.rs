@@ -120,6 +120,42 @@ impl<C: Clock, S, K: Weighing> QueueOver<C, S, K> {
     }
 }
 
+impl<C: Clock, S, K: Weighing> QueueOver<C, S, K> {
+    /// Makes lateness up for so many ticks, in place of a tenth of an interval. Of a driver, say: one that is woken too late, by
+    /// a busy machine or because the interval is shorter than a wake-up takes, then keeps the mean nevertheless.
+    ///
+    /// In any window of `w` ticks at most `burst + ⌊(w + ticks) / interval⌋` permits are used. So a server that lets
+    /// `burst + ticks / interval` calls gather in its bucket refuses none.
+    ///
+    /// What is made up is spread out: a driver that has released one late is told to come back half an interval later, where
+    /// that is no less than 1/128 of `ticks`, until it has caught up. And it is for those who waited: an empty queue is
+    /// never more than a part of one permit ahead of its burst, so that no pause is followed by more than that. (Who has left
+    /// counts as waiting until the head has passed its place.)
+    ///
+    /// Beside a [strict](crate::Rate::strict) rate it means nothing. It stops where burst × interval and `ticks` together would be
+    /// above [`Word::MAX_SPAN`](crate::Word::MAX_SPAN).
+    ///
+    /// ```
+    /// use apiqueue_core::{ManualClock, Next, Queue, Rate};
+    ///
+    /// let clock = ManualClock::<u32>::new(0);
+    /// let queue = Queue::<_, 8>::new(&clock, Rate::every(100)?).catch_up(500);
+    /// let line = [queue.enqueue()?, queue.enqueue()?, queue.enqueue()?, queue.enqueue()?];
+    /// assert_eq!(queue.advance().next, Next::At(100));
+    /// clock.set(290); // the driver was late
+    /// assert_eq!(queue.advance().next, Next::At(340));
+    /// clock.set(340);
+    /// assert_eq!(queue.advance().next, Next::At(390));
+    /// # drop(line);
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub const fn catch_up(mut self, ticks: WordOf<C>) -> Self {
+        self.pace.catch_up = ticks;
+        self
+    }
+}
+
 impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     /// How many places of the ring are taken. A waiter that has left counts until the head passes its place.
     #[must_use]

@@ -7,6 +7,7 @@ use crate::clock::{Clock, Tick, WordOf, private::Bits};
 use crate::head::Turn;
 use crate::lane::Permit;
 use crate::layout::head::{RELEASING, TAKING};
+use crate::layout::last::{OPEN, SHUT, WAITED};
 use crate::queue::QueueOver;
 use crate::slot::{Release, Slot};
 use crate::stamp::{stamp, unstamp};
@@ -180,6 +181,11 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
         spent
     }
 
+    /// Whether somebody is in line behind the one who is being released.
+    fn is_followed(&self, turn: Turn) -> bool {
+        self.tail.load().ticket() != turn.released().ticket()
+    }
+
     /// Changes `last` once for `turn`: uses up what it costs, by the rate as it is now. The word that this call wrote, if it
     /// was this one, and the reading by which.
     #[cfg_attr(not(target_os = "none"), inline)]
@@ -197,8 +203,14 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
             let now = self.clock.now().to_word();
             let spent = view.schedule.spent(stamp(now));
             let last = spent.plus(view.schedule.steps(extra));
-            let opens = turn.phase() == TAKING;
-            if let Some(word) = self.pace.turn_over(&view, last, opens) {
+            let state = if turn.phase() == TAKING {
+                OPEN
+            } else if self.pace.catches_up() && self.is_followed(turn) {
+                WAITED
+            } else {
+                SHUT
+            };
+            if let Some(word) = self.pace.turn_over(&view, last, state) {
                 return Some((word, now));
             }
         }

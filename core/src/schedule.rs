@@ -11,6 +11,14 @@
 //!   otherwise                   →  now − span             a slot was missed, or nobody was there: a new grid
 //! ```
 //!
+//! The slack is a tenth of the interval, or as long as the queue was told to catch up: see
+//! [`catch_up`](crate::QueueOver::catch_up). In the latter case it depends on who was there when the slot before was used:
+//!
+//! ```text
+//!   somebody waited for this one:  slack = catch_up      if that is an interval or more, the last line is as the one before
+//!   nobody did:                    slack = min(catch_up, interval − 1)
+//! ```
+//!
 //! So the stamp never lies further than `span + slack` before the release that it stands for, and successive stamps
 //! are at least an interval apart. For releases r₀ … rₖ that gives rₖ ≥ r₀ + k·interval − span − slack: in a window
 //! of length w there are at most `burst + ⌊(w + slack) / interval⌋` of them.
@@ -73,6 +81,10 @@ pub struct Schedule<W> {
     pub(crate) last: W,
     /// The stamp at which a hold ends, and `HELD`, if there is one.
     pub(crate) hold: W,
+    /// For how long lateness is made up, in ticks. Where it is `NONE`, a tenth of the interval.
+    pub(crate) catch_up: W,
+    /// Whether somebody was in line for the next slot when `last` was used. Never where `catch_up` is `NONE`.
+    pub(crate) has_waited: bool,
 }
 
 impl<W: Word> Schedule<W> {
@@ -82,6 +94,8 @@ impl<W: Word> Schedule<W> {
             rate,
             last: W::FRESH,
             hold: W::ZERO,
+            catch_up: W::NONE,
+            has_waited: false,
         }
     }
 

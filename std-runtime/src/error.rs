@@ -74,6 +74,13 @@ pub enum StartError {
         /// The longest time.
         max: Duration,
     },
+    /// Lateness would be made up for too long.
+    CatchUp {
+        /// The time asked for.
+        catch_up: Duration,
+        /// The longest time.
+        max: Duration,
+    },
     /// A queue of an account would get nothing.
     Share {
         /// The share asked for.
@@ -102,6 +109,9 @@ impl fmt::Display for StartError {
                 write!(f, "a capacity of {capacity} is not in 1..={max}")
             }
             Self::Spin { spin, max } => write!(f, "spinning for {spin:?} is not in 0ns..={max:?}"),
+            Self::CatchUp { catch_up, max } => {
+                write!(f, "catching up {catch_up:?} is not in 0ns..={max:?}")
+            }
             Self::Share { share } => write!(f, "a share of {share} is not in 1..={}", u32::MAX),
             Self::AtMost { at_most } => {
                 write!(

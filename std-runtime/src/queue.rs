@@ -61,6 +61,7 @@ impl ApiQueue {
                     max: why.max,
                 }
             })?;
+        let queue = queue.catch_up(parts.catch_up);
         let line = Arc::new(Line::new(queue, parts.name, parts.spin));
         if line.is_granted() {
             // Never an error: it is one tick away.

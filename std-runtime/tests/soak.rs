@@ -35,6 +35,8 @@ impl Load {
             queue: ApiQueue::builder()
                 .every(Duration::from_nanos(interval))
                 .capacity(64)
+                // A tenth of the shortest interval.
+                .catch_up(Duration::from_millis(2))
                 .clock(Arc::clone(&clock))
                 .manual()
                 .start()

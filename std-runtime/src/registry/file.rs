@@ -45,6 +45,7 @@ struct Table {
     unlimited: Option<Spanned<bool>>,
     burst: Option<Spanned<i64>>,
     strict: Option<bool>,
+    catch_up: Option<Spanned<String>>,
     capacity: Option<Spanned<i64>>,
 }
 
@@ -103,7 +104,11 @@ fn limit(text: &Text<'_>, key: &str, table: &Spanned<Table>) -> Result<Limit, Fi
     let table = table.get_ref();
     let rate = match (&table.per_second, &table.every, &table.unlimited) {
         (None, None, Some(unlimited)) if *unlimited.get_ref() => {
-            return if table.burst.is_none() && table.capacity.is_none() && table.strict.is_none() {
+            let is_alone = table.burst.is_none()
+                && table.capacity.is_none()
+                && table.strict.is_none()
+                && table.catch_up.is_none();
+            return if is_alone {
                 Ok(Limit::None)
             } else {
                 Err(text.error(at, key, "unlimited = true goes with nothing else"))
@@ -129,6 +134,11 @@ fn limit(text: &Text<'_>, key: &str, table: &Spanned<Table>) -> Result<Limit, Fi
         burst
     };
     let builder = ApiQueue::builder().rate(rate);
+    let builder = match &table.catch_up {
+        None => builder,
+        Some(longest) => with_catch_up(builder, longest.get_ref())
+            .map_err(|what| text.error(longest.span().start, format!("{key}.catch_up"), what))?,
+    };
     let builder = match &table.capacity {
         None => builder.capacity(CAPACITY),
         Some(n) => with_capacity(builder, *n.get_ref())
@@ -146,9 +156,18 @@ fn per_second(n: i64) -> Result<Rate, String> {
 }
 
 fn every(interval: &str) -> Result<Rate, String> {
-    let interval: Duration = humantime::parse_duration(interval)
-        .map_err(|why| format!("{interval:?} is no time such as \"100ms\": {why}"))?;
-    Rate::every(interval).map_err(|why| why.to_string())
+    Rate::every(time(interval)?).map_err(|why| why.to_string())
+}
+
+fn with_catch_up(builder: Builder, longest: &str) -> Result<Builder, String> {
+    let builder = builder.catch_up(time(longest)?);
+    builder.checked_catch_up().map_err(|why| why.to_string())?;
+    Ok(builder)
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|why| format!("{text:?} is no time such as \"100ms\": {why}"))
 }
 
 fn with_burst(rate: Rate, n: i64) -> Result<Rate, String> {
