@@ -61,9 +61,14 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     /// `rest` is asked to confirm that the queue is empty and the driver may sleep.
     fn run(&self, rest: impl Fn(End) -> bool) -> Advance<C::Tick> {
         let mut released = 0;
+        // The reading by which the latest was released here, and that by which a release was begun.
+        let (mut previous, mut begun) = (None, None);
         let next = loop {
             let (turn, helped) = self.free_turn_counted();
             released += helped;
+            if helped > 0 {
+                previous = begun;
+            }
             let end = self.tail.load();
             if end.is_closed() {
                 self.close_waiters(turn, end);
@@ -96,17 +101,22 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
             match self.ready(extra) {
                 // The reading is that of a waiter of this weight, which another driver may have released meanwhile.
                 Ready::At(_) if self.head.load() != turn => {}
-                Ready::At(at) => break Next::At(C::Tick::from_word(at)),
-                Ready::Again => {}
-                Ready::Now if released >= self.capacity() => break Next::At(self.clock.now()),
-                Ready::Now
-                    if released > 0
-                        && let Some(at) = self.gently() =>
-                {
+                Ready::At(at) => {
+                    let at = self.put_off(previous, at).unwrap_or(at);
                     break Next::At(C::Tick::from_word(at));
                 }
-                // All that follows is the next turn's look at what is under way.
-                Ready::Now => {
+                Ready::Again => {}
+                Ready::Now(now) if released >= self.capacity() => {
+                    break Next::At(C::Tick::from_word(now));
+                }
+                Ready::Now(now) => {
+                    if let Some(at) = self.put_off(previous, now)
+                        && self.pace.view().schedule.is_behind(stamp(now))
+                    {
+                        break Next::At(C::Tick::from_word(at));
+                    }
+                    begun = Some(now);
+                    // All that follows is the next turn's look at what is under way.
                     self.begin_release(turn, extra);
                 }
             }
@@ -114,18 +124,16 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
         Advance { released, next }
     }
 
-    /// When to release the next one, if that is late, and one went just now: half an interval from now, so that what is made up
-    /// does not go at once. None where an interval is so short, beside the time for which lateness is made up, that the driver
-    /// could not keep that up.
-    fn gently(&self) -> Option<WordOf<C>> {
-        if !self.pace.catches_up() {
-            return None;
-        }
+    /// When to release one that is due at `at`, where the one before went at `previous` and lateness is made up for a time that
+    /// was told: half an interval after that, so that what is made up does not go at once. None where that is no later, or where
+    /// an interval is so short, beside that time, that the driver could not keep it up.
+    fn put_off(&self, previous: Option<WordOf<C>>, at: WordOf<C>) -> Option<WordOf<C>> {
+        let previous = previous.filter(|_| self.pace.catches_up())?;
         let schedule = self.pace.view().schedule;
         let interval = schedule.rate.interval();
-        let now = self.clock.now().to_word();
-        (interval >= schedule.catch_up.shr(6) && schedule.is_behind(stamp(now)))
-            .then(|| now.plus(interval.shr(1)))
+        let half = interval.shr(1);
+        (interval >= schedule.catch_up.shr(6) && at.minus(previous) < half)
+            .then(|| previous.plus(half))
     }
 
     /// Releases the first in line now, whatever the schedule says: for a queue whose permits come from elsewhere, as from a

@@ -194,7 +194,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     /// [`give_back`](Self::give_back) of a permit taken without a place in line.
     pub(crate) fn give_back_taken(&self, turn: Turn, word: WordOf<C>) -> bool {
         self.put_back(0, |view| {
-            turn.is_free() && self.head.load() == turn && view.is_as_in(word)
+            turn.is_free() && self.free_turn().has_only_passed_over(turn) && view.is_as_in(word)
         })
     }
 

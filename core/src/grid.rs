@@ -228,13 +228,14 @@ impl<W: Word> Schedule<W> {
             return self.rate.slack();
         }
         let interval = self.rate.interval();
-        let most = if self.has_waited {
-            // Whatever can be in hand is younger than this. There is room for a tenth, or the rate would be strict.
-            W::MAX_SPAN.minus(self.rate.span()).minus(interval)
+        // Whatever can be in hand must be younger than `MAX_SPAN`. There is room for a tenth, or the rate would be strict.
+        let room = W::MAX_SPAN.minus(self.rate.span()).minus(interval);
+        let slack = self.catch_up.min(room);
+        if self.has_waited {
+            slack
         } else {
-            interval.minus(W::ONE)
-        };
-        self.catch_up.min(most)
+            slack.min(interval.minus(W::ONE))
+        }
     }
 
     /// Whether more is in hand at `now` than the burst: what is late.

@@ -105,6 +105,15 @@ impl Turn {
             .then(|| self.ticket().wrapping_sub(passed_over).wrapping_sub(ONE))
     }
 
+    /// Whether nothing but waiters that had left was passed over between `earlier` and this: each of those counts the ticket on, and
+    /// the version too.
+    pub(crate) fn has_only_passed_over(self, earlier: Self) -> bool {
+        let versions = VERSION >> VERSION_SHIFT;
+        let of =
+            |turn: Self| (turn.0 >> TICKET_SHIFT).wrapping_sub(turn.0 >> VERSION_SHIFT) & versions;
+        of(self) == of(earlier) && (self.0 ^ earlier.0) & (SPENT_ELSE | TURN | PHASE) == 0
+    }
+
     /// `FREE → phase`, of something that costs `extra` beyond one permit.
     #[inline]
     pub(crate) fn begun<K: Weighing>(self, phase: usize, extra: usize) -> Self {

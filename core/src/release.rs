@@ -15,8 +15,8 @@ use crate::weight::{Weighing, extra_of};
 
 /// Whether a release may be made under a turn.
 pub(crate) enum Ready<W> {
-    /// It may.
-    Now,
+    /// It may, by this reading.
+    Now(W),
     /// Not before this reading.
     At(W),
     /// Something moved meanwhile.
@@ -70,12 +70,12 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
             return Ready::At(now.plus(unstamp(wait)));
         }
         if quick.is_some() {
-            return Ready::Now;
+            return Ready::Now(now);
         }
         // Recorded before the release, so that a later reading that falls back finds no lateness to make up twice.
         match schedule.caught_up(stamp(now)) {
             Some(last) if !self.pace.adjust(&view, last) => Ready::Again,
-            _ => Ready::Now,
+            _ => Ready::Now(now),
         }
     }
 

@@ -8,6 +8,10 @@ pub struct Pace {
     pub interval: i128,
     pub burst: i128,
     pub strict: bool,
+    /// For how many ticks lateness is made up; none for a tenth of the interval.
+    pub catch_up: Option<i128>,
+    /// No longer than this.
+    pub room: i128,
 }
 
 impl Pace {
@@ -16,18 +20,27 @@ impl Pace {
         (self.burst - 1) * self.interval
     }
 
-    /// How much of a release's own lateness is made up.
+    /// How much of a release's own lateness is made up, at most.
     pub fn slack(self) -> i128 {
-        if self.strict {
-            0
-        } else {
-            self.interval / 16 + self.interval / 32
+        self.slack_of(true)
+    }
+
+    /// The same of one who `has_waited` for its slot, or not.
+    pub fn slack_of(self, has_waited: bool) -> i128 {
+        match self.catch_up {
+            _ if self.strict => 0,
+            None => self.interval / 16 + self.interval / 32,
+            Some(ticks) if has_waited => ticks.min(self.room),
+            Some(ticks) => ticks.min(self.room).min(self.interval - 1),
         }
     }
 
-    /// How far before a release the slot that it used can lie.
-    pub fn lead(self) -> i128 {
-        self.gathered() + self.slack()
+    /// How long after one release the next is put off, where it is late.
+    pub fn gently(self) -> i128 {
+        match self.catch_up {
+            Some(ticks) if self.interval >= ticks / 64 => self.interval / 2,
+            _ => 0,
+        }
     }
 }
 
@@ -73,6 +86,10 @@ pub struct Model {
     pace: Pace,
     /// The slot that the latest release used.
     last: Option<i128>,
+    /// Whether somebody was in line for the next one then.
+    has_waited: bool,
+    /// A release that is late may be put off until then.
+    put_off: Option<i128>,
     hold: Option<i128>,
     /// The released ticket whose permit can still be given back.
     returnable: Option<usize>,
@@ -90,6 +107,8 @@ impl Model {
             states: Vec::new(),
             pace,
             last: None,
+            has_waited: false,
+            put_off: None,
             hold: None,
             returnable: None,
             passed: Vec::new(),
@@ -125,7 +144,7 @@ impl Model {
     /// When the next waiter can go, if there is one that waits.
     pub fn deadline(&self) -> Option<i128> {
         let waits = self.line.iter().any(|&t| self.states[t] == State::Waiting);
-        waits.then(|| self.due().unwrap_or(i128::MIN))
+        waits.then(|| self.due().max(self.put_off).unwrap_or(i128::MIN))
     }
 
     pub fn enqueue(&mut self) -> Result<usize, Refused> {
@@ -146,6 +165,7 @@ impl Model {
         if self.door == Door::Open {
             self.pass_over_leavers();
             if self.line.is_empty() {
+                self.has_waited = false;
                 self.lift(now);
                 if self.due().is_none_or(|due| due <= now) {
                     self.spend(now);
@@ -170,9 +190,14 @@ impl Model {
         match self.states[ticket] {
             State::Waiting => self.states[ticket] = State::Left,
             State::Released if !told && self.returnable == Some(ticket) => {
-                self.returnable = None;
+                if self.passed.contains(&ticket) {
+                    self.forget_old(now);
+                }
+                if self.returnable.take().is_none() {
+                    return false;
+                }
                 // Less one tick, as `Schedule::give_back` says, and no more than can be in hand.
-                let (interval, oldest) = (self.pace.interval, now - self.pace.lead());
+                let (interval, oldest) = (self.pace.interval, now - self.lead());
                 self.last = self.last.map(|last| (last + 1).max(oldest) - interval);
                 return true;
             }
@@ -181,8 +206,8 @@ impl Model {
         false
     }
 
-    /// The next waiter in line, if it is due.
-    pub fn release(&mut self, now: i128) -> Result<usize, Next> {
+    /// The next waiter in line, if it is due. `again` where another was released at this very moment.
+    pub fn release(&mut self, now: i128, again: bool) -> Result<usize, Next> {
         if self.door == Door::Closed {
             return Err(Next::Closed);
         }
@@ -190,12 +215,8 @@ impl Model {
         self.lift(now);
         match self.line.front() {
             None => {
-                if self.last.is_some_and(|last| now - last > self.horizon) {
-                    self.last = Some(now - self.made_up(now) - self.pace.interval);
-                    // The schedule's word is what those have to show who never had a place.
-                    self.returnable
-                        .take_if(|ticket| self.passed.contains(ticket));
-                }
+                self.has_waited = false;
+                self.forget_old(now);
                 Err(if self.door == Door::Draining {
                     Next::Closed
                 } else {
@@ -203,13 +224,34 @@ impl Model {
                 })
             }
             Some(&ticket) => {
+                let pause = self.pace.gently();
                 if let Some(due) = self.due().filter(|&due| due > now) {
+                    if again && due - now < pause {
+                        self.put_off = Some(now + pause);
+                        return Err(Next::At(now + pause));
+                    }
                     return Err(Next::At(due));
+                }
+                let late = self.last.map_or(0, |last| now - last - self.pace.interval);
+                if again && pause > 0 && self.last.is_some() && late >= self.pace.gathered() {
+                    self.put_off = Some(now + pause);
+                    return Err(Next::At(now + pause));
                 }
                 self.spend(now);
                 self.release_head();
+                self.has_waited = self.pace.catch_up.is_some() && !self.line.is_empty();
                 Ok(ticket)
             }
+        }
+    }
+
+    /// A slot used so long ago is moved on.
+    fn forget_old(&mut self, now: i128) {
+        if self.last.is_some_and(|last| now - last > self.horizon) {
+            self.last = Some(now - self.made_up(now) - self.pace.interval);
+            // The schedule's word is what those have to show who never had a place.
+            self.returnable
+                .take_if(|ticket| self.passed.contains(ticket));
         }
     }
 
@@ -237,6 +279,7 @@ impl Model {
         if !self.line.is_empty() {
             return Err(Refused::Queued);
         }
+        self.has_waited = false;
         self.lift(now);
         if let Some(due) = self.due().filter(|&due| due > now) {
             return Err(Refused::NotYet(due));
@@ -253,8 +296,8 @@ impl Model {
         let in_hand = self.made_up(now) + old.interval;
         // Rounded towards fewer.
         let scaled = (in_hand * pace.interval).div_euclid(old.interval);
-        self.last = Some(now - scaled.min(pace.lead() + pace.interval));
         self.pace = pace;
+        self.last = Some(now - scaled.min(self.lead() + pace.interval));
         self.returnable = None;
     }
 
@@ -309,6 +352,11 @@ impl Model {
         while self.pass_over() {}
     }
 
+    /// How far before a release the slot that it used can lie.
+    fn lead(&self) -> i128 {
+        self.pace.gathered() + self.pace.slack_of(self.has_waited)
+    }
+
     fn due(&self) -> Option<i128> {
         let slot = self.last.map(|last| last + self.pace.interval);
         slot.max(self.hold)
@@ -333,10 +381,13 @@ impl Model {
             Some(last) => now - (last + pace.interval),
             None => i128::MAX,
         };
-        if late <= pace.lead() {
+        let slack = pace.slack_of(self.has_waited);
+        if late <= self.lead() {
             late
-        } else if late < pace.gathered() + pace.interval {
-            pace.lead()
+        } else if late < pace.gathered() + pace.interval
+            || (self.has_waited && slack >= pace.interval)
+        {
+            self.lead()
         } else {
             pace.gathered()
         }

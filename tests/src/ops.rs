@@ -28,6 +28,8 @@ impl RateOf {
             interval: (i128::from(self.interval & 0xfff) << (self.interval >> 12).min(11)).max(1),
             burst: i128::from(if self.shape < 128 { 0 } else { self.shape & 7 }) + 1,
             strict: self.shape & 8 != 0,
+            catch_up: None,
+            room: i128::MAX,
         }
     }
 }
@@ -73,6 +75,8 @@ pub struct Start {
     /// 0: at zero; else so many ticks before the wrap.
     pub before_wrap: u8,
     pub hostile: bool,
+    /// For how long lateness is made up; none for a tenth of the interval.
+    pub catch_up: Option<Ticks>,
     pub rate: RateOf,
 }
 

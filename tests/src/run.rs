@@ -4,8 +4,8 @@ use std::fmt;
 
 use apiqueue_core::{EnqueueError, Next as RealNext, Queue, Status, TryAcquireError, Waiter};
 
-use crate::model::{Door, Model, Next, Refused, State};
-use crate::ops::{Op, Sequence, Start};
+use crate::model::{Door, Model, Next, Pace, Refused, State};
+use crate::ops::{Op, Sequence, Start, Ticks};
 use crate::wakes::Wakes;
 use crate::width::Width;
 use crate::window::Releases;
@@ -42,17 +42,26 @@ fn run_on<W: Width, const N: usize>(sequence: &Sequence) -> Result<(), Divergenc
     let Start {
         before_wrap,
         hostile,
+        catch_up,
         rate,
         ..
     } = sequence.start;
+    let catch_up = catch_up.map(Ticks::count);
     let now = -i128::from(before_wrap);
-    let pace = W::fit(rate.pace());
+    let pace = W::fit(Pace {
+        catch_up,
+        ..rate.pace()
+    });
     let clock = W::clock(W::at(now));
-    let queue: Real<'_, W, N> = Queue::new(&clock, W::rate(pace));
+    let mut queue: Real<'_, W, N> = Queue::new(&clock, W::rate(pace));
+    if let Some(ticks) = catch_up {
+        queue = queue.catch_up(W::at(ticks));
+    }
     let mut run: Run<'_, W, N> = Run {
         queue: &queue,
         clock: &clock,
-        model: Model::new(N, pace, W::span()),
+        // The schedule of the model means nothing where the clock is hostile, and nothing in it is old.
+        model: Model::new(N, pace, if hostile { i128::MAX } else { W::span() }),
         now,
         furthest: now,
         visited: now,
@@ -176,7 +185,10 @@ impl<'q, W: Width, const N: usize> Run<'q, W, N> {
             }
             Op::TryAcquire => self.try_acquire()?,
             Op::SetRate(rate) => {
-                let pace = W::fit(rate.pace());
+                let pace = W::fit(Pace {
+                    catch_up: self.model.pace().catch_up,
+                    ..rate.pace()
+                });
                 self.queue.set_rate(W::rate(pace));
                 self.model.set_pace(pace, self.now);
                 self.releases.set_pace(self.now, pace);
@@ -312,7 +324,7 @@ impl<'q, W: Width, const N: usize> Run<'q, W, N> {
             None
         } else {
             loop {
-                match self.model.release(self.now) {
+                match self.model.release(self.now, !released.is_empty()) {
                     Ok(ticket) => released.push(ticket),
                     Err(next) => break Some(next),
                 }

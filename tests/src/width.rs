@@ -15,11 +15,19 @@ pub trait Width: Word {
     fn set(clock: &Self::Clock, reading: Self);
     fn rate(pace: Pace) -> Rate<Self>;
 
-    /// The pace as ticks of this width can hold it: strict where there is no room for the slack.
+    /// The pace as ticks of this width can hold it: strict where there is no room for a tenth of the interval.
     fn fit(pace: Pace) -> Pace {
-        let most = pace.lead() + pace.interval;
-        let strict = pace.strict || most > Self::span();
-        Pace { strict, ..pace }
+        let room = Self::span() - pace.gathered() - pace.interval;
+        let tenth = Pace {
+            catch_up: None,
+            ..pace
+        };
+        let strict = pace.strict || tenth.slack() > room;
+        Pace {
+            strict,
+            room,
+            ..pace
+        }
     }
 }
 

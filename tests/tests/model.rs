@@ -4,7 +4,7 @@
 
 use apiqueue_core::{Clock, ManualClock, Next, Queue};
 use apiqueue_tests::model::Pace;
-use apiqueue_tests::ops::{Op, RateOf, Sequence, Start, run};
+use apiqueue_tests::ops::{Op, RateOf, Sequence, Start, Ticks, run};
 use apiqueue_tests::width::Width;
 use apiqueue_tests::window::Releases;
 use arbitrary::{Arbitrary, Unstructured};
@@ -16,13 +16,15 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 fn sequence(hostile: impl Strategy<Value = bool>) -> impl Strategy<Value = Sequence> {
-    let start = (0_u8..5, any::<u8>(), hostile, any::<(u16, u8)>());
+    let rate = (any::<(u16, u8)>(), prop::option::of(any::<u16>()));
+    let start = (0_u8..5, any::<u8>(), hostile, rate);
     (start, prop::collection::vec(op(), 0..120)).prop_map(|(start, ops)| {
-        let (capacity, before_wrap, hostile, (interval, shape)) = start;
+        let (capacity, before_wrap, hostile, ((interval, shape), catch_up)) = start;
         let start = Start {
             capacity,
             before_wrap,
             hostile,
+            catch_up: catch_up.map(Ticks),
             rate: RateOf { interval, shape },
         };
         Sequence { start, ops }
@@ -62,10 +64,17 @@ proptest! {
 
     #[test]
     fn no_window_holds_more_than_burst_plus_window_and_slack_over_interval(
-        (interval, burst, strict) in (1_u16..2_000, 1_u8..9, any::<bool>()),
+        (interval, burst, strict, catch_up) in
+            (1_u16..2_000, 1_u8..9, any::<bool>(), prop::option::of(0_u16..5_000)),
         steps in prop::collection::vec((0_u8..4, any::<u8>()), 1..200),
     ) {
-        let pace = Pace { interval: interval.into(), burst: burst.into(), strict };
+        let pace = u32::fit(Pace {
+            interval: interval.into(),
+            burst: burst.into(),
+            strict,
+            catch_up: catch_up.map(i128::from),
+            room: i128::MAX,
+        });
         let released = late_driver(pace, &steps);
         for (first, &from) in released.iter().enumerate() {
             for (count, &to) in (1..).zip(&released[first..]) {
@@ -82,7 +91,10 @@ proptest! {
 /// When waiters were released, by a driver that comes late now and then, while others try to take permits.
 fn late_driver(pace: Pace, steps: &[(u8, u8)]) -> Vec<i128> {
     let clock = ManualClock::<u32>::new(u32::MAX - 5_000);
-    let queue: Queue<_, 16> = Queue::new(&clock, u32::rate(pace));
+    let mut queue: Queue<_, 16> = Queue::new(&clock, u32::rate(pace));
+    if let Some(ticks) = pace.catch_up {
+        queue = queue.catch_up(u32::at(ticks));
+    }
     let mut released = Vec::new();
     let (mut now, mut waiters) = (0_i128, Vec::new());
     for &(kind, by) in steps {

@@ -17,6 +17,8 @@ pub struct Pace {
     pub burst: i64,
     /// Whether lateness is never made up.
     pub strict: bool,
+    /// For how many ticks it is made up; none for a tenth of the interval.
+    pub catch_up: Option<i64>,
 }
 
 impl Pace {
@@ -27,12 +29,17 @@ impl Pace {
 
     /// The most that may be in hand: the burst, and the lateness that is made up.
     fn most(self) -> i64 {
-        let slack = if self.strict {
-            0
-        } else {
-            self.interval / 16 + self.interval / 32
+        let slack = match self.catch_up {
+            _ if self.strict => 0,
+            Some(ticks) => ticks,
+            None => self.interval / 16 + self.interval / 32,
         };
         self.full() + slack * self.gain()
+    }
+
+    /// How long after one release the next may be put off, where it is late already.
+    pub fn gently(self) -> i64 {
+        self.catch_up.map_or(0, |_| self.interval / 2)
     }
 
     /// The burst.

@@ -67,6 +67,7 @@ const fn pace(interval: i64, burst: i64) -> Pace {
         interval,
         burst,
         strict: false,
+        catch_up: None,
     }
 }
 
@@ -75,6 +76,14 @@ const fn strict(interval: i64, burst: i64) -> Pace {
         interval,
         burst,
         strict: true,
+        catch_up: None,
+    }
+}
+
+const fn late(interval: i64, burst: i64) -> Pace {
+    Pace {
+        catch_up: Some(25),
+        ..pace(interval, burst)
     }
 }
 
@@ -98,6 +107,10 @@ const BURST: [Pace; 5] = [
 const FAR: [Pace; 4] = [strict(1000, 10), pace(10, 10), pace(10, 1), pace(1000, 1)];
 /// The same the other way round.
 const NEAR: [Pace; 3] = [pace(10, 10), pace(1000, 10), pace(10, 1)];
+/// Lateness is made up for a time that was told; then faster, slower, with a burst.
+const LATE: [Pace; 4] = [late(10, 1), late(5, 1), late(100, 1), late(10, 3)];
+/// The same from a burst on.
+const LATE_BURST: [Pace; 4] = [late(10, 3), late(5, 3), late(10, 1), late(100, 3)];
 
 /// More than the longest span of 32-bit ticks, and less than half of what they can tell apart.
 const FAR_AHEAD: i32 = <u32 as apiqueue_core_stepped::Word>::MAX_SPAN as i32 + 6;
@@ -326,11 +339,13 @@ pub fn all() -> Vec<Config> {
         ("-wrap", (1 << 32) - 26),
         ("-quarter", (1 << 30) - 26),
     ];
-    let families: [(&str, &[Pace]); 4] = [
+    let families: [(&str, &[Pace]); 6] = [
         ("even", &EVEN),
         ("burst", &BURST),
         ("far", &FAR),
         ("near", &NEAR),
+        ("late", &LATE),
+        ("lateburst", &LATE_BURST),
     ];
     let mut all = Vec::new();
     for capacity in [1, 2, 4] {
@@ -345,13 +360,14 @@ pub fn all() -> Vec<Config> {
                             continue;
                         }
                         // What is wide differs in its words alone.
-                        if wide && matches!(family, "even" | "far") {
+                        if wide && matches!(family, "even" | "far" | "late" | "lateburst") {
                             continue;
                         }
                         // Each wrap with some rings and rates, as it has to do with the pacing alone.
                         let wraps_here = match wrap {
                             "-wrap" => capacity != 2 && paces[0].interval < 1_000,
-                            "-quarter" => capacity == 2 && !weighted,
+                            "-quarter" => capacity == 2 && !weighted && paces[0].catch_up.is_none(),
+                            "" if paces[0].catch_up.is_some() => capacity == 2,
                             _ => true,
                         };
                         if !wraps_here {

@@ -30,7 +30,8 @@ impl Oracle {
         })
     }
 
-    /// When at the latest the first in line is due, by every account; none if nobody waits.
+    /// When at the latest the first in line is due, by every account; none if nobody waits. Where lateness is made up gently, half an
+    /// interval after another release.
     fn latest_due(&self, leaving: bool) -> Option<i64> {
         let mut latest = None;
         for head in self.heads(leaving) {
@@ -48,7 +49,8 @@ impl Oracle {
                 if bucket.hold != NO_HOLD && self.claims() > 0 {
                     ticks += 1;
                 }
-                latest = latest.max(Some(bucket.due(head.weight, behind) + ticks));
+                let due = bucket.due(head.weight, behind) + ticks;
+                latest = latest.max(Some(due.max(bucket.used + bucket.pace.gently())));
             }
         }
         latest

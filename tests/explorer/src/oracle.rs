@@ -94,6 +94,12 @@ impl Oracle {
         }
     }
 
+    /// The rate of a new queue.
+    #[must_use]
+    pub fn first_pace(&self) -> Pace {
+        self.paces[0]
+    }
+
     /// A new queue at `now`, at the first rate.
     pub fn reset(&mut self, now: i64) {
         self.now = now;

@@ -41,6 +41,18 @@ pub struct World<W: Width, const N: usize, K: Kind> {
 /// What happens in the middle of an operation.
 pub type Middle<'a> = Option<(usize, &'a dyn Fn())>;
 
+fn make<W: Width, const N: usize, K: Kind>(
+    clock: &'static Hands<W>,
+    rate: Rate<W>,
+    pace: Pace,
+) -> Line<W, N, K> {
+    let queue = K::queue(clock, rate);
+    match pace.catch_up {
+        Some(ticks) => queue.catch_up(W::at(ticks)),
+        None => queue,
+    }
+}
+
 impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
     /// A world that lives as long as the program: waiters refer to its queue.
     pub fn new(paces: &[Pace], begin: i64) -> &'static Self {
@@ -48,7 +60,7 @@ impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
         let rates: Vec<Rate<W>> = paces.iter().map(|&pace| W::rate(pace)).collect();
         let world: &'static Self = Box::leak(Box::new(Self {
             clock,
-            queue: UnsafeCell::new(K::queue(clock, rates[0])),
+            queue: UnsafeCell::new(make(clock, rates[0], paces[0])),
             waiters: std::array::from_fn(|_| UnsafeCell::new(MaybeUninit::uninit())),
             bells: std::array::from_fn(|_| Bell::default()),
             driver: Bell::default(),
@@ -66,8 +78,9 @@ impl<W: Width, const N: usize, K: Kind> World<W, N, K> {
 
     /// Forgets the waiters and makes a new queue. Says how many clones of wakers were left over, or dropped too often.
     pub fn reset(&'static self) -> i32 {
+        let pace = self.oracle.borrow().first_pace();
         // SAFETY: nothing runs on the queue between two cases, and the waiters of the last one are not used again.
-        unsafe { *self.queue.get() = K::queue(self.clock, self.rates[0]) };
+        unsafe { *self.queue.get() = make(self.clock, self.rates[0], pace) };
         let mut live = 0;
         for bell in self.bells.iter().chain([&self.driver]) {
             live += bell.live.replace(0).abs();

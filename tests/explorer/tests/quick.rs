@@ -53,6 +53,8 @@ fn a_ring_of_two_keeps_every_promise() {
         "plain-2-64-burst",
         "plain-2-32-far-quarter",
         "weighted-2-32-burst",
+        "plain-2-32-late",
+        "weighted-2-32-lateburst",
     ];
     finds_nothing(&names, ONE, 450_000);
 }

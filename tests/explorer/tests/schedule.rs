@@ -10,6 +10,7 @@ const fn pace(interval: i64, burst: i64, strict: bool) -> Pace {
         interval,
         burst,
         strict,
+        catch_up: None,
     }
 }
 
