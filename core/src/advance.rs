@@ -128,12 +128,11 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     /// was told: half an interval after that, so that what is made up does not go at once. None where that is no later, or where
     /// an interval is so short, beside that time, that the driver could not keep it up.
     fn put_off(&self, previous: Option<WordOf<C>>, at: WordOf<C>) -> Option<WordOf<C>> {
-        let previous = previous.filter(|_| self.pace.catches_up())?;
-        let schedule = self.pace.view().schedule;
-        let interval = schedule.rate.interval();
+        let ticks = self.pace.catch_up.ticks()?;
+        let previous = previous?;
+        let interval = self.pace.view().schedule.rate.interval();
         let half = interval.shr(1);
-        (interval >= schedule.catch_up.shr(6) && at.minus(previous) < half)
-            .then(|| previous.plus(half))
+        (interval >= ticks.shr(6) && at.minus(previous) < half).then(|| previous.plus(half))
     }
 
     /// Releases the first in line now, whatever the schedule says: for a queue whose permits come from elsewhere, as from a
@@ -211,7 +210,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
 
     /// Takes a permit now or not at all. Never overtakes a waiter.
     ///
-    /// The reading of the clock at which the permit was free, which this call took: what the schedule counts it for.
+    /// Returns a reading of the clock from within the call, at which the permit was free.
     ///
     /// # Errors
     /// [`TryAcquireError`] says why not, and if it is a matter of time, until when.

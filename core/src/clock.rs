@@ -128,6 +128,7 @@ pub(crate) mod private {
         const TAG_BITS: u32;
         const ZERO: Self;
         /// No value.
+        #[cfg(feature = "catch-up")]
         const NONE: Self;
         const ONE: Self;
         /// One tick, as a difference of stamps: see `layout`.
@@ -216,6 +217,7 @@ macro_rules! word {
             const BITS: u32 = $word::BITS;
             const TAG_BITS: u32 = $tag_bits;
             const ZERO: Self = 0;
+            #[cfg(feature = "catch-up")]
             const NONE: Self = Self::MAX;
             const ONE: Self = 1;
             const TICK: Self = 1 << MARKS;

@@ -105,7 +105,9 @@ impl<W: Word> Schedule<W> {
         // A reading from before the slot, as a clock going backward gives, counts as on time.
         if age >= W::HALF || age <= full.plus(slack) {
             self.last.plus(self.step())
-        } else if (self.has_waited && slack >= self.step()) || age < full.plus(self.step()) {
+        } else if (self.catch_up.has_waited() && slack >= self.step())
+            || age < full.plus(self.step())
+        {
             now.minus(span).minus(slack)
         } else {
             now.minus(span)
@@ -224,14 +226,14 @@ impl<W: Word> Schedule<W> {
     /// The lateness that is made up, in ticks.
     #[inline]
     pub(crate) fn slack(&self) -> W {
-        if self.catch_up == W::NONE || self.rate.is_strict() {
+        let Some(ticks) = self.catch_up.ticks().filter(|_| !self.rate.is_strict()) else {
             return self.rate.slack();
-        }
+        };
         let interval = self.rate.interval();
         // Whatever can be in hand must be younger than `MAX_SPAN`. There is room for a tenth, or the rate would be strict.
         let room = W::MAX_SPAN.minus(self.rate.span()).minus(interval);
-        let slack = self.catch_up.min(room);
-        if self.has_waited {
+        let slack = ticks.min(room);
+        if self.catch_up.has_waited() {
             slack
         } else {
             slack.min(interval.minus(W::ONE))

@@ -45,7 +45,7 @@ pub(crate) struct Permit<W> {
     pub(crate) turn: Turn,
     /// What the schedule's `last` was made.
     pub(crate) word: W,
-    /// The reading for which it was used.
+    /// A reading from within the call, at which it was free.
     pub(crate) at: W,
 }
 

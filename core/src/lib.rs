@@ -143,6 +143,7 @@ mod bell;
     any(target_has_atomic = "32", feature = "critical-section")
 ))]
 mod called;
+mod catch_up;
 mod clock;
 mod control;
 mod error;

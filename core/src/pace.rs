@@ -43,6 +43,7 @@
 //! than it saw. So a bank that is in force holds what the one who committed wrote, whole.
 
 use crate::atomic::const_unless_loom;
+use crate::catch_up::CatchUp;
 use crate::clock::{Word, atom, private::Atom};
 use crate::layout::UNTOLD;
 use crate::layout::last::{BANK, CLAIMED, OPEN, SHUT, STATE, TURN, WAITED};
@@ -56,7 +57,7 @@ pub(crate) struct Pace<W: Word> {
     hold: W::Atom,
     banks: [Setting<W>; 2],
     /// See [`Schedule`].
-    pub(crate) catch_up: W,
+    pub(crate) catch_up: CatchUp<W>,
 }
 
 /// One bank.
@@ -79,18 +80,19 @@ impl<W: Word> View<W> {
         self.word.low() & TURN
     }
 
-    fn state(&self) -> u8 {
-        self.word.low() & STATE
+    /// Whether the state is this one: each but `WAITED`, which has the bits of both others, has a bit.
+    fn is_in(&self, state: u8) -> bool {
+        self.word.low() & state != 0 && !self.schedule.catch_up.has_waited()
     }
 
     fn is_claimed(&self) -> bool {
-        self.state() == CLAIMED && unmarked(self.word) != W::ZERO
+        self.is_in(CLAIMED) && unmarked(self.word) != W::ZERO
     }
 
     /// Whether a permit may be taken without a turn, where nobody is in line.
     #[inline]
     pub(crate) fn is_open(&self) -> bool {
-        self.state() == OPEN
+        self.is_in(OPEN)
     }
 
     /// Whether `last` has not been moved since `word` was written, nor the rate changed. A claim moves nothing.
@@ -116,7 +118,7 @@ impl<W: Word> Pace<W> {
             last: atom(W::FRESH),
             hold: atom(W::ZERO),
             banks: [Setting::new(rate), Setting::new(rate)],
-            catch_up: W::NONE,
+            catch_up: CatchUp::TENTH,
         }
     }
     }
@@ -124,7 +126,7 @@ impl<W: Word> Pace<W> {
     /// Whether lateness is made up for a time that was told.
     #[inline]
     pub(crate) fn catches_up(&self) -> bool {
-        self.catch_up != W::NONE
+        self.catch_up.ticks().is_some()
     }
 
     /// The present schedule. The words are read one by one; that they belonged together is known when a compare-and-swap of
@@ -145,7 +147,7 @@ impl<W: Word> Pace<W> {
         };
         let stamp = unmarked(word);
         let state = word.low() & STATE;
-        let last = if stamp == W::ZERO && state == CLAIMED {
+        let last = if stamp.with_low(state) == W::FRESH {
             W::FRESH
         } else {
             stamp
@@ -159,8 +161,7 @@ impl<W: Word> Pace<W> {
             rate,
             last,
             hold,
-            catch_up: self.catch_up,
-            has_waited: state == WAITED,
+            catch_up: self.catch_up.waited(state == WAITED),
         };
         View { word, schedule }
     }
@@ -181,14 +182,17 @@ impl<W: Word> Pace<W> {
 
     /// Nobody is in line: who comes now has not waited. Whether there was anything to do; then look again.
     pub(crate) fn is_at_rest(&self, view: &mut View<W>) -> bool {
-        let waited = core::mem::take(&mut view.schedule.has_waited);
+        let waited = view.schedule.catch_up.has_waited();
         if waited {
+            view.schedule.catch_up = self.catch_up;
             self.adjust(view, view.schedule.last);
         }
         !waited
     }
 
     /// Shuts `last` for good, as far as those are concerned who have opened it by now.
+    #[cold]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn shut(&self) {
         loop {
             let view = self.view();
@@ -199,7 +203,6 @@ impl<W: Word> Pace<W> {
     }
 
     /// Moves `last` without a turn. False when it has changed meanwhile.
-    #[cfg_attr(target_os = "none", inline(always))]
     pub(crate) fn adjust(&self, view: &View<W>, last: W) -> bool {
         self.replace(view, last, 0)
     }
@@ -238,7 +241,7 @@ impl<W: Word> Pace<W> {
     /// The stamp becomes another one, and the marks but for `flipped` stay: short of a claim, which is over, and open, which is
     /// shut.
     fn replace(&self, view: &View<W>, last: W, flipped: u8) -> bool {
-        let state = if view.schedule.has_waited {
+        let state = if view.schedule.catch_up.has_waited() {
             WAITED
         } else {
             SHUT
@@ -294,7 +297,7 @@ impl<W: Word> Pace<W> {
             late,
         };
         claim.view.schedule.last = before;
-        claim.view.schedule.has_waited = view.schedule.has_waited;
+        claim.view.schedule.catch_up = view.schedule.catch_up;
         if claim.view.word == word {
             Some(claim)
         } else {

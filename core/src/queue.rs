@@ -120,6 +120,7 @@ impl<C: Clock, S, K: Weighing> QueueOver<C, S, K> {
     }
 }
 
+#[cfg(feature = "catch-up")]
 impl<C: Clock, S, K: Weighing> QueueOver<C, S, K> {
     /// Makes lateness up for so many ticks, in place of a tenth of an interval. Of a driver, say: one that is woken too late, by
     /// a busy machine or because the interval is shorter than a wake-up takes, then keeps the mean nevertheless.
@@ -132,7 +133,7 @@ impl<C: Clock, S, K: Weighing> QueueOver<C, S, K> {
     /// never more than a part of one permit ahead of its burst, so that no pause is followed by more than that. (Who has left
     /// counts as waiting until the head has passed its place.)
     ///
-    /// Beside a [strict](crate::Rate::strict) rate it means nothing. It stops where burst × interval and `ticks` together would be
+    /// Of the feature `catch-up`. Beside a [strict](crate::Rate::strict) rate it means nothing. It stops where burst × interval and `ticks` together would be
     /// above [`Word::MAX_SPAN`](crate::Word::MAX_SPAN).
     ///
     /// ```
@@ -151,7 +152,7 @@ impl<C: Clock, S, K: Weighing> QueueOver<C, S, K> {
     /// ```
     #[must_use]
     pub const fn catch_up(mut self, ticks: WordOf<C>) -> Self {
-        self.pace.catch_up = ticks;
+        self.pace.catch_up = crate::catch_up::CatchUp::of(ticks);
         self
     }
 }

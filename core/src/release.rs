@@ -7,7 +7,7 @@ use crate::clock::{Clock, Tick, WordOf, private::Bits};
 use crate::head::Turn;
 use crate::lane::Permit;
 use crate::layout::head::{RELEASING, TAKING};
-use crate::layout::last::{OPEN, SHUT, WAITED};
+use crate::layout::last::WAITED;
 use crate::queue::QueueOver;
 use crate::slot::{Release, Slot};
 use crate::stamp::{stamp, unstamp};
@@ -49,7 +49,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
         let view = self.pace.view();
         if view.is_open() {
             // No decision while others may pass.
-            self.pace.shut();
+            self.pace.adjust(&view, view.schedule.last);
             return Ready::Again;
         }
         let now = self.clock.now().to_word();
@@ -103,18 +103,17 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     /// `FREE → TAKING`, then all that follows. The permit, if this call took it.
     pub(crate) fn take(&self, turn: Turn) -> Option<Permit<WordOf<C>>> {
         let begun = self.begin(turn, turn.begun::<K>(TAKING, 0))?;
-        Some(match self.complete_taking(begun) {
-            Some((word, at)) => Permit {
-                turn: begun.changed(),
-                word,
-                at,
+        let word = self.spend(begun);
+        self.head.swap(begun, begun.changed());
+        Some(Permit {
+            // Where somebody else has spent it, it can't be told by which word.
+            turn: if word.is_some() {
+                begun.changed()
+            } else {
+                begun
             },
-            // Somebody else has spent it, and it can't be told by which word.
-            None => Permit {
-                turn: begun,
-                word: WordOf::<C>::ZERO,
-                at: self.clock.now().to_word(),
-            },
+            word: word.unwrap_or(WordOf::<C>::ZERO),
+            at: self.clock.now().to_word(),
         })
     }
 
@@ -148,37 +147,29 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     // Apart, so that who finds nothing under way keeps its registers.
     #[cfg_attr(not(target_os = "none"), inline(never))]
     fn complete(&self, turn: Turn) -> bool {
-        if turn.phase() == TAKING {
-            self.complete_taking(turn);
-            return false;
-        }
         let mut waker = None;
         let mut released = false;
-        match self
-            .ring
-            .release(turn.ticket(), turn.extra::<K>(), &mut waker)
-        {
-            Release::Done => released = true,
-            Release::Already => {}
-            Release::Over => {
-                // Passed over at once, so that no word of the head comes back. Its place is made free by whoever needs it.
-                self.head.swap(turn, turn.given_up::<K>());
-                return false;
+        let to = if turn.phase() == RELEASING {
+            let extra = turn.extra::<K>();
+            match self.ring.release(turn.ticket(), extra, &mut waker) {
+                Release::Done => released = true,
+                Release::Already => {}
+                Release::Over => {
+                    // Passed over at once, so that no word of the head comes back. Its place is made free by whoever needs it.
+                    self.head.swap(turn, turn.given_up::<K>());
+                    return false;
+                }
             }
-        }
+            turn.released()
+        } else {
+            turn.changed()
+        };
         self.spend(turn);
-        self.head.swap(turn, turn.released());
+        self.head.swap(turn, to);
         if let Some(waker) = waker {
             waker.wake();
         }
         released
-    }
-
-    /// [`complete`](Self::complete) of a permit taken. The word that this call wrote, and the reading it used.
-    fn complete_taking(&self, turn: Turn) -> Option<(WordOf<C>, WordOf<C>)> {
-        let spent = self.spend(turn);
-        self.head.swap(turn, turn.changed());
-        spent
     }
 
     /// Whether somebody is in line behind the one who is being released.
@@ -187,9 +178,9 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     }
 
     /// Changes `last` once for `turn`: uses up what it costs, by the rate as it is now. The word that this call wrote, if it
-    /// was this one, and the reading by which.
+    /// was this one.
     #[cfg_attr(not(target_os = "none"), inline)]
-    fn spend(&self, turn: Turn) -> Option<(WordOf<C>, WordOf<C>)> {
+    fn spend(&self, turn: Turn) -> Option<WordOf<C>> {
         let extra = turn.extra::<K>();
         loop {
             let view = self.pace.view();
@@ -200,18 +191,17 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
                 return None;
             }
             // Read here, after the release: see the page of `head`.
-            let now = self.clock.now().to_word();
-            let spent = view.schedule.spent(stamp(now));
-            let last = spent.plus(view.schedule.steps(extra));
-            let state = if turn.phase() == TAKING {
-                OPEN
-            } else if self.pace.catches_up() && self.is_followed(turn) {
-                WAITED
-            } else {
-                SHUT
-            };
+            let now = stamp(self.clock.now().to_word());
+            let last = view.schedule.spent(now).plus(view.schedule.steps(extra));
+            let state =
+                if self.pace.catches_up() && turn.phase() == RELEASING && self.is_followed(turn) {
+                    WAITED
+                } else {
+                    // `OPEN` after `TAKING`, and `SHUT` after `RELEASING`.
+                    ((turn.phase() & TAKING) << 1) as u8
+                };
             if let Some(word) = self.pace.turn_over(&view, last, state) {
-                return Some((word, now));
+                return Some(word);
             }
         }
     }

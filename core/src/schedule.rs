@@ -42,6 +42,7 @@
 
 use core::fmt;
 
+use crate::catch_up::CatchUp;
 use crate::clock::Word;
 use crate::error::ChargeError;
 use crate::rate::Rate;
@@ -81,10 +82,8 @@ pub struct Schedule<W> {
     pub(crate) last: W,
     /// The stamp at which a hold ends, and `HELD`, if there is one.
     pub(crate) hold: W,
-    /// For how long lateness is made up, in ticks. Where it is `NONE`, a tenth of the interval.
-    pub(crate) catch_up: W,
-    /// Whether somebody was in line for the next slot when `last` was used. Never where `catch_up` is `NONE`.
-    pub(crate) has_waited: bool,
+    /// For how long lateness is made up, and whether by one who has waited.
+    pub(crate) catch_up: CatchUp<W>,
 }
 
 impl<W: Word> Schedule<W> {
@@ -94,8 +93,7 @@ impl<W: Word> Schedule<W> {
             rate,
             last: W::FRESH,
             hold: W::ZERO,
-            catch_up: W::NONE,
-            has_waited: false,
+            catch_up: CatchUp::TENTH,
         }
     }
 

@@ -41,25 +41,18 @@ pub struct Waiter<Q: Deref<Target: Line>> {
     place: usize,
     /// Without a ticket, the schedule's word that it wrote.
     word: <Q::Target as Sealed>::Word,
-    /// One of those below.
+    /// As below.
     tie: AtomicU8,
 }
 
-/// Nobody was told of a release yet.
-const IN_LINE: u8 = 0;
-/// Its holder knows of its release.
-const TOLD: u8 = 1;
+/// It has a ticket, and nobody was told of a release yet.
+const IN_LINE: u8 = 0b000;
+/// A mark: its holder knows of its release.
+const TOLD: u8 = 0b001;
+/// A mark: it has a permit and no ticket.
+const PASSED: u8 = 0b010;
 /// It has nothing to do with its place any more, which may be another's by now.
-const LEFT: u8 = 2;
-/// It has a permit and no ticket, and nobody was told yet.
-const PASSED: u8 = 3;
-/// It has a permit and no ticket, and its holder knows.
-const PASSED_TOLD: u8 = 4;
-
-/// The state of one whose holder is told of its release.
-fn told(tie: u8) -> u8 {
-    if tie >= PASSED { PASSED_TOLD } else { TOLD }
-}
+const LEFT: u8 = 0b100;
 
 /// What a waiter was when it left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,7 +162,7 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
         let status = self.peek();
         if status == Status::Released {
             let tie = self.tie.load(Ordering::Relaxed);
-            self.tie.store(told(tie), Ordering::Relaxed);
+            self.tie.store(tie | TOLD, Ordering::Relaxed);
         }
         status
     }
@@ -180,7 +173,7 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
         // through it.
         match self.tie.load(Ordering::Relaxed) {
             LEFT => Status::Closed,
-            PASSED | PASSED_TOLD => Status::Released,
+            tie if tie & PASSED != 0 => Status::Released,
             _ => self.queue.status(self.place),
         }
     }
@@ -194,7 +187,7 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
                 Status::Released => (TOLD, Left::Released),
                 Status::Closed => (LEFT, Left::Over),
             },
-            PASSED => (PASSED_TOLD, Left::Released),
+            PASSED => (PASSED | TOLD, Left::Released),
             _ => return Left::Over,
         };
         self.tie.store(tie, Ordering::Relaxed);
@@ -210,7 +203,7 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
         // Ordering: Relaxed, as in `peek`.
         let tie = self.tie.load(Ordering::Relaxed);
         self.tie.store(LEFT, Ordering::Relaxed);
-        self.put_back(tie >= PASSED)
+        self.put_back(tie & PASSED != 0)
     }
 
     fn put_back(&self, has_passed: bool) -> bool {
@@ -228,13 +221,13 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
     /// waker of a whole lap before is just being taken out, it is called at once, to try again.)
     pub fn poll_release(&self, waker: &Waker) -> Poll<Result<(), Closed>> {
         // Ordering: as in `peek`.
-        match self.tie.load(Ordering::Relaxed) {
-            LEFT => return Poll::Ready(Err(Closed)),
-            PASSED | PASSED_TOLD => {
-                self.tie.store(PASSED_TOLD, Ordering::Relaxed);
-                return Poll::Ready(Ok(()));
-            }
-            _ => {}
+        let tie = self.tie.load(Ordering::Relaxed);
+        if tie & PASSED != 0 {
+            self.tie.store(PASSED | TOLD, Ordering::Relaxed);
+            return Poll::Ready(Ok(()));
+        }
+        if tie == LEFT {
+            return Poll::Ready(Err(Closed));
         }
         match self.queue.register(self.place, waker) {
             Register::Armed => Poll::Pending,
@@ -269,7 +262,7 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
 
     /// How many permits it costs.
     pub fn weight(&self) -> usize {
-        if self.tie.load(Ordering::Relaxed) >= PASSED {
+        if self.tie.load(Ordering::Relaxed) & PASSED != 0 {
             return 1;
         }
         self.queue.weight(self.place)

@@ -8,6 +8,9 @@ mod common;
 mod door;
 mod drivers;
 mod handover;
+mod lane;
+mod lane_changes;
+mod lane_returns;
 mod leaving;
 mod rates;
 /// The std runtime's own file.
