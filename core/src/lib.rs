@@ -38,6 +38,7 @@
 //! | a caller that can look now and then | [`enqueue`](QueueOver::enqueue), [`Waiter::is_waiting`] |
 //! | a task | `queue.enqueue()?.await`, on any executor |
 //! | a caller that would rather do something else than wait | [`try_acquire`](QueueOver::try_acquire) |
+//! | a caller that takes a free permit at once, and a place if there is none | [`enter`](QueueOver::enter) |
 //! | a timer interrupt or a scheduler's loop | [`advance`](QueueOver::advance), at [`Advance::next`] or at every tick |
 //! | a driver that sleeps | [`advance_with`](QueueOver::advance_with) its waker |
 //! | told to come back later by a server | [`hold_until`](QueueOver::hold_until) |
@@ -54,7 +55,7 @@
 //! | | also shown by |
 //! |---|---|
 //! | **FIFO**: released in the order in which `enqueue` took effect | `tests/tests/model.rs`, `tests/tests/loom` |
-//! | **Never too fast**: in any window of length w at most `burst + ⌊(w + slack) / interval⌋` permits are used, whatever threads, cancels and clock readings do | `tests/tests/loom`, `tests/tests/model.rs` |
+//! | **Never too fast**: in any window of length w at most `burst + ⌊(w + slack) / interval⌋` permits are used, whatever threads, cancels and clock readings do. The slack is under a tenth of the interval, or what `catch_up` was told | `tests/tests/loom`, `tests/tests/model.rs`, `tests/tests/catch_up.rs` |
 //! | **A change of rate keeps permits as permits**: what is in hand is never more after it than before, nor than the new burst; the part gained towards the next one stays a part, what is owed stays owed. A rate is seen whole or not at all | `tests/tests/changes.rs`, `tests/tests/loom/rates.rs` |
 //! | **Never too slow**: called on time, no slot of the grid is wasted | `tests/tests/scenarios.rs` |
 //! | **Who leaves costs nobody a turn**, whatever it weighs and however long the ring; one transition decides between release and leaving; a release nobody saw is given back | `tests/tests/loom/leaving.rs`, `tests/tests/model.rs` |
@@ -99,6 +100,7 @@
 //!
 //! * Enqueuing is one compare-and-swap on the tail and writes no slot, so there is no half-published waiter.
 //! * A release is the one transition to the next lap. The waiter learns of it by finding its lap over.
+//! * While nobody is in line a permit is one compare-and-swap of the schedule's word: [`lane.rs`].
 //! * A driver first claims the head's word, which fixes *what* happens; then anybody can do the rest: release the slot, move
 //!   the schedule on by a reading taken after the release, move the head. Whoever meets a claim of a stopped thread
 //!   completes it. That is why it is lock-free, and why a stale reading never admits anyone early.
@@ -112,6 +114,7 @@
 //! [`layout.rs`]: ../src/apiqueue_core/layout.rs.html
 //! [`slot.rs`]: ../src/apiqueue_core/slot.rs.html
 //! [`head.rs`]: ../src/apiqueue_core/head.rs.html
+//! [`lane.rs`]: ../src/apiqueue_core/lane.rs.html
 //! [`release.rs`]: ../src/apiqueue_core/release.rs.html
 //! [`tail.rs`]: ../src/apiqueue_core/tail.rs.html
 //! [`pace.rs`]: ../src/apiqueue_core/pace.rs.html
@@ -124,6 +127,7 @@
 //!
 //! | feature | brings |
 //! |---|---|
+//! | `catch-up` | `QueueOver::catch_up`: lateness made up for a time that is told, in place of a tenth of the interval |
 //! | `critical-section` | targets without compare-and-swap, such as thumbv6m: the final binary provides the critical section |
 //! | `embedded-hal` | `DelayDriver`: driving with nothing but a `DelayNs`, blocking or async |
 //! | `fugit` | `fugit::Instant` as a [`Tick`] |

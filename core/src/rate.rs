@@ -21,7 +21,8 @@ use crate::clock::{Word, narrow, widen};
 /// it is never exceeded; [`interval`](Self::interval) then states the mean: 300 a second on a millisecond clock
 /// (3.33 ms) runs at one each 4 ms, which is 250 a second. A finer tick brings it closer.
 ///
-/// In any window of `w` ticks at most `burst + ⌊(w + slack) / interval⌋` permits are used.
+/// In any window of `w` ticks at most `burst + ⌊(w + slack) / interval⌋` permits are used, where the slack is
+/// [`slack`](Self::slack), or what the queue was told by `catch_up`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Rate<W> {
     /// The word of the interval, with a tag of zero: see `layout`.
@@ -138,7 +139,8 @@ impl<W: Word> Rate<W> {
         self.span().over(self.interval()).saturating_add(1)
     }
 
-    /// The lateness that is made up, in ticks: ⌊interval/16⌋ + ⌊interval/32⌋, and 0 when strict.
+    /// The lateness that is made up, in ticks: ⌊interval/16⌋ + ⌊interval/32⌋, and 0 when strict. A queue can be told another time
+    /// (`QueueOver::catch_up`).
     ///
     /// A release that comes late by no more does not push the next one back, which then follows by up to this much
     /// less than the interval. It stays below a tenth and needs no division. Where burst × interval leaves no room for it

@@ -27,7 +27,10 @@ use private::Sealed;
 /// Dropping a waiter leaves the line at once and costs nobody a turn. If it was released meanwhile and never told so,
 /// the permit goes to the next one a tick later, as long as nobody else has used one and no rate or hold was set since:
 /// after that, giving it back could let two go too close together. (With weights, nor if the next one left in the moment of
-/// its own release; nor if exactly 2<sup>16</sup> have come and left since, 2<sup>6</sup> on 32-bit targets.)
+/// its own release; nor if exactly 2<sup>16</sup> have come and left since, 2<sup>6</sup> on 32-bit targets. Of one that
+/// [entered](QueueOver::enter) without a wait, nor if permits were charged or put back since, or another thread completed the
+/// taking of its permit; and it is given back though another has used one, where what was put back since comes to exactly what
+/// was used, less two ticks.)
 ///
 /// A waiter that is leaked costs its own turn, nothing else.
 ///

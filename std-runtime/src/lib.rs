@@ -36,6 +36,7 @@
 //!
 //! | | |
 //! |---|---|
+//! | place and turn in one call, the quickest where a permit is free | [`wait_turn`](ApiQueue::wait_turn), [`wait_turn_timeout`](ApiQueue::wait_turn_timeout), [`turn`](ApiQueue::turn)`.await` |
 //! | when the line is full | [`enqueue`](ApiQueue::enqueue) says so at once; [`enqueue_wait`](ApiQueue::enqueue_wait), [`enqueue_wait_timeout`](ApiQueue::enqueue_wait_timeout) and [`enqueue_async`](ApiQueue::enqueue_async) wait for a place, in order |
 //! | now or not at all | [`try_acquire`](ApiQueue::try_acquire) |
 //! | the server said `Retry-After` | [`hold_for`](ApiQueue::hold_for), [`resume`](ApiQueue::resume) |

@@ -25,7 +25,8 @@ pub(crate) const MAX_SPAN: Duration = Duration::from_nanos(u64::MAX_SPAN);
 /// ```
 /// `per_second(n)` is *n each second*, never *one each n seconds*.
 ///
-/// In any window of length `w` at most `burst + ⌊(w + slack) / interval⌋` waiters are released.
+/// In any window of length `w` at most `burst + ⌊(w + catch_up) / interval⌋` waiters are released:
+/// [`Builder::catch_up`](crate::Builder::catch_up). The limits of an [`Account`](crate::Account) make up 3/32 of an interval.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Rate(Ticks);
 
@@ -99,12 +100,6 @@ impl Rate {
     #[must_use]
     pub fn burst_size(self) -> usize {
         self.0.burst_size()
-    }
-
-    /// The lateness that is made up: 3/32 of the interval, and zero when strict.
-    #[must_use]
-    pub fn slack(self) -> Duration {
-        Duration::from_nanos(self.0.slack())
     }
 
     /// Whether lateness is never made up.

@@ -245,7 +245,7 @@ mod from_toml {
     #[test]
     fn everything_can_be_said() {
         let registry = Registry::from_toml(
-            "[default]\nunlimited = true\n\n[\"ec2/*\"]\nevery = \"100ms\"\nburst = 50\nstrict = true\ncapacity = 100\n",
+            "[default]\nunlimited = true\n\n[\"ec2/*\"]\nevery = \"100ms\"\nburst = 50\nstrict = true\ncapacity = 100\ncatch_up = \"20ms\"\n",
         )
         .unwrap();
         assert!(registry.queue(&"sts/x".to_owned()).unwrap().is_none());
@@ -260,6 +260,20 @@ mod from_toml {
             (50, true, 128)
         );
         assert_eq!(ec2.rate().interval().as_millis(), 100);
+    }
+
+    #[test]
+    fn a_time_to_catch_up_that_is_none_is_named() {
+        let why = refusal("[default]\nper_second = 1\ncatch_up = \"5 parsecs\"\n");
+        assert!(
+            why.starts_with("line 3: default.catch_up: \"5 parsecs\" is no time such as \"100ms\""),
+            "{why}"
+        );
+        let why = refusal("[default]\nper_second = 1\ncatch_up = \"3years\"\n");
+        assert!(
+            why.ends_with("is not in 0ns..=72057594.037927935s"),
+            "{why}"
+        );
     }
 
     #[test]
