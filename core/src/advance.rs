@@ -3,7 +3,9 @@
 use core::ops::Deref;
 use core::task::Waker;
 
-use crate::clock::{Clock, Tick, WordOf, private::Bits};
+#[cfg(feature = "catch-up")]
+use crate::clock::private::Bits;
+use crate::clock::{Clock, Tick, WordOf};
 use crate::error::TryAcquireError;
 use crate::lane::Taken;
 use crate::queue::QueueOver;
@@ -124,15 +126,19 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
         Advance { released, next }
     }
 
-    /// When to release one that is due at `at`, where the one before went at `previous` and lateness is made up for a time that
-    /// was told: half an interval after that, so that what is made up does not go at once. None where that is no later, or where
-    /// an interval is so short, beside that time, that the driver could not keep it up.
+    /// When to release one that is due at `at`, where the one before went at `previous`, and late: what is made up for a time that
+    /// was told does not go at once. None where that is no later.
+    #[cfg(feature = "catch-up")]
     fn put_off(&self, previous: Option<WordOf<C>>, at: WordOf<C>) -> Option<WordOf<C>> {
-        let ticks = self.pace.catch_up.ticks()?;
-        let previous = previous?;
-        let interval = self.pace.view().schedule.rate.interval();
-        let half = interval.shr(1);
-        (interval >= ticks.shr(6) && at.minus(previous) < half).then(|| previous.plus(half))
+        let previous = previous.filter(|_| self.pace.catches_up())?;
+        let gap = self.pace.view().schedule.gap_after(previous)?;
+        (at.minus(previous) < gap).then(|| previous.plus(gap))
+    }
+
+    #[cfg(not(feature = "catch-up"))]
+    #[expect(clippy::unused_self, reason = "as with the feature")]
+    fn put_off(&self, _: Option<WordOf<C>>, _: WordOf<C>) -> Option<WordOf<C>> {
+        None
     }
 
     /// Releases the first in line now, whatever the schedule says: for a queue whose permits come from elsewhere, as from a

@@ -144,7 +144,7 @@ pub(crate) mod private {
         fn minus(self, other: Self) -> Self;
         fn times(self, n: usize) -> Option<Self>;
         /// ⌊self / n⌋.
-        #[cfg(feature = "heapless")]
+        #[cfg(any(feature = "catch-up", feature = "heapless"))]
         fn split(self, n: usize) -> Option<Self>;
         /// ⌊self / other⌋, saturating.
         fn over(self, other: Self) -> usize;
@@ -244,7 +244,7 @@ macro_rules! word {
                 self.checked_mul($word::try_from(n).ok()?)
             }
 
-            #[cfg(feature = "heapless")]
+            #[cfg(any(feature = "catch-up", feature = "heapless"))]
             #[inline]
             fn split(self, n: usize) -> Option<Self> {
                 self.checked_div($word::try_from(n).ok()?)

@@ -240,6 +240,30 @@ impl<W: Word> Schedule<W> {
         }
     }
 
+    /// How long after `previous`, the reading by which the latest release was made, the next one is to be, if that one was late: an
+    /// interval, less a part of the lateness, and no less than half of one.
+    ///
+    /// ```text
+    ///   part = lateness / max(1, catch_up / (2 × interval))
+    /// ```
+    ///
+    /// so that half of what may be made up is worth half an interval a release, and less than that is spread over more of them.
+    /// None where it was not late, or where an interval is so short, beside the time to catch up, that no driver could keep it up.
+    #[cfg(feature = "catch-up")]
+    pub(crate) fn gap_after(&self, previous: W) -> Option<W> {
+        let (catch_up, interval) = (self.catch_up.ticks()?, self.rate.interval());
+        let full = self.rate.span().shl(MARKS);
+        let age = self
+            .age(stamp(previous))
+            .filter(|&age| age > full && age < W::HALF)?;
+        if interval < catch_up.shr(6) {
+            return None;
+        }
+        let late = unstamp(age.minus(full));
+        let part = late.split(catch_up.over(interval.shl(1)).max(1))?;
+        Some(interval.minus(part.min(interval.shr(1))))
+    }
+
     /// Whether more is in hand at `now` than the burst: what is late.
     pub(crate) fn is_behind(&self, now: W) -> bool {
         let full = self.rate.span().shl(MARKS).plus(self.step());

@@ -35,10 +35,13 @@ impl Pace {
         }
     }
 
-    /// How long after one release the next is put off, where it is late.
-    pub fn gently(self) -> i128 {
+    /// How long after a release that was `late` by so much the next is put off.
+    pub fn gently(self, late: i128) -> i128 {
         match self.catch_up {
-            Some(ticks) if self.interval >= ticks / 64 => self.interval / 2,
+            Some(ticks) if late > 0 && self.interval >= ticks / 64 => {
+                let part = late / (ticks / (2 * self.interval)).max(1);
+                self.interval - part.min(self.interval / 2)
+            }
             _ => 0,
         }
     }
@@ -224,7 +227,10 @@ impl Model {
                 })
             }
             Some(&ticket) => {
-                let pause = self.pace.gently();
+                let before = self
+                    .last
+                    .map_or(0, |last| now - last - self.pace.gathered());
+                let pause = self.pace.gently(before);
                 if let Some(due) = self.due().filter(|&due| due > now) {
                     if again && due - now < pause {
                         self.put_off = Some(now + pause);

@@ -37,9 +37,9 @@ impl Pace {
         self.full() + slack * self.gain()
     }
 
-    /// How long after one release the next may be put off, where it is late already.
+    /// How long after one release the next may be put off, where it is late already: the model says how long exactly.
     pub fn gently(self) -> i64 {
-        self.catch_up.map_or(0, |_| self.interval / 2)
+        self.catch_up.map_or(0, |_| self.interval)
     }
 
     /// The burst.
