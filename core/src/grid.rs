@@ -240,15 +240,11 @@ impl<W: Word> Schedule<W> {
         }
     }
 
-    /// How long after `previous`, the reading by which the latest release was made, the next one is to be, if that one was late: an
-    /// interval, less a part of the lateness, and no less than half of one.
+    /// How long after `previous`, the reading by which the latest release was made, the next one is to be, if that one was late.
     ///
-    /// ```text
-    ///   part = lateness / max(1, catch_up / (2 × interval))
-    /// ```
-    ///
-    /// so that half of what may be made up is worth half an interval a release, and less than that is spread over more of them.
-    /// None where it was not late, or where an interval is so short, beside the time to catch up, that no driver could keep it up.
+    /// Up to half of the time to catch up it is an interval less a tenth, so that what is made up is hardly seen; beyond that
+    /// less and less, and nothing where so much is late that more would be lost. None where it was not late, or where an
+    /// interval is so short, beside that time, that no driver could keep it up.
     #[cfg(feature = "catch-up")]
     pub(crate) fn gap_after(&self, previous: W) -> Option<W> {
         let (catch_up, interval) = (self.catch_up.ticks()?, self.rate.interval());
@@ -256,12 +252,21 @@ impl<W: Word> Schedule<W> {
         let age = self
             .age(stamp(previous))
             .filter(|&age| age > full && age < W::HALF)?;
-        if interval < catch_up.shr(6) {
+        if interval < catch_up.shr(4) {
             return None;
         }
-        let late = unstamp(age.minus(full));
-        let part = late.split(catch_up.over(interval.shl(1)).max(1))?;
-        Some(interval.minus(part.min(interval.shr(1))))
+        let gap = interval.minus(self.rate.tenth());
+        let (late, half) = (unstamp(age.minus(full)), catch_up.shr(1));
+        if late <= half {
+            Some(gap)
+        } else if late < catch_up {
+            catch_up
+                .minus(late)
+                .split(half.over(gap).max(1))
+                .map(|part| part.min(gap))
+        } else {
+            None
+        }
     }
 
     /// Whether more is in hand at `now` than the burst: what is late.

@@ -128,9 +128,9 @@ impl<C: Clock, S, K: Weighing> QueueOver<C, S, K> {
     /// In any window of `w` ticks at most `burst + ⌊(w + ticks) / interval⌋` permits are used. So a server that lets
     /// `burst + ticks / interval` calls gather in its bucket refuses none.
     ///
-    /// What is made up is spread out: a driver that has released one late is told to come back an interval later less a part of
-    /// the lateness, and no less than half an interval, until it has caught up. (Not where an interval is less than 1/64 of
-    /// `ticks`: then all that is due goes at once.) And it is for those who waited: an empty queue is
+    /// What is made up is spread out: a driver that has released one late is told to come back an interval less a tenth later,
+    /// until it has caught up, and sooner only where it is late by more than half of `ticks`. (Not where an interval is less than
+    /// 1/16 of `ticks`: then all that is due goes at once.) And it is for those who waited: an empty queue is
     /// never more than a part of one permit ahead of its burst, so that no pause is followed by more than that. (Who has left
     /// counts as waiting until the head has passed its place.)
     ///
@@ -145,9 +145,9 @@ impl<C: Clock, S, K: Weighing> QueueOver<C, S, K> {
     /// let line = [queue.enqueue()?, queue.enqueue()?, queue.enqueue()?, queue.enqueue()?];
     /// assert_eq!(queue.advance().next, Next::At(100));
     /// clock.set(290); // the driver was late
-    /// assert_eq!(queue.advance().next, Next::At(352)); // 190 late, of which a fifth is made up by the next one
-    /// clock.set(352);
-    /// assert_eq!(queue.advance().next, Next::At(422));
+    /// assert_eq!(queue.advance().next, Next::At(381)); // 190 late, of which 9 are made up by the next one
+    /// clock.set(381);
+    /// assert_eq!(queue.advance().next, Next::At(472));
     /// # drop(line);
     /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```

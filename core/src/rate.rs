@@ -149,8 +149,13 @@ impl<W: Word> Rate<W> {
         if self.is_strict() {
             W::ZERO
         } else {
-            self.interval().shr(4).plus(self.interval().shr(5))
+            self.tenth()
         }
+    }
+
+    /// A little less than a tenth of the interval.
+    pub(crate) fn tenth(self) -> W {
+        self.interval().shr(4).plus(self.interval().shr(5))
     }
 
     /// Whether lateness is never made up: as [`strict`](Self::strict) asks for, or because burst × interval and the slack

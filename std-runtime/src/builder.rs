@@ -17,8 +17,8 @@ pub(crate) const MAX_CAPACITY: usize = 1 << 24;
 const DEFAULT_CAPACITY: usize = 1024;
 /// Above that a thread that never sleeps is meant, and that is another design.
 const MAX_SPIN: Duration = Duration::from_millis(10);
-/// Longer than a busy machine's scheduler lets a thread wait, and half a percent of a second's calls.
-const DEFAULT_CATCH_UP: Duration = Duration::from_millis(5);
+/// Longer than a busy machine's scheduler mostly lets a thread wait, and a hundredth of a second's calls.
+const DEFAULT_CATCH_UP: Duration = Duration::from_millis(10);
 
 /// Sets up an [`ApiQueue`].
 ///
@@ -99,9 +99,10 @@ impl Builder {
         self
     }
 
-    /// For how long lateness is made up (default 5 ms). A busy machine wakes the driver too late now and then, and a short
-    /// interval is over before any wake-up: the releases that were missed then follow, at up to twice the rate where an interval
-    /// is 1/64 of this or longer, and at once where it is shorter, so that the mean keeps to the rate.
+    /// For how long lateness is made up (default 10 ms). A busy machine wakes the driver too late now and then, and a short
+    /// interval is over before any wake-up: the releases that were missed then follow a tenth of an interval closer together, and
+    /// closer still where more than half of this time is missing; where an interval is less than 1/16 of it they follow at once. So
+    /// the mean keeps to the rate.
     ///
     /// What it means to a server: in any window of length `w` no more than `burst + ⌊(w + catch_up) / interval⌋` calls leave, so a
     /// bucket of `burst + catch_up / interval` never throttles. It is for those who waited: an empty queue is never more than

@@ -9,7 +9,7 @@ use apiqueue::core::{Clock, ManualClock};
 use apiqueue::{ApiQueue, MonotonicClock, WaitError};
 
 /// For how long lateness is made up unless told otherwise.
-const CATCH_UP: Duration = Duration::from_millis(5);
+const CATCH_UP: Duration = Duration::from_millis(10);
 
 /// Counts how often it is read.
 struct Watched<C>(C, AtomicUsize);

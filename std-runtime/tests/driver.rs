@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use apiqueue::{ApiQueue, Closed, Next, Rate, Stop, Waiter};
 
 /// For how long lateness is made up unless told otherwise.
-const CATCH_UP: Duration = Duration::from_millis(5);
+const CATCH_UP: Duration = Duration::from_millis(10);
 
 static TURN: Mutex<()> = Mutex::new(());
 

@@ -10,7 +10,7 @@ use apiqueue::{
 use futures_lite::future::block_on;
 
 /// For how long lateness is made up unless told otherwise.
-const CATCH_UP: Duration = Duration::from_millis(5);
+const CATCH_UP: Duration = Duration::from_millis(10);
 
 fn every(ms: u64) -> ApiQueue {
     ApiQueue::builder()

@@ -38,9 +38,14 @@ impl Pace {
     /// How long after a release that was `late` by so much the next is put off.
     pub fn gently(self, late: i128) -> i128 {
         match self.catch_up {
-            Some(ticks) if late > 0 && self.interval >= ticks / 64 => {
-                let part = late / (ticks / (2 * self.interval)).max(1);
-                self.interval - part.min(self.interval / 2)
+            Some(ticks) if late > 0 && self.interval >= ticks / 16 => {
+                let gap = self.interval - (self.interval / 16 + self.interval / 32);
+                let half = ticks / 2;
+                if late <= half {
+                    gap
+                } else {
+                    ((ticks - late).max(0) / (half / gap).max(1)).min(gap)
+                }
             }
             _ => 0,
         }

@@ -153,7 +153,7 @@ fn queue_releases(interval: Duration, count: u32) -> (Vec<f64>, Vec<f64>) {
 
 /// Against the queue's own grid: one that was late by more than is made up has begun a new one.
 fn late(times: &[u64], start: u64, interval: Duration) -> Vec<f64> {
-    const CATCH_UP: u64 = 5_000_000;
+    const CATCH_UP: u64 = 10_000_000;
     let interval = interval.as_nanos() as u64;
     let mut used = start;
     times
