@@ -1,11 +1,6 @@
 //! What a driver calls: [`advance`](QueueOver::advance), and what it answers.
 
-use core::ops::Deref;
-use core::task::Waker;
-
-#[cfg(feature = "catch-up")]
-use crate::clock::private::Bits;
-use crate::clock::{Clock, Tick, WordOf};
+use crate::clock::{Clock, Tick, WordOf, private::Bits};
 use crate::error::TryAcquireError;
 use crate::lane::Taken;
 use crate::queue::QueueOver;
@@ -14,6 +9,8 @@ use crate::slot::Slot;
 use crate::stamp::stamp;
 use crate::tail::End;
 use crate::weight::Weighing;
+use core::ops::Deref;
+use core::task::Waker;
 
 /// What a call of `advance` did, and when the next is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,21 +60,18 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     /// `rest` is asked to confirm that the queue is empty and the driver may sleep.
     fn run(&self, rest: impl Fn(End) -> bool) -> Advance<C::Tick> {
         let mut released = 0;
-        // The reading by which the latest was released here, and that by which a release was begun.
-        let (mut previous, mut begun) = (None, None);
+        // The reading by which this call has begun the latest release.
+        let mut previous = None;
         let next = loop {
             let (turn, helped) = self.free_turn_counted();
             released += helped;
-            if helped > 0 {
-                previous = begun;
-            }
             let end = self.tail.load();
             if end.is_closed() {
                 self.close_waiters(turn, end);
                 break Next::Closed;
             }
             if turn.ticket() == end.ticket() {
-                if self.pace.catches_up() && !self.pace.is_at_rest(&mut self.pace.view()) {
+                if !self.pace.is_at_rest() {
                     continue;
                 }
                 // Whoever has just released something has kept the schedule tidy.
@@ -104,40 +98,51 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
                 // The reading is that of a waiter of this weight, which another driver may have released meanwhile.
                 Ready::At(_) if self.head.load() != turn => {}
                 Ready::At(at) => {
-                    let at = self.put_off(previous, at).unwrap_or(at);
-                    break Next::At(C::Tick::from_word(at));
+                    break Next::At(C::Tick::from_word(
+                        match self.put_off(released, previous, at) {
+                            Some(later) => later,
+                            None => at,
+                        },
+                    ));
                 }
                 Ready::Again => {}
                 Ready::Now(now) if released >= self.capacity() => {
                     break Next::At(C::Tick::from_word(now));
                 }
                 Ready::Now(now) => {
-                    if let Some(at) = self.put_off(previous, now)
+                    if let Some(at) = self.put_off(released, previous, now)
                         && self.pace.view().schedule.is_behind(stamp(now))
                     {
                         break Next::At(C::Tick::from_word(at));
                     }
-                    begun = Some(now);
                     // All that follows is the next turn's look at what is under way.
-                    self.begin_release(turn, extra);
+                    if self.begin_release(turn, extra).is_some() {
+                        previous = Some(now);
+                    }
                 }
             }
         };
         Advance { released, next }
     }
 
-    /// When to release one that is due at `at`, where the one before went at `previous`, and late: what is made up for a time that
+    /// When to release one that is due at `at`, where this call has released one, at `previous`, and late: what is made up for a time that
     /// was told does not go at once. None where that is no later.
     #[cfg(feature = "catch-up")]
-    fn put_off(&self, previous: Option<WordOf<C>>, at: WordOf<C>) -> Option<WordOf<C>> {
-        let previous = previous.filter(|_| self.pace.catches_up())?;
+    #[inline]
+    fn put_off(
+        &self,
+        released: usize,
+        previous: Option<WordOf<C>>,
+        at: WordOf<C>,
+    ) -> Option<WordOf<C>> {
+        let previous = previous.filter(|_| released > 0 && self.pace.catches_up())?;
         let gap = self.pace.view().schedule.gap_after(previous)?;
         (at.minus(previous) < gap).then(|| previous.plus(gap))
     }
 
     #[cfg(not(feature = "catch-up"))]
     #[expect(clippy::unused_self, reason = "as with the feature")]
-    fn put_off(&self, _: Option<WordOf<C>>, _: WordOf<C>) -> Option<WordOf<C>> {
+    fn put_off(&self, _: usize, _: Option<WordOf<C>>, _: WordOf<C>) -> Option<WordOf<C>> {
         None
     }
 

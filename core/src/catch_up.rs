@@ -40,13 +40,10 @@ impl<W: Word> CatchUp<W> {
         self.has_waited
     }
 
-    /// The same for one who has waited for the next slot, or not.
+    /// The same for one who has waited for the next slot, or not; never where a tenth is made up.
     #[inline]
     pub(crate) fn waited(self, has_waited: bool) -> Self {
-        Self {
-            has_waited: has_waited && self.ticks().is_some(),
-            ..self
-        }
+        Self { has_waited, ..self }
     }
 }
 

@@ -100,8 +100,12 @@ impl<W: Word> Schedule<W> {
         let Some(age) = self.age(now) else {
             return now.minus(span);
         };
-        let slack = self.slack().shl(MARKS);
         let full = span.plus(self.step());
+        // Before the slack is worked out, where that takes long.
+        if cfg!(feature = "catch-up") && (age >= W::HALF || age <= full) {
+            return self.last.plus(self.step());
+        }
+        let slack = self.slack().shl(MARKS);
         // A reading from before the slot, as a clock going backward gives, counts as on time.
         if age >= W::HALF || age <= full.plus(slack) {
             self.last.plus(self.step())
@@ -194,8 +198,10 @@ impl<W: Word> Schedule<W> {
         if age < needed || age >= W::HALF {
             return Some(needed.minus(age));
         }
-        let made_up = self.rate.span().plus(self.slack()).shl(MARKS);
-        (age.minus(self.step()) <= made_up).then_some(W::ZERO)
+        let late = age.minus(self.step());
+        let is_on_grid = (cfg!(feature = "catch-up") && late <= self.rate.span().shl(MARKS))
+            || late <= self.rate.span().plus(self.slack()).shl(MARKS);
+        is_on_grid.then_some(W::ZERO)
     }
 
     /// Ticks from `now` until the waiter with `ahead` others before it is due, if they can be counted.

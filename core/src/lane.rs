@@ -142,7 +142,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
                 Some(Taken::Queued)
             };
         }
-        if !self.pace.is_at_rest(&mut self.pace.view()) {
+        if !self.pace.is_at_rest() {
             return None;
         }
         // If `take` succeeds, the turn was free all the time between, so at the look at the tail the queue was empty and the

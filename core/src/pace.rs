@@ -180,14 +180,16 @@ impl<W: Word> Pace<W> {
         self.swap(view.word, to).then_some(to)
     }
 
-    /// Nobody is in line: who comes now has not waited. Whether there was anything to do; then look again.
-    pub(crate) fn is_at_rest(&self, view: &mut View<W>) -> bool {
-        let waited = view.schedule.catch_up.has_waited();
-        if waited {
+    /// Nobody is in line: who comes now has not waited. Whether that is so already; else look again.
+    #[inline]
+    pub(crate) fn is_at_rest(&self) -> bool {
+        let is_waited = self.catches_up() && self.last.load().low() & STATE == WAITED;
+        if is_waited {
+            let mut view = self.view();
             view.schedule.catch_up = self.catch_up;
-            self.adjust(view, view.schedule.last);
+            self.adjust(&view, view.schedule.last);
         }
-        !waited
+        !is_waited
     }
 
     /// Shuts `last` for good, as far as those are concerned who have opened it by now.

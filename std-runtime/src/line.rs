@@ -84,6 +84,10 @@ impl Line {
             // Entering may release others and so call their wakers. One that panics must not cost this caller its
             // place; it is called once, so that this ends.
             match panic::catch_unwind(AssertUnwindSafe(|| match weight {
+                // Nothing is free but what is granted.
+                weight if self.is_granted() => {
+                    Ok((CoreWaiter::enqueue_weighted(place, weight)?, None))
+                }
                 1 => CoreWaiter::enter_timed(place),
                 weight => Ok((CoreWaiter::enter_weighted(place, weight)?, None)),
             })) {
