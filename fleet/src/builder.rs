@@ -18,7 +18,7 @@ use crate::shared::{Shared, Telling};
 
 const DEFAULT_HORIZON: Duration = Duration::from_secs(2);
 const DEFAULT_TIMEOUT: Duration = Duration::from_millis(500);
-const DEFAULT_LATE: Duration = Duration::from_millis(10);
+const DEFAULT_CATCH_UP: Duration = Duration::from_millis(10);
 const DEFAULT_MAX_LEASE: u32 = 256;
 const MAX_MAX_LEASE: u32 = 1 << 16;
 
@@ -46,7 +46,7 @@ pub struct FleetBuilder {
     away: Away,
     horizon: Duration,
     timeout: Duration,
-    late: Duration,
+    catch_up: Duration,
     max_lease: u32,
     on_news: Option<Telling>,
 }
@@ -61,7 +61,7 @@ impl Default for FleetBuilder {
             away: Away::default(),
             horizon: DEFAULT_HORIZON,
             timeout: DEFAULT_TIMEOUT,
-            late: DEFAULT_LATE,
+            catch_up: DEFAULT_CATCH_UP,
             max_lease: DEFAULT_MAX_LEASE,
             on_news: None,
         }
@@ -129,10 +129,11 @@ impl FleetBuilder {
         self
     }
 
-    /// How late a slot may still be used, by a driver that was held up or a caller who came after it (default 10 ms; 1 ms to a
-    /// second). It is the part of the rate's slack that is this host's.
-    pub fn late(mut self, late: Duration) -> Self {
-        self.late = late;
+    /// For how long lateness is made up, as by [`Builder::catch_up`](apiqueue::Builder::catch_up) (default 10 ms; 1 ms to a second): a
+    /// slot may still be used so long after its time, by a driver that was held up or a caller who came after it. What is older is
+    /// gone, and makes no burst.
+    pub fn catch_up(mut self, longest: Duration) -> Self {
+        self.catch_up = longest;
         self
     }
 
@@ -190,7 +191,7 @@ impl FleetBuilder {
             interval: micros(rate.interval()).max(1),
             horizon: span("horizon", self.horizon, ms(100), ms(3_600_000))?,
             timeout: span("timeout", self.timeout, ms(1), ms(60_000))?,
-            late: span("lateness", self.late, ms(1), ms(1_000))?,
+            late: span("time to catch up", self.catch_up, ms(1), ms(1_000))?,
             max_lease: self.max_lease,
             away: self.away,
         })
@@ -229,7 +230,7 @@ impl fmt::Debug for FleetBuilder {
             .field("away", &self.away)
             .field("horizon", &self.horizon)
             .field("timeout", &self.timeout)
-            .field("late", &self.late)
+            .field("catch_up", &self.catch_up)
             .field("max_lease", &self.max_lease)
             .finish_non_exhaustive()
     }

@@ -33,18 +33,18 @@
 //! asks for nothing.
 //!
 //! # Bounds
-//! With *late* for [`FleetBuilder::late`] (10 ms), *trip* for the longest round trip, at most [`FleetBuilder::timeout`], and *lease*
+//! With *catch_up* for [`FleetBuilder::catch_up`] (10 ms), *trip* for the longest round trip, at most [`FleetBuilder::timeout`], and *lease*
 //! for at most [`FleetBuilder::max_lease`] slots:
 //!
 //! | | |
 //! |---|---|
-//! | any window of length w | at most `1 + (w + late + trip) / interval` releases in the whole fleet: slots are never granted twice, and each is used between its time and *late* + *trip* after |
+//! | any window of length w | at most `1 + (w + catch_up + trip) / interval` releases in the whole fleet: slots are never granted twice, and each is used between its time and *catch_up* + *trip* after |
 //! | the mean rate | the rate, as long as callers are in line: no slot is skipped. Slots are lost with answers that get lost |
 //! | order | first in, first out, on each host |
 //! | fairness | each host has one lease in use and at most one to come, all of the same size: equal shares at equal demand, whatever the round trips. Where there are more hosts than slots within the horizon, they ask at random moments instead: equal shares in the long run |
 //! | a hold, a new rate | at once on the host that makes it, within the [`horizon`](FleetBuilder::horizon) (2 s) on the others: with their next lease |
 //! | a host that dies | the slots that it held: at most its leases |
-//! | a host that stands still | its slots, once they are older than *late*; no burst after it |
+//! | a host that stands still | its slots, once they are older than *catch_up*; no burst after it |
 //! | the backend forgets everything | nobody is released for the *grace*: horizon + timeout + interval, of which at most a horizon is counted for the interval. Then nothing is granted twice, but for one slot at intervals longer than the horizon. A hold is forgotten, a rate is not: the hosts tell it |
 //! | the backend forgets its last writes | what was granted by them is granted again: at most hosts × lease releases too many |
 //! | the backend's clock steps forward | as before: at most hosts × lease too many |

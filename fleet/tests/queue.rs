@@ -259,7 +259,7 @@ fn the_thread_comes_and_goes_with_the_queues() {
 fn a_slot_is_taken_without_waiting_only_where_one_is_held_and_due() {
     let queue = on(&InProcess::new())
         .every(50 * MS)
-        .late(Duration::from_secs(1))
+        .catch_up(Duration::from_secs(1))
         .start()
         .unwrap();
     assert_eq!(
@@ -376,8 +376,8 @@ fn what_can_not_be_is_refused_with_the_value_and_the_range() {
         "a timeout of 0ns is not in 1ms..=60s"
     );
     assert_eq!(
-        why(builder().late(2_000 * MS)),
-        "a lateness of 2s is not in 1ms..=1s"
+        why(builder().catch_up(2_000 * MS)),
+        "a time to catch up of 2s is not in 1ms..=1s"
     );
     let burst = Rate::per_second(10).unwrap().burst(5).unwrap();
     assert_eq!(
