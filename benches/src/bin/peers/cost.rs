@@ -1,9 +1,10 @@
 //! What an acquire costs when a permit is free.
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use apiqueue::{ApiQueue, MonotonicClock, Rate, core::Queue};
+use apiqueue::{ApiQueue, CycleClock, MonotonicClock, Rate, core::Queue};
 use apiqueue_benches::report::{Better, Column, Report, Role, Table, column};
 use futures_lite::future::block_on;
 
@@ -28,9 +29,19 @@ pub(crate) fn run(report: &mut Report, quick: bool) {
     let free = Pace::unlimited();
     let always = Rate::every(free.interval).and_then(|rate| rate.burst(free.burst));
     let ours = ApiQueue::builder().rate(always.unwrap()).start().unwrap();
+    let by_cycles = ApiQueue::builder()
+        .rate(always.unwrap())
+        .clock(Arc::new(CycleClock::new()))
+        .start()
+        .unwrap();
     let core: Queue<_, 64> = Queue::new(MonotonicClock, always.unwrap().into());
     let governor =
         governor::RateLimiter::direct(governor::Quota::per_second(u32::MAX.try_into().unwrap()));
+    let by_system: governor::RateLimiter<_, _, _, governor::middleware::NoOpMiddleware<_>> =
+        governor::RateLimiter::direct_with_clock(
+            governor::Quota::per_second(u32::MAX.try_into().unwrap()),
+            governor::clock::MonotonicClock,
+        );
     let until_ready = Governor::new(free);
     let leaky = Leaky::new(free);
     let ratelimit = RatelimitSleeps::new(free);
@@ -38,7 +49,7 @@ pub(crate) fn run(report: &mut Report, quick: bool) {
     let semaphore = Ticks::new(free);
     let own = OwnLine::new(free);
     use Role::{Machine, Ours as We, Peer};
-    let rows: [(&str, Role, &(dyn Fn() + Sync)); 13] = [
+    let rows: [(&str, Role, &(dyn Fn() + Sync)); 16] = [
         ("Instant::now()", Machine, &|| {
             black_box(Instant::now());
         }),
@@ -47,6 +58,10 @@ pub(crate) fn run(report: &mut Report, quick: bool) {
         }),
         (<Ours as Tasks>::NAME, We, &|| {
             block_on(ours.enqueue().unwrap()).unwrap();
+        }),
+        ("apiqueue wait_turn", We, &|| ours.wait_turn().unwrap()),
+        ("apiqueue wait_turn, cycle counter", We, &|| {
+            by_cycles.wait_turn().unwrap();
         }),
         ("apiqueue try_acquire", We, &|| ours.try_acquire().unwrap()),
         ("apiqueue core, by hand", We, &|| {
@@ -59,6 +74,9 @@ pub(crate) fn run(report: &mut Report, quick: bool) {
             core.try_acquire().unwrap();
         }),
         ("governor check", Peer, &|| governor.check().unwrap()),
+        ("governor check, system clock", Peer, &|| {
+            by_system.check().unwrap();
+        }),
         (Governor::NAME, Peer, &|| block_on(until_ready.acquire())),
         (Leaky::NAME, Peer, &|| block_on(leaky.acquire())),
         ("ratelimit try_wait", Peer, &|| ratelimit.acquire()),

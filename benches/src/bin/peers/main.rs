@@ -4,6 +4,7 @@
 //! several rounds, with the distance that half of the rounds keep to it. Linux only.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+mod busy;
 mod cancel;
 mod changes;
 mod contenders;
@@ -54,6 +55,8 @@ enum Part {
     Throughput,
     /// How evenly calls leave
     Pacing,
+    /// The same beside two busy processes
+    Busy,
     /// First come, first served? Wake-ups and switches
     Order,
     /// CPU and wake-ups while many wait
@@ -67,6 +70,7 @@ enum Part {
 }
 
 fn main() -> ExitCode {
+    busy::or_go_on();
     let options = Options::parse();
     let mut report = Report::new(options.json);
     let quick = options.quick;
@@ -79,6 +83,7 @@ fn main() -> ExitCode {
             Part::Cost => cost::run(&mut report, quick),
             Part::Throughput => throughput::run(&mut report, quick),
             Part::Pacing => gaps = pacing::run(&mut report, quick),
+            Part::Busy => pacing::run_busy(&mut report, quick),
             Part::Order => tally::run(&mut report, quick),
             Part::Waiting => waiting = idle::run(&mut report, quick),
             Part::Memory => memory::run(&mut report, quick),

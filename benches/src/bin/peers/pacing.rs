@@ -7,14 +7,18 @@ use std::time::{Duration, Instant};
 use apiqueue_benches::machine::{self, Grid, Usage};
 use apiqueue_benches::report::{Better, Column, Report, Role, Table, column};
 
-use crate::contenders::{
-    Entry, OursAgain, Pace, Tasks, Threads, every_task, every_thread, runtime,
-};
+use crate::busy::Busy;
+use crate::contenders::{Entry, Pace, Tasks, Threads, every_task, every_thread, runtime};
 
 const WAITING: usize = 16;
 const INTERVALS: [Duration; 4] = [
     Duration::from_millis(10),
     Duration::from_millis(2),
+    Duration::from_millis(1),
+    Duration::from_micros(200),
+];
+const BUSY_INTERVALS: [Duration; 3] = [
+    Duration::from_millis(10),
     Duration::from_millis(1),
     Duration::from_micros(200),
 ];
@@ -45,6 +49,48 @@ struct Paced {
 
 /// So many seconds of each interval, each contender in its turn. Gives the gaps at 1 ms.
 pub(crate) fn run(report: &mut Report, quick: bool) -> Vec<Gaps> {
+    let mut drawn: Vec<Gaps> = Vec::new();
+    for interval in INTERVALS {
+        let mut table = Table::new(
+            format!("peers-pacing-{interval:?}"),
+            format!("Pacing at one each {interval:?}, {WAITING} tasks or threads"),
+            &COLUMNS,
+        );
+        paced(&mut table, interval, quick, |name, role, gaps| {
+            if interval == DRAWN {
+                match drawn.iter_mut().find(|(known, ..)| *known == name) {
+                    Some((.., all)) => all.extend(gaps),
+                    None => drawn.push((name, role, gaps)),
+                }
+            }
+        });
+        report.show(table);
+    }
+    drawn
+}
+
+/// The same beside two other processes that are always busy.
+pub(crate) fn run_busy(report: &mut Report, quick: bool) {
+    let _busy = Busy::start();
+    for interval in BUSY_INTERVALS {
+        let mut table = Table::new(
+            format!("peers-busy-{interval:?}"),
+            format!(
+                "Pacing at one each {interval:?} beside two busy processes, {WAITING} tasks or threads"
+            ),
+            &COLUMNS,
+        );
+        paced(&mut table, interval, quick, |_, _, _| {});
+        report.show(table);
+    }
+}
+
+fn paced(
+    table: &mut Table,
+    interval: Duration,
+    quick: bool,
+    mut done: impl FnMut(&'static str, Role, Vec<f64>),
+) {
     let (rounds, time) = if quick { (1, 150) } else { (3, 1500) };
     let time = Duration::from_millis(time);
     let limits: [Entry<Run>; 2] = [
@@ -63,31 +109,16 @@ pub(crate) fn run(report: &mut Report, quick: bool) -> Vec<Gaps> {
         Ticks
     );
     let threaded: [Entry<Run>; 5] = every_thread!(threads as Run);
-    let again: Entry<Run> = (OursAgain::NAME, OursAgain::ROLE, threads::<OursAgain>);
-    let mut drawn: Vec<Gaps> = Vec::new();
-    for interval in INTERVALS {
-        let mut table = Table::new(
-            format!("peers-pacing-{interval:?}"),
-            format!("Pacing at one each {interval:?}, {WAITING} tasks or threads"),
-            &COLUMNS,
-        );
-        for _ in 0..rounds {
-            let all = limits.iter().chain(&tasks).chain(&threaded).chain([&again]);
-            for (name, role, run) in all {
-                let paced = run(interval, time);
-                let gaps = gaps(&paced.times, interval);
-                table.add(name, *role, &figures(&paced, &gaps, interval));
-                if interval == DRAWN {
-                    match drawn.iter_mut().find(|(known, ..)| known == name) {
-                        Some((.., all)) => all.extend(gaps),
-                        None => drawn.push((name, *role, gaps)),
-                    }
-                }
-            }
+    let again: [Entry<Run>; 2] = every_thread!(threads as Run, SlotCas, OursAgain);
+    for _ in 0..rounds {
+        let all = limits.iter().chain(&tasks).chain(&threaded).chain(&again);
+        for (name, role, run) in all {
+            let paced = run(interval, time);
+            let gaps = gaps(&paced.times, interval);
+            table.add(name, *role, &figures(&paced, &gaps, interval));
+            done(name, *role, gaps);
         }
-        report.show(table);
     }
-    drawn
 }
 
 fn tasks<C: Tasks>(interval: Duration, time: Duration) -> Paced {

@@ -10,7 +10,7 @@ use apiqueue_benches::report::Role;
 
 pub(crate) use ours::{ByHand, Ours, OursAgain};
 pub(crate) use tasks::{Governor, Leaky, LeakyBatches, Ticks, Tower, TowerBatches};
-pub(crate) use threads::{GovernorBlocked, GovernorSleeps, OwnLine, RatelimitSleeps};
+pub(crate) use threads::{GovernorBlocked, GovernorSleeps, OwnLine, RatelimitSleeps, SlotCas};
 
 /// What a contender is set to.
 #[derive(Clone, Copy, Debug)]

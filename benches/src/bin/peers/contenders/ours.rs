@@ -158,7 +158,9 @@ impl Tasks for ByHand {
             .map(|_| Slot::new())
             .collect();
         let rate = rate(pace).into();
-        let queue = Arc::new(Core::over(MonotonicClock, rate, slots).unwrap());
+        let queue = Core::over(MonotonicClock, rate, slots).unwrap();
+        // As in std.
+        let queue = Arc::new(queue.catch_up(10_000_000));
         let driven = Arc::downgrade(&queue);
         let driver = thread::spawn(move || drive(driven)).thread().clone();
         Self(Arc::new(Driven { queue, driver }))

@@ -1,6 +1,7 @@
 //! The peers on threads.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -253,5 +254,55 @@ impl Threads for OwnLine {
     fn hold(&self, pause: Duration) -> Has {
         self.shared.state.lock().unwrap().held_until = Instant::now() + pause;
         true
+    }
+}
+
+/// What is left of a limiter without a line: each caller takes the next slot by compare-and-swap, and sleeps until it. Nothing
+/// can be taken back, changed or held.
+#[derive(Clone)]
+pub(crate) struct SlotCas(Arc<Slots>);
+
+struct Slots {
+    origin: Instant,
+    /// In nanoseconds since the origin.
+    next: AtomicU64,
+    interval: u64,
+}
+
+impl SlotCas {
+    fn slot(&self) -> Instant {
+        let Slots {
+            origin,
+            next,
+            interval,
+        } = &*self.0;
+        let now = u64::try_from(origin.elapsed().as_nanos()).unwrap();
+        let taken = next.fetch_update(Ordering::AcqRel, Ordering::Acquire, |next| {
+            Some(next.max(now) + interval)
+        });
+        *origin + Duration::from_nanos(taken.unwrap().max(now))
+    }
+}
+
+impl Threads for SlotCas {
+    const NAME: &'static str = "slot + CAS";
+
+    fn new(pace: Pace) -> Self {
+        Self(Arc::new(Slots {
+            origin: Instant::now(),
+            next: AtomicU64::new(0),
+            interval: u64::try_from(pace.interval.as_nanos()).unwrap(),
+        }))
+    }
+
+    fn acquire(&self) {
+        thread::sleep(self.slot().saturating_duration_since(Instant::now()));
+    }
+
+    /// A slot that comes too late is lost.
+    fn acquire_until(&self, deadline: Instant) -> bool {
+        let slot = self.slot();
+        thread::sleep(slot.min(deadline).saturating_duration_since(Instant::now()));
+        slot <= deadline
     }
 }
