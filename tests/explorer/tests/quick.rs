@@ -54,7 +54,6 @@ fn a_ring_of_two_keeps_every_promise() {
         "plain-2-32-far-quarter",
         "weighted-2-32-burst",
         "plain-2-32-late",
-        "weighted-2-32-lateburst",
     ];
     finds_nothing(&names, ONE, 450_000);
 }
