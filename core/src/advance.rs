@@ -1,6 +1,8 @@
 //! What a driver calls: [`advance`](QueueOver::advance), and what it answers.
 
-use crate::clock::{Clock, Tick, WordOf, private::Bits};
+#[cfg(feature = "catch-up")]
+use crate::clock::private::Bits;
+use crate::clock::{Clock, Tick, WordOf};
 use crate::error::TryAcquireError;
 use crate::lane::Taken;
 use crate::queue::QueueOver;
@@ -94,7 +96,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
                 continue;
             }
             let extra = self.extra(turn.ticket());
-            match self.ready(extra) {
+            match self.ready(extra, true) {
                 // The reading is that of a waiter of this weight, which another driver may have released meanwhile.
                 Ready::At(_) if self.head.load() != turn => {}
                 Ready::At(at) => {
@@ -136,7 +138,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
         at: WordOf<C>,
     ) -> Option<WordOf<C>> {
         let previous = previous.filter(|_| released > 0 && self.pace.catches_up())?;
-        let gap = self.pace.view().schedule.gap_after(previous)?;
+        let gap = self.pace.view().schedule.gap_after(previous, released)?;
         (at.minus(previous) < gap).then(|| previous.plus(gap))
     }
 

@@ -3,7 +3,7 @@
 
 use crate::clock::Word;
 #[cfg(feature = "catch-up")]
-use crate::clock::private::Bits;
+use crate::clock::{private::Bits, widen};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CatchUp<W> {
@@ -20,11 +20,16 @@ pub(crate) struct CatchUp<W> {
 #[cfg(feature = "catch-up")]
 impl<W: Word> CatchUp<W> {
     /// A tenth of the interval.
-    pub(crate) const TENTH: Self = Self::of(<W as Bits>::NONE);
+    pub(crate) const TENTH: Self = Self {
+        ticks: <W as Bits>::NONE,
+        has_waited: false,
+    };
 
+    /// Never more than `MAX_SPAN`, which is less than `NONE`.
     pub(crate) const fn of(ticks: W) -> Self {
+        let is_too_long = widen(ticks) > widen(W::MAX_SPAN);
         Self {
-            ticks,
+            ticks: if is_too_long { W::MAX_SPAN } else { ticks },
             has_waited: false,
         }
     }

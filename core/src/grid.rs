@@ -232,47 +232,48 @@ impl<W: Word> Schedule<W> {
     /// The lateness that is made up, in ticks.
     #[inline]
     pub(crate) fn slack(&self) -> W {
-        let Some(ticks) = self.catch_up.ticks().filter(|_| !self.rate.is_strict()) else {
+        let Some(slack) = self.longest_made_up() else {
             return self.rate.slack();
         };
-        let interval = self.rate.interval();
-        // Whatever can be in hand must be younger than `MAX_SPAN`. There is room for a tenth, or the rate would be strict.
-        let room = W::MAX_SPAN.minus(self.rate.span()).minus(interval);
-        let slack = ticks.min(room);
         if self.catch_up.has_waited() {
             slack
         } else {
-            slack.min(interval.minus(W::ONE))
+            slack.min(self.rate.interval().minus(W::ONE))
         }
     }
 
-    /// How long after `previous`, the reading by which the latest release was made, the next one is to be, if that one was late.
+    /// How long after `previous`, the reading by which the latest of `released` in one go was made, the next one is to be, if
+    /// that one was late: an interval less a tenth, so that what is made up is hardly seen.
     ///
-    /// Up to half of the time to catch up it is an interval less a tenth, so that what is made up is hardly seen; beyond that
-    /// less and less, and nothing where so much is late that more would be lost. None where it was not late, or where an
-    /// interval is so short, beside that time, that no driver could keep it up.
+    /// None where that one was not late; where an interval is so short, beside the time to catch up, that no driver could keep it
+    /// up; and as long as so much is late that the next wake-up would lose some of it: more than a quarter of that time, or more
+    /// than is left of it if the next one is as late as this one was.
     #[cfg(feature = "catch-up")]
-    pub(crate) fn gap_after(&self, previous: W) -> Option<W> {
-        let (catch_up, interval) = (self.catch_up.ticks()?, self.rate.interval());
+    pub(crate) fn gap_after(&self, previous: W, released: usize) -> Option<W> {
+        let interval = self.rate.interval();
+        let longest = self.longest_made_up()?;
         let full = self.rate.span().shl(MARKS);
         let age = self
             .age(stamp(previous))
             .filter(|&age| age > full && age < W::HALF)?;
-        if interval < catch_up.shr(4) {
-            return None;
-        }
-        let gap = interval.minus(self.rate.tenth());
-        let (late, half) = (unstamp(age.minus(full)), catch_up.shr(1));
-        if late <= half {
-            Some(gap)
-        } else if late < catch_up {
-            catch_up
-                .minus(late)
-                .split(half.over(gap).max(1))
-                .map(|part| part.min(gap))
-        } else {
-            None
-        }
+        let late = unstamp(age.minus(full));
+        // So late was the first of them.
+        let before = interval.times(released.saturating_sub(1))?.min(W::MAX_SPAN);
+        let at_first = late.plus(before).min(longest);
+        let is_spread =
+            interval >= longest.shr(4) && late <= longest.shr(2).min(longest.minus(at_first));
+        is_spread.then(|| interval.minus(self.rate.tenth()))
+    }
+
+    /// The time told to catch up, as far as there is room for it: whatever can be in hand must be younger than `MAX_SPAN`. There
+    /// is room for a tenth, or the rate would be strict. None where a tenth is made up, or nothing.
+    #[inline]
+    fn longest_made_up(&self) -> Option<W> {
+        let ticks = self.catch_up.ticks().filter(|_| !self.rate.is_strict())?;
+        let room = W::MAX_SPAN
+            .minus(self.rate.span())
+            .minus(self.rate.interval());
+        Some(ticks.min(room))
     }
 
     /// Whether more is in hand at `now` than the burst: what is late.

@@ -147,7 +147,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
         }
         // If `take` succeeds, the turn was free all the time between, so at the look at the tail the queue was empty and the
         // permit free: that is when this call took effect.
-        match self.ready(0) {
+        match self.ready(0, false) {
             Ready::Now(_) => self.take(turn).map(Taken::Permit),
             Ready::At(at) => Some(Taken::NotYet(at)),
             Ready::Again => None,

@@ -80,9 +80,14 @@ impl<W: Word> View<W> {
         self.word.low() & TURN
     }
 
-    /// Whether the state is this one: each but `WAITED`, which has the bits of both others, has a bit.
+    /// Whether the state is this one. Without `WAITED`, which has the bits of both others, one bit tells.
     fn is_in(&self, state: u8) -> bool {
-        self.word.low() & state != 0 && !self.schedule.catch_up.has_waited()
+        let bits = if cfg!(feature = "catch-up") {
+            STATE
+        } else {
+            state
+        };
+        self.word.low() & bits == state
     }
 
     fn is_claimed(&self) -> bool {
@@ -161,7 +166,10 @@ impl<W: Word> Pace<W> {
             rate,
             last,
             hold,
-            catch_up: self.catch_up.waited(state == WAITED),
+            // Who has claimed a word may have taken that mark off it: it is not lost by that.
+            catch_up: self
+                .catch_up
+                .waited(last != W::FRESH && state & CLAIMED != 0),
         };
         View { word, schedule }
     }

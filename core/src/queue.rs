@@ -129,13 +129,14 @@ impl<C: Clock, S, K: Weighing> QueueOver<C, S, K> {
     /// `burst + ticks / interval` calls gather in its bucket refuses none.
     ///
     /// What is made up is spread out: a driver that has released one late is told to come back an interval less a tenth later,
-    /// until it has caught up, and sooner only where it is late by more than half of `ticks`. (Not where an interval is less than
-    /// 1/16 of `ticks`: then all that is due goes at once.) And it is for those who waited: an empty queue is
+    /// until it has caught up. At once goes what is late by more than a quarter of `ticks`, or would be lost if the driver is as
+    /// late the next time; and all of it where an interval is less than 1/16 of `ticks`. And it is for those who waited: an empty queue is
     /// never more than a part of one permit ahead of its burst, so that no pause is followed by more than that. (Who has left
-    /// counts as waiting until the head has passed its place.)
+    /// counts as waiting until the head has passed its place; and where two calls that charge, put back or set a rate meet, the
+    /// next one in line counts as having waited.)
     ///
     /// Of the feature `catch-up`. Beside a [strict](crate::Rate::strict) rate it means nothing. It stops where burst × interval and `ticks` together would be
-    /// above [`Word::MAX_SPAN`](crate::Word::MAX_SPAN).
+    /// above [`Word::MAX_SPAN`](crate::Word::MAX_SPAN), and `ticks` above that count as that.
     ///
     /// ```
     /// use apiqueue_core::{ManualClock, Next, Queue, Rate};

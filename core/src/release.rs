@@ -43,10 +43,13 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
         }
     }
 
-    /// Looks whether a release that costs `extra` beyond one permit is due, and keeps the schedule tidy.
+    /// Looks whether a release that costs `extra` beyond one permit is due, of a waiter or not, and keeps the schedule tidy.
     #[inline]
-    pub(crate) fn ready(&self, extra: usize) -> Ready<WordOf<C>> {
-        let view = self.pace.view();
+    pub(crate) fn ready(&self, extra: usize, is_waiter: bool) -> Ready<WordOf<C>> {
+        let mut view = self.pace.view();
+        if !is_waiter {
+            view.schedule.catch_up = self.pace.catch_up;
+        }
         if view.is_open() {
             // No decision while others may pass.
             self.pace.adjust(&view, view.schedule.last);
@@ -183,12 +186,16 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     fn spend(&self, turn: Turn) -> Option<WordOf<C>> {
         let extra = turn.extra::<K>();
         loop {
-            let view = self.pace.view();
+            let mut view = self.pace.view();
             // The head's load is Acquire, which suffices: if `last` as just loaded had been written under a later turn, its
             // writer had seen that turn, the Acquire load of `last` put that in our past, and this load can't return the
             // earlier one. So an equal word means that `last` belongs to this turn, before or after its change.
             if self.head.load() != turn || view.turn() != turn.parity() {
                 return None;
+            }
+            if turn.phase() == TAKING {
+                // By one who has not waited.
+                view.schedule.catch_up = self.pace.catch_up;
             }
             // Read here, after the release: see the page of `head`.
             let now = stamp(self.clock.now().to_word());

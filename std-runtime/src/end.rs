@@ -1,16 +1,20 @@
 //! The end of a queue, and who waits for it.
 
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::task::{Poll, Waker};
 
+use crate::forked::unless_inherited;
+
 /// Tells that a queue has closed, or has drained to the last waiter.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct End {
     reached: AtomicBool,
     /// Of those who wait for it.
     wakers: Mutex<Vec<Waker>>,
+    /// Where this was made.
+    process: u32,
 }
 
 impl End {
@@ -20,8 +24,10 @@ impl End {
 
     pub(crate) fn reached(&self) {
         if !self.reached.swap(true, Ordering::SeqCst) {
-            let wakers = std::mem::take(&mut *self.wakers());
-            for waker in wakers {
+            // Nobody waits in a forked child, where the lock may be another thread's for ever.
+            let wakers = unless_inherited(&self.wakers, self.process)
+                .map(|mut wakers| std::mem::take(&mut *wakers));
+            for waker in wakers.unwrap_or_default() {
                 // One that panics keeps nobody else from hearing of the end.
                 let _ = panic::catch_unwind(AssertUnwindSafe(|| waker.wake()));
             }
@@ -32,7 +38,9 @@ impl End {
         // Cloned first: user code must not run under the lock.
         let waker = waker.clone();
         {
-            let mut wakers = self.wakers();
+            let Some(mut wakers) = unless_inherited(&self.wakers, self.process) else {
+                return Poll::Ready(());
+            };
             // Looked at under the lock: who reaches the end takes the wakers after it is marked.
             if self.is_reached() {
                 return Poll::Ready(());
@@ -43,8 +51,14 @@ impl End {
         }
         Poll::Pending
     }
+}
 
-    fn wakers(&self) -> std::sync::MutexGuard<'_, Vec<Waker>> {
-        self.wakers.lock().unwrap_or_else(PoisonError::into_inner)
+impl Default for End {
+    fn default() -> Self {
+        Self {
+            reached: AtomicBool::new(false),
+            wakers: Mutex::default(),
+            process: std::process::id(),
+        }
     }
 }

@@ -97,6 +97,7 @@ mod driver;
 mod end;
 mod enqueue;
 mod error;
+mod forked;
 mod granted;
 mod handover;
 mod line;

@@ -7,6 +7,9 @@
 //! Room is made by `advance` and by waiters who leave; both admit afterwards. A permit that somebody takes while entering
 //! makes room too, without admitting; so who becomes a guest rings the driver, whose `advance` comes after that
 //! or has that somebody still in line.
+//!
+//! In a forked child nobody takes these locks, which another of the parent's threads may have held: whoever would have to wait
+//! is told that the queue is closed.
 
 use std::collections::VecDeque;
 use std::panic::{self, AssertUnwindSafe};
@@ -56,7 +59,7 @@ impl Lobby {
     /// Gives free places of `line` to the guests, the first one first.
     pub(crate) fn admit(&self, line: &Arc<Line>) {
         // Ordering: AcqRel; what made room comes before the look of whoever answers this call.
-        if self.len() == 0 || self.calls.fetch_add(1, Ordering::AcqRel) != 0 {
+        if self.len() == 0 || line.is_forked() || self.calls.fetch_add(1, Ordering::AcqRel) != 0 {
             return;
         }
         loop {
@@ -121,17 +124,28 @@ impl Guest {
 pub(crate) struct Standing {
     line: Arc<Line>,
     guest: Arc<Guest>,
+    /// Where this was made.
+    process: u32,
 }
 
 impl Standing {
     pub(crate) fn join(line: &Arc<Line>) -> Self {
+        let is_forked = line.is_forked();
         let guest = Arc::new(Guest {
-            state: Mutex::new(State::Waits(None)),
+            state: Mutex::new(if is_forked {
+                State::Answered(Err(Closed))
+            } else {
+                State::Waits(None)
+            }),
         });
         let standing = Self {
             line: Arc::clone(line),
             guest: Arc::clone(&guest),
+            process: std::process::id(),
         };
+        if is_forked {
+            return standing;
+        }
         {
             let mut guests = lock(&line.lobby.guests);
             guests.push_back(guest);
@@ -145,19 +159,21 @@ impl Standing {
     }
 
     pub(crate) fn poll(&self, waker: &Waker) -> Poll<Result<Waiter, Closed>> {
+        if self.is_inherited() {
+            return Poll::Ready(Err(Closed));
+        }
         // Cloned first: user code must not run under the lock.
         let mut mine = Some(waker.clone());
         let (answer, old) = {
             let mut state = lock(&self.guest.state);
             match &mut *state {
-                State::Waits(place) if !self.line.is_forked() => {
+                State::Waits(place) => {
                     std::mem::swap(place, &mut mine);
                     (Poll::Pending, mine)
                 }
                 _ => match std::mem::replace(&mut *state, State::Gone) {
                     State::Answered(place) => (Poll::Ready(place), mine),
-                    State::Waits(old) => (Poll::Ready(Err(Closed)), old),
-                    State::Gone => (Poll::Ready(Err(Closed)), mine),
+                    State::Waits(_) | State::Gone => (Poll::Ready(Err(Closed)), mine),
                 },
             }
         };
@@ -166,8 +182,18 @@ impl Standing {
     }
 }
 
+impl Standing {
+    /// Whether this is the copy in a forked child, which may have copied its locks held.
+    fn is_inherited(&self) -> bool {
+        self.process != std::process::id()
+    }
+}
+
 impl Drop for Standing {
     fn drop(&mut self) {
+        if self.is_inherited() {
+            return;
+        }
         let state = std::mem::replace(&mut *lock(&self.guest.state), State::Gone);
         if matches!(state, State::Waits(_)) {
             self.line.lobby.forget(&self.guest);

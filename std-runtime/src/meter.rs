@@ -1,11 +1,13 @@
 //! What a queue counts of itself while it runs: a few relaxed additions a call, and no allocation after the first wait.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use histogram::{AtomicHistogram, Histogram};
+use once_cell::race::OnceBox;
 
+use crate::forked::unless_inherited;
 use crate::passes::Passes;
 use crate::stats::{Intervals, Waits};
 use crate::telemetry::Telemetry;
@@ -30,9 +32,11 @@ pub(crate) struct Meter {
     last: AtomicU64,
     /// Written by whoever drives, for the length of a few stores.
     window: Mutex<Option<Box<Window>>>,
-    waits: OnceLock<Option<AtomicHistogram>>,
+    waits: OnceBox<Option<AtomicHistogram>>,
     longest: AtomicU64,
     telemetry: Telemetry,
+    /// Where this was made.
+    process: u32,
 }
 
 impl Meter {
@@ -43,7 +47,8 @@ impl Meter {
             refused: AtomicU64::new(0),
             last: AtomicU64::new(NEVER),
             window: Mutex::new(None),
-            waits: OnceLock::new(),
+            waits: OnceBox::new(),
+            process: std::process::id(),
             longest: AtomicU64::new(0),
             telemetry: Telemetry::new(name),
         }
@@ -77,7 +82,9 @@ impl Meter {
             return;
         }
         let before = latest(self.last.swap(now, ORDER), passes);
-        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(mut window) = unless_inherited(&self.window, self.process) else {
+            return;
+        };
         let window = window.get_or_insert_with(Box::default);
         if let Some(before) = before {
             // Another thread may have recorded a later release meanwhile: then there was no time between.
@@ -95,7 +102,7 @@ impl Meter {
     pub(crate) fn waited(&self, nanos: u64) {
         let waits = self
             .waits
-            .get_or_init(|| AtomicHistogram::new(BUCKETS.0, BUCKETS.1).ok());
+            .get_or_init(|| Box::new(AtomicHistogram::new(BUCKETS.0, BUCKETS.1).ok()));
         if let Some(waits) = waits {
             // What is too long for the last bucket counts there.
             let _ = waits.increment(nanos.min((1 << BUCKETS.1) - 1));
@@ -125,7 +132,7 @@ impl Meter {
     }
 
     pub(crate) fn intervals(&self) -> Option<Intervals> {
-        let window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        let window = unless_inherited(&self.window, self.process)?;
         window.as_ref().and_then(|window| window.told())
     }
 

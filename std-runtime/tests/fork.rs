@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use apiqueue::{ApiQueue, Closed, Status, Stop, StopReport};
+use apiqueue::{ApiQueue, Closed, Status, Stop, StopReport, WaitError};
 use futures_lite::future::block_on;
 
 /// Runs `check` in a forked child, and says whether it came back true within 20 seconds.
@@ -113,5 +113,59 @@ fn a_child_forked_while_other_threads_start_queues_can_start_its_own() {
         });
         end.store(true, Ordering::Relaxed);
         assert!(all);
+    });
+}
+
+/// Whatever the parent's other threads were in the middle of.
+#[test]
+fn a_forked_child_never_waits_for_what_other_threads_held() {
+    let full = ApiQueue::builder()
+        .every(Duration::from_secs(3600))
+        .capacity(1)
+        .start()
+        .unwrap();
+    full.wait_turn().unwrap();
+    let _in_line = full.enqueue().unwrap();
+    let fast = ApiQueue::builder().per_second(100_000).start().unwrap();
+    let end = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !end.load(Ordering::Relaxed) {
+                    let _ = full.wait_turn_timeout(Duration::ZERO);
+                }
+            });
+            scope.spawn(|| {
+                while !end.load(Ordering::Relaxed) {
+                    fast.wait_turn().unwrap();
+                    let _ = fast.stats();
+                }
+            });
+        }
+        let timeout = Duration::from_millis(10);
+        let calls: [(&str, &dyn Fn() -> bool); 6] = [
+            ("wait_turn", &|| full.wait_turn() == Err(Closed)),
+            ("wait_turn_timeout", &|| {
+                full.wait_turn_timeout(timeout) == Err(WaitError::Closed)
+            }),
+            ("turn", &|| block_on(full.turn()) == Err(Closed)),
+            ("stats", &|| {
+                full.stats().capacity == 1 && fast.stats().capacity > 1
+            }),
+            ("advance", &|| {
+                let waiter = fast.enqueue();
+                let _ = fast.advance();
+                waiter.is_ok()
+            }),
+            ("stop", &|| {
+                let _ = full.stop(Stop::Now);
+                fast.stop(Stop::Drain { timeout }).abandoned <= 2
+            }),
+        ];
+        let hung = calls
+            .iter()
+            .find(|(_, call)| !(0..25).all(|_| in_a_child(call)));
+        end.store(true, Ordering::Relaxed);
+        assert_eq!(hung.map(|(name, _)| name), None);
     });
 }

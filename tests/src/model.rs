@@ -35,19 +35,18 @@ impl Pace {
         }
     }
 
-    /// How long after a release that was `late` by so much the next is put off.
-    pub fn gently(self, late: i128) -> i128 {
-        match self.catch_up {
-            Some(ticks) if late > 0 && self.interval >= ticks / 16 => {
-                let gap = self.interval - (self.interval / 16 + self.interval / 32);
-                let half = ticks / 2;
-                if late <= half {
-                    gap
-                } else {
-                    ((ticks - late).max(0) / (half / gap).max(1)).min(gap)
-                }
-            }
-            _ => 0,
+    /// How long after a release that was `late` by so much the next is put off, where the first of the same moment was late by
+    /// `at_first`.
+    pub fn gently(self, late: i128, at_first: i128) -> i128 {
+        let Some(ticks) = self.catch_up.filter(|_| !self.strict) else {
+            return 0;
+        };
+        let longest = ticks.min(self.room);
+        let left = longest - at_first.min(longest);
+        if late > 0 && self.interval >= longest / 16 && late <= left.min(longest / 4) {
+            self.interval - (self.interval / 16 + self.interval / 32)
+        } else {
+            0
         }
     }
 }
@@ -214,8 +213,8 @@ impl Model {
         false
     }
 
-    /// The next waiter in line, if it is due. `again` where another was released at this very moment.
-    pub fn release(&mut self, now: i128, again: bool) -> Result<usize, Next> {
+    /// The next waiter in line, if it is due. So many were `released` at this very moment.
+    pub fn release(&mut self, now: i128, released: usize) -> Result<usize, Next> {
         if self.door == Door::Closed {
             return Err(Next::Closed);
         }
@@ -235,7 +234,9 @@ impl Model {
                 let before = self
                     .last
                     .map_or(0, |last| now - last - self.pace.gathered());
-                let pause = self.pace.gently(before);
+                let again = released > 0;
+                let at_first = before + self.pace.interval * (released as i128 - 1).max(0);
+                let pause = self.pace.gently(before, at_first);
                 if let Some(due) = self.due().filter(|&due| due > now) {
                     if again && due - now < pause {
                         self.put_off = Some(now + pause);

@@ -324,7 +324,7 @@ impl<'q, W: Width, const N: usize> Run<'q, W, N> {
             None
         } else {
             loop {
-                match self.model.release(self.now, !released.is_empty()) {
+                match self.model.release(self.now, released.len()) {
                     Ok(ticket) => released.push(ticket),
                     Err(next) => break Some(next),
                 }

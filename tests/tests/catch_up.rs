@@ -176,3 +176,80 @@ fn a_charge_and_a_refund_leave_the_lateness_to_be_made_up() {
     assert_eq!(released, 7);
     drop(line);
 }
+
+/// However late it comes each time, as long as that is less than the time told.
+#[test]
+fn a_driver_that_is_always_late_keeps_the_mean() {
+    for late in [10, 50, 100, 150, 200, 300, 400, 600, 800, 950] {
+        let released = driven(10 * INTERVAL, &[late; 2_000]);
+        let slots = usize::try_from(released.last().unwrap() / INTERVAL).unwrap();
+        assert!(
+            released.len() + 11 > slots,
+            "{late} late each time: {} of {slots} slots",
+            released.len()
+        );
+    }
+}
+
+#[test]
+fn a_driver_that_is_late_at_random_keeps_the_mean() {
+    for most in [200, 300, 500, 900] {
+        let late: Vec<u32> = (1..4_000_u32)
+            .map(|i| i.wrapping_mul(2_654_435_761) % most)
+            .collect();
+        let released = driven(10 * INTERVAL, &late);
+        let slots = usize::try_from(released.last().unwrap() / INTERVAL).unwrap();
+        // It can't be known how late it will be the next time.
+        assert!(
+            released.len() + 11 + slots / 500 > slots,
+            "up to {most} late: {} of {slots} slots",
+            released.len()
+        );
+    }
+}
+
+#[test]
+fn a_time_of_any_length_can_be_told() {
+    for catch_up in [u32::MAX, u32::MAX - 1, 1 << 26, 50 * INTERVAL] {
+        let clock = ManualClock::<u32>::new(0);
+        let queue = queue(&clock, 1, catch_up);
+        let _line: Vec<_> = (0..40).map(|_| queue.enqueue().unwrap()).collect();
+        assert_eq!(queue.advance().released, 1);
+        clock.set(30 * INTERVAL);
+        let mut released = 0;
+        while let Next::At(at) = queue.advance().next
+            && clock.now() < 60 * INTERVAL
+        {
+            released = 40 - queue.len();
+            clock.set(at);
+        }
+        assert!(released > 31, "{released} with {catch_up}");
+    }
+}
+
+/// Where so much can't be told apart, less is made up, and spread accordingly.
+#[test]
+fn what_there_is_no_room_for_is_not_counted_on() {
+    let interval = 1 << 25;
+    let clock = ManualClock::<u32>::new(0);
+    let rate = Rate::<u32>::every(interval).unwrap();
+    let queue: Line<'_> = Queue::new(&clock, rate).catch_up((1 << 26) - 1);
+    let mut released = 0_u64;
+    let mut passed = 0_u64;
+    let mut line: Vec<_> = (0..32).map(|_| queue.enqueue().unwrap()).collect();
+    for _ in 0..2_000 {
+        let advance = queue.advance();
+        for _ in 0..advance.released {
+            assert_eq!(line.remove(0).status(), Status::Released);
+            line.push(queue.enqueue().unwrap());
+            released += 1;
+        }
+        if let Next::At(at) = advance.next {
+            let to = at.wrapping_add(interval / 2);
+            passed += u64::from(to.wrapping_sub(clock.now()));
+            clock.set(to);
+        }
+    }
+    let slots = passed / u64::from(interval);
+    assert!(released + 3 > slots, "{released} of {slots} slots");
+}
