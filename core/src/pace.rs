@@ -82,12 +82,11 @@ impl<W: Word> View<W> {
 
     /// Whether the state is this one. Without `WAITED`, which has the bits of both others, one bit tells.
     fn is_in(&self, state: u8) -> bool {
-        let bits = if cfg!(feature = "catch-up") {
-            STATE
+        if cfg!(feature = "catch-up") {
+            self.word.low() & STATE == state
         } else {
-            state
-        };
-        self.word.low() & bits == state
+            self.word.low() & state != 0
+        }
     }
 
     fn is_claimed(&self) -> bool {
@@ -167,9 +166,12 @@ impl<W: Word> Pace<W> {
             last,
             hold,
             // Who has claimed a word may have taken that mark off it: it is not lost by that.
-            catch_up: self
-                .catch_up
-                .waited(last != W::FRESH && state & CLAIMED != 0),
+            catch_up: if cfg!(feature = "catch-up") {
+                let has_waited = last != W::FRESH && state & CLAIMED != 0;
+                self.catch_up.waited(has_waited)
+            } else {
+                self.catch_up
+            },
         };
         View { word, schedule }
     }

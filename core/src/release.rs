@@ -47,7 +47,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     #[inline]
     pub(crate) fn ready(&self, extra: usize, is_waiter: bool) -> Ready<WordOf<C>> {
         let mut view = self.pace.view();
-        if !is_waiter {
+        if cfg!(feature = "catch-up") && !is_waiter {
             view.schedule.catch_up = self.pace.catch_up;
         }
         if view.is_open() {
@@ -193,7 +193,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
             if self.head.load() != turn || view.turn() != turn.parity() {
                 return None;
             }
-            if turn.phase() == TAKING {
+            if cfg!(feature = "catch-up") && turn.phase() == TAKING {
                 // By one who has not waited.
                 view.schedule.catch_up = self.pace.catch_up;
             }
