@@ -1,9 +1,9 @@
 //! What is mutated, and into what.
 
 /// The files of `core/src` that are mutated.
-pub const FILES: [&str; 17] = [
-    "slot", "head", "tail", "pace", "release", "line", "bell", "advance", "grid", "schedule",
-    "control", "waiter", "ring", "scale", "stamp", "weight", "clock",
+pub const FILES: [&str; 19] = [
+    "slot", "head", "lane", "catch_up", "tail", "pace", "release", "line", "bell", "advance",
+    "grid", "schedule", "control", "waiter", "ring", "scale", "stamp", "weight", "clock",
 ];
 
 /// What another binary operator is put in the place of one.
