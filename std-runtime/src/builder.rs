@@ -187,6 +187,17 @@ impl Builder {
         ApiQueue::start(self.parts()?)
     }
 
+    /// Starts a queue that a task will drive.
+    pub(crate) fn start_for_task(self) -> Result<ApiQueue, StartError> {
+        if self.granted {
+            return Err(StartError::Granted);
+        }
+        let mut parts = self.parts()?;
+        parts.manual = true;
+        parts.has_task = true;
+        ApiQueue::start(parts)
+    }
+
     /// Starts a queue of an account.
     pub(crate) fn start_member(
         self,
@@ -214,6 +225,7 @@ impl Builder {
             rate,
             catch_up: self.checked_catch_up()?,
             manual: self.manual || self.granted,
+            has_task: false,
             clock: if self.granted {
                 Timebase::Standing(Standing::default())
             } else {
@@ -236,6 +248,7 @@ pub(crate) struct Parts {
     pub(crate) name: String,
     pub(crate) spin: Duration,
     pub(crate) manual: bool,
+    pub(crate) has_task: bool,
 }
 
 impl Builder {

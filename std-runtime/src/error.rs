@@ -91,6 +91,8 @@ pub enum StartError {
         /// The calls under way asked for.
         at_most: usize,
     },
+    /// A driver was asked for, and nothing to drive.
+    Granted,
     /// There is no memory for so many places.
     Memory {
         /// The capacity asked for, rounded up.
@@ -120,6 +122,9 @@ impl fmt::Display for StartError {
                     usize::MAX
                 )
             }
+            Self::Granted => f.write_str(
+                "a granted queue has no driver: whoever grants its permits is that; use start",
+            ),
             Self::Memory { capacity } => {
                 write!(f, "there is no memory for a capacity of {capacity}")
             }

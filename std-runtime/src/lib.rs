@@ -53,7 +53,8 @@
 //! # The driver
 //! One background thread drives all queues of the process. It starts with the first queue, ends after the last, and
 //! sleeps without a single wake-up while nothing is due. [`Builder::manual`] makes a queue that needs no thread, for a
-//! scheduler or executor of your own; with [`Builder::clock`] it is how tests take no real time.
+//! scheduler or executor of your own; with [`Builder::clock`] it is how tests take no real time. [`Builder::start_with_task`] gives a queue a driver of its own, as
+//! a task of the user's runtime.
 //!
 //! # What happens when
 //! | | |
@@ -62,7 +63,7 @@
 //! | the queue is stopped | see [`Stop`] |
 //! | a waker panics | the driver goes on; that waiter counts as released |
 //! | a thread panics with a waiter in hand | the waiter is dropped: it leaves the line |
-//! | the driver's thread dies | its queues are closed: nobody hangs, nobody passes unpaced |
+//! | the driver's thread dies, or its task is dropped | its queues are closed: nobody hangs, nobody passes unpaced |
 //! | the machine is suspended | the pause does not count on Linux: see [`MonotonicClock`] |
 //! | a clock of yours jumps or stands | releases come later, never earlier: see [`Builder::clock`] |
 //! | the process forks | the child has the queues but not the driver: whoever would have to wait there is told [`Closed`]. A permit that is free in the child's copy is given out there once more, so two processes may then send at up to the rate each. The child can start queues of its own |
@@ -75,6 +76,7 @@
 //! | `tracing` | events of target `apiqueue`: changes at `DEBUG`, each release at `TRACE`, survived panics at `ERROR` |
 //! | `metrics` | `apiqueue_released_total`, `_cancelled_total`, `_refused_total`, `_wait_seconds`, `_interval_seconds`, labelled `queue`; install the recorder before starting queues |
 //! | `quanta` | `CycleClock`: the processor's cycle counter as a clock |
+//! | `tokio` | `TokioTimer`: a driver as a task of tokio, to the system's precision |
 //! | `toml` | `Registry::from_toml`: limits from a file |
 //! | `http` | `Throttled`: how long to hold after an answer with status 429 or 503 and its `Retry-After`; `Follow`: rates and holds by the `RateLimit` and `X-RateLimit-…` fields of every answer |
 //! | `embedded-hal` | `StdDelay`: embedded-hal's `DelayNs`, blocking and async, over the operating system |
@@ -111,10 +113,13 @@ mod registry;
 mod seat;
 mod stats;
 mod stop;
+mod task;
 mod telemetry;
 #[cfg(feature = "http")]
 mod throttled;
 mod timers;
+#[cfg(feature = "tokio")]
+mod tokio_timer;
 mod turn;
 mod waiter;
 mod weighted;
@@ -139,8 +144,11 @@ pub use registry::FileError;
 pub use registry::{Limit, Limits, Registry};
 pub use stats::{Intervals, Stats, Waits};
 pub use stop::{Stop, StopReport};
+pub use task::{DriverTask, Timer};
 #[cfg(feature = "http")]
 pub use throttled::Throttled;
+#[cfg(feature = "tokio")]
+pub use tokio_timer::TokioTimer;
 pub use turn::NextTurn;
 pub use waiter::Waiter;
 

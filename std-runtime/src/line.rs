@@ -33,8 +33,10 @@ pub(crate) struct Line {
     pub(crate) name: String,
     /// How long before a release the driver stays awake.
     pub(crate) spin: Duration,
-    /// Wakes the driver. None when the user drives.
+    /// Wakes the driver's thread. None when the user drives, by hand or by a task.
     pub(crate) bell: OnceLock<Waker>,
+    /// Whether its driver is a task.
+    pub(crate) has_task: bool,
     pub(crate) end: End,
     pub(crate) lobby: Lobby,
     pub(crate) meter: Meter,
@@ -52,7 +54,7 @@ pub(crate) struct Progress {
 }
 
 impl Line {
-    pub(crate) fn new(queue: Queue, name: String, spin: Duration) -> Self {
+    pub(crate) fn new(queue: Queue, name: String, spin: Duration, has_task: bool) -> Self {
         Self {
             passes: Passes::default(),
             queue,
@@ -60,6 +62,7 @@ impl Line {
             name,
             spin,
             bell: OnceLock::new(),
+            has_task,
             end: End::default(),
             lobby: Lobby::default(),
             close_at: AtomicU64::new(NEVER),
@@ -67,9 +70,9 @@ impl Line {
         }
     }
 
-    /// Whether there is a thread that drives it.
+    /// Whether there is a thread or a task that drives it.
     pub(crate) fn is_driven(&self) -> bool {
-        self.bell.get().is_some() && !self.is_forked()
+        (self.has_task || self.bell.get().is_some()) && !self.is_forked()
     }
 
     /// Whether this is the copy in a forked child, where no driver lives.
@@ -235,9 +238,11 @@ impl Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        // The driver finds its line gone, and forgets it.
+        // The driver finds its line gone, and forgets it. A task's waker is user code, and in a forked child nobody's.
         if let Some(bell) = self.bell.get() {
             bell.wake_by_ref();
+        } else if self.has_task && !self.is_forked() {
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| self.queue.wake_driver()));
         }
     }
 }

@@ -62,7 +62,7 @@ impl ApiQueue {
                 }
             })?;
         let queue = queue.catch_up(parts.catch_up);
-        let line = Arc::new(Line::new(queue, parts.name, parts.spin));
+        let line = Arc::new(Line::new(queue, parts.name, parts.spin, parts.has_task));
         if line.is_granted() {
             // Never an error: it is one tick away.
             let _ = line.queue.hold_until(HELD_UNTIL);

@@ -47,7 +47,9 @@ pub(crate) fn stop(line: &Arc<Line>, how: Stop) -> StopReport {
     let stopping = Stopping::begin(line, how);
     if let Stop::Drain { timeout } = how {
         let until = Instant::now().checked_add(timeout);
-        if (line.is_driven() || line.is_granted()) && !driver::is_current_thread() {
+        if line.has_task && !line.is_forked() {
+            drive_beside_the_task(line, until);
+        } else if (line.is_driven() || line.is_granted()) && !driver::is_current_thread() {
             seat::block_on(until, |waker| line.end.poll(waker));
         } else {
             drive_to_the_end(line, until);
@@ -104,6 +106,22 @@ fn drive_to_the_end(line: &Arc<Line>, until: Option<Instant>) {
                 parker.park_deadline(at);
             }
             None => parker.park(),
+        }
+    }
+}
+
+/// For a queue whose driver is a task, which may be held up by this very call. Leaves no waker: the task's stays.
+fn drive_beside_the_task(line: &Arc<Line>, until: Option<Instant>) {
+    while until.is_none_or(|until| Instant::now() < until) {
+        let due = match line.advance(None).map(|progress| progress.next) {
+            None => continue,
+            Some(Next::Closed) => return,
+            Some(Next::At(at)) => MonotonicClock.instant(at),
+            Some(Next::OnEnqueue) => None,
+        };
+        let look_again = due.into_iter().chain(until).min();
+        if seat::block_on(look_again, |waker| line.end.poll(waker)).is_some() {
+            return;
         }
     }
 }

@@ -38,7 +38,7 @@ pub(crate) struct Waiting {
 }
 
 pub(crate) fn run(report: &mut Report, quick: bool) -> Vec<Waiting> {
-    let tasks: [Entry<Run>; 6] = every_task!(tasks as Run);
+    let tasks: [Entry<Run>; 7] = every_task!(tasks as Run);
     let threads: [Entry<Run>; 4] = every_thread!(
         threads as Run,
         Ours,

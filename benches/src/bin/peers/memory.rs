@@ -33,7 +33,7 @@ pub(crate) fn run(report: &mut Report, quick: bool) {
         format!("{waiters} waiters in line, their futures included"),
         &LINE,
     );
-    let tasks: [Entry<InLine>; 6] = every_task!(line as InLine);
+    let tasks: [Entry<InLine>; 7] = every_task!(line as InLine);
     for _ in 0..rounds {
         let waker = [size_of::<Waker>() as f64, f64::NAN, f64::NAN];
         table.add("one waker", Role::Machine, &waker);
@@ -46,7 +46,7 @@ pub(crate) fn run(report: &mut Report, quick: bool) {
 
     let mut table = Table::new("peers-allocations", "Allocations", &ALLOCATIONS);
     let time = Duration::from_millis(if quick { 50 } else { 500 });
-    let tasks: [Entry<Calls>; 6] = every_task!(by_tasks as Calls);
+    let tasks: [Entry<Calls>; 7] = every_task!(by_tasks as Calls);
     let threads: [Entry<Calls>; 5] = every_thread!(by_threads as Calls);
     for (name, role, run) in tasks.iter().chain(&threads) {
         table.add(name, *role, &run(time));

@@ -97,9 +97,10 @@ fn paced(
         ("absolute sleeps, one thread", Role::Machine, absolute),
         ("relative sleeps, one thread", Role::Machine, relative),
     ];
-    let tasks: [Entry<Run>; 8] = every_task!(
+    let tasks: [Entry<Run>; 9] = every_task!(
         tasks as Run,
         Ours,
+        OursTask,
         ByHand,
         Governor,
         Leaky,

@@ -24,7 +24,7 @@ type Run = fn(Duration) -> [f64; 4];
 pub(crate) fn run(report: &mut Report, quick: bool) {
     let (rounds, interval) = if quick { (1, 2) } else { (5, 5) };
     let interval = Duration::from_millis(interval);
-    let tasks: [Entry<Run>; 6] = every_task!(tasks as Run);
+    let tasks: [Entry<Run>; 7] = every_task!(tasks as Run);
     let threads: [Entry<Run>; 5] = every_thread!(threads as Run);
     for (name, entries, who) in [
         ("peers-order-tasks", &tasks[..], "100 tasks"),

@@ -25,7 +25,7 @@ type Limit = fn(usize, Duration) -> f64;
 pub(crate) fn run(report: &mut Report, quick: bool) {
     let (rounds, time) = if quick { (1, 15) } else { (5, 150) };
     let time = Duration::from_millis(time);
-    let tasks: [Entry<Run>; 6] = every_task!(task_calls as Run);
+    let tasks: [Entry<Run>; 7] = every_task!(task_calls as Run);
     let threads: [Entry<Run>; 5] = every_thread!(thread_calls as Run);
     let mut free = Table::new(
         "peers-throughput",

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use apiqueue_benches::report::Role;
 
-pub(crate) use ours::{ByHand, Ours, OursAgain};
+pub(crate) use ours::{ByHand, Ours, OursAgain, OursTask};
 pub(crate) use tasks::{Governor, Leaky, LeakyBatches, Ticks, Tower, TowerBatches};
 pub(crate) use threads::{GovernorBlocked, GovernorSleeps, OwnLine, RatelimitSleeps, SlotCas};
 
@@ -92,7 +92,7 @@ pub(crate) type Entry<Run> = (&'static str, Role, Run);
 /// The runs of one generic function for all contenders of tasks.
 macro_rules! every_task {
     ($run:ident as $type:ty) => {
-        every_task!($run as $type, Ours, ByHand, Governor, Leaky, Tower, Ticks)
+        every_task!($run as $type, Ours, OursTask, ByHand, Governor, Leaky, Tower, Ticks)
     };
     ($run:ident as $type:ty, $($contender:ident),+) => {
         [$((
@@ -123,7 +123,7 @@ pub(crate) use {every_task, every_thread};
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
-        .enable_time()
+        .enable_all()
         .build()
         .unwrap()
 }

@@ -6,7 +6,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use apiqueue::core::{Next, QueueOver, Slot};
-use apiqueue::{ApiQueue, MonotonicClock, Rate};
+use apiqueue::{ApiQueue, MonotonicClock, Rate, TokioTimer};
 use apiqueue_benches::machine;
 use apiqueue_benches::report::Role;
 
@@ -82,6 +82,35 @@ impl Threads for Ours {
 
     fn hold(&self, pause: Duration) -> Has {
         self.pause(pause)
+    }
+}
+
+/// The same for tasks, but the driver is one of them.
+#[derive(Clone)]
+pub(crate) struct OursTask(Ours);
+
+impl Tasks for OursTask {
+    const NAME: &'static str = "apiqueue, driven by a task";
+    const ROLE: Role = Role::Ours;
+
+    fn new(pace: Pace) -> Self {
+        let builder = ApiQueue::builder().rate(rate(pace)).capacity(pace.waiting);
+        let timer = TokioTimer::new().unwrap();
+        let (queue, driver) = builder.start_with_task(timer).unwrap();
+        tokio::spawn(driver);
+        Self(Ours(queue))
+    }
+
+    async fn acquire(&self) {
+        Tasks::acquire(&self.0).await;
+    }
+
+    fn set_interval(&self, interval: Duration) -> Has {
+        self.0.change(interval)
+    }
+
+    fn hold(&self, pause: Duration) -> Has {
+        self.0.pause(pause)
     }
 }
 

@@ -1,0 +1,146 @@
+//! A driver that is a task of the user's runtime instead of the process's own thread: [`DriverTask`].
+
+use std::fmt;
+use std::future::Future;
+use std::panic::{self, AssertUnwindSafe};
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use apiqueue_core::Next;
+
+use crate::builder::Builder;
+use crate::clock::MonotonicClock;
+use crate::error::StartError;
+use crate::line::Line;
+use crate::queue::ApiQueue;
+
+/// How a [`DriverTask`] sleeps: a timer of the runtime that it runs on.
+///
+/// ```
+/// use apiqueue::Timer;
+/// use std::future::Future;
+/// use std::pin::Pin;
+/// use std::task::{Context, Poll};
+/// use std::time::Instant;
+///
+/// struct Smol(smol::Timer);
+///
+/// impl Timer for Smol {
+///     fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
+///         self.0.set_at(at);
+///         Pin::new(&mut self.0).poll(cx).map(|_| ())
+///     }
+/// }
+/// ```
+pub trait Timer: Unpin {
+    /// Ready once `at` has come. Until then has the waker of `cx` called at `at`, in place of what was asked for before. One that
+    /// comes early only costs another look.
+    fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()>;
+}
+
+impl Builder {
+    /// [`start`](Self::start), but the driver is a future, to be spawned on a runtime of yours, and there is no thread for this
+    /// queue. A release then needs no switch from a driver's thread to the runtime's. How late it comes is the timer's affair:
+    /// tokio's own goes by milliseconds, `TokioTimer` (feature `tokio`) does not.
+    ///
+    /// Nothing is released before the future is polled first, but what is free at once. [`spin`](Self::spin) has no effect.
+    ///
+    /// ```
+    /// # use apiqueue::Timer;
+    /// # use std::{future::Future, pin::Pin, task::{Context, Poll}, time::Instant};
+    /// # struct Smol(smol::Timer);
+    /// # impl Timer for Smol {
+    /// #     fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    /// #         self.0.set_at(at);
+    /// #         Pin::new(&mut self.0).poll(cx).map(|_| ())
+    /// #     }
+    /// # }
+    /// use apiqueue::ApiQueue;
+    ///
+    /// let timer = Smol(smol::Timer::never()); // as in the example of `Timer`
+    /// let (ec2, driver) = ApiQueue::builder().per_second(1000).start_with_task(timer)?;
+    /// smol::block_on(async {
+    ///     let driver = smol::spawn(driver);
+    ///     for _ in 0..3 {
+    ///         ec2.turn().await?;
+    ///     }
+    ///     drop(ec2); // no handle and no waiter is left,
+    ///     driver.await; // so the driver ends
+    ///     Ok::<(), apiqueue::Closed>(())
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`start`](Self::start), and [`StartError::Granted`] for a [`granted`](Self::granted) queue, which has no driver.
+    pub fn start_with_task<T: Timer>(
+        self,
+        timer: T,
+    ) -> Result<(ApiQueue, DriverTask<T>), StartError> {
+        let queue = self.start_for_task()?;
+        let line = Arc::downgrade(queue.line());
+        Ok((queue, DriverTask { line, timer }))
+    }
+}
+
+/// Drives one queue, from [`Builder::start_with_task`]. It is ready when the queue is closed, or gone with its last handle and
+/// waiter.
+///
+/// # Cancel safety
+/// Dropping it, as a runtime does that shuts down, closes the queue: nobody then waits for a driver that is gone.
+#[must_use = "the queue is not driven before this is polled"]
+pub struct DriverTask<T> {
+    /// Held for the time of one `advance` only.
+    line: Weak<Line>,
+    timer: T,
+}
+
+impl<T: Timer> Future for DriverTask<T> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let Some(line) = self.line.upgrade() else {
+                return Poll::Ready(());
+            };
+            // Whatever there is to do again calls this waker: the timer, or the queue.
+            let progress = line.advance(Some(cx.waker()));
+            // If everybody else has let go meanwhile, this drops the queue, and with it wakers, which are user code.
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(line)));
+            let Some(progress) = progress else { continue };
+            return match progress.next {
+                Next::Closed => Poll::Ready(()),
+                Next::OnEnqueue => Poll::Pending,
+                Next::At(at) => {
+                    let until = MonotonicClock.instant(at);
+                    if until.is_some_and(|at| self.timer.poll_until(at, cx).is_ready()) {
+                        // Not at once: a queue that is always due again would keep other tasks from running.
+                        cx.waker().wake_by_ref();
+                    }
+                    Poll::Pending
+                }
+            };
+        }
+    }
+}
+
+impl<T> Drop for DriverTask<T> {
+    fn drop(&mut self) {
+        if let Some(line) = self.line.upgrade() {
+            line.close();
+            // As above.
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(line)));
+        }
+    }
+}
+
+impl<T> fmt::Debug for DriverTask<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = self.line.upgrade();
+        f.debug_struct("DriverTask")
+            .field("queue", &line.as_ref().map(|line| &line.name))
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,330 @@
+//! A queue whose driver is a task of the user's runtime.
+#![allow(clippy::unwrap_used)]
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use apiqueue::core::ManualClock;
+use apiqueue::{ApiQueue, Closed, DriverTask, StartError, Status, Stop, Timer};
+
+const INTERVAL: Duration = Duration::from_millis(5);
+
+struct Smol(smol::Timer);
+
+impl Timer for Smol {
+    fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.set_at(at);
+        Pin::new(&mut self.0).poll(cx).map(|_| ())
+    }
+}
+
+fn smol_timer() -> Smol {
+    Smol(smol::Timer::never())
+}
+
+/// Never fires: only the queue itself can wake its driver.
+struct Never;
+
+impl Timer for Never {
+    fn poll_until(&mut self, _: Instant, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+}
+
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// A driver on a mock clock that stands, polled by hand.
+struct ByHand {
+    clock: Arc<ManualClock<u64>>,
+    driver: Pin<Box<DriverTask<Never>>>,
+    woken: Arc<Count>,
+}
+
+impl ByHand {
+    fn start() -> (ApiQueue, Self) {
+        let clock = Arc::new(ManualClock::<u64>::new(0));
+        let (queue, driver) = ApiQueue::builder()
+            .every(INTERVAL)
+            .clock(Arc::clone(&clock))
+            .start_with_task(Never)
+            .unwrap();
+        let woken = Arc::new(Count::default());
+        let driver = Box::pin(driver);
+        (
+            queue,
+            Self {
+                clock,
+                driver,
+                woken,
+            },
+        )
+    }
+
+    fn pass(&self, interval: Duration) {
+        self.clock.advance(interval.as_nanos() as u64);
+    }
+
+    fn poll(&mut self) -> Poll<()> {
+        let waker = Waker::from(Arc::clone(&self.woken));
+        self.driver.as_mut().poll(&mut Context::from_waker(&waker))
+    }
+
+    fn woken(&self) -> usize {
+        self.woken.0.swap(0, Ordering::SeqCst)
+    }
+}
+
+#[test]
+fn releases_in_order_and_at_the_rate() {
+    let (queue, driver) = ApiQueue::builder()
+        .every(INTERVAL)
+        .strict()
+        .start_with_task(smol_timer())
+        .unwrap();
+    let order = smol::block_on(async {
+        let executor = smol::LocalExecutor::new();
+        let driver = executor.spawn(driver);
+        let begun = Instant::now();
+        let order = std::cell::RefCell::new(Vec::new());
+        executor
+            .run(async {
+                let waiters: Vec<_> = (0..6).map(|n| (n, queue.enqueue().unwrap())).collect();
+                let tasks: Vec<_> = waiters
+                    .into_iter()
+                    .rev()
+                    .map(|(n, waiter)| {
+                        let order = &order;
+                        async move {
+                            waiter.await.unwrap();
+                            order.borrow_mut().push(n);
+                        }
+                    })
+                    .collect();
+                for task in tasks.into_iter().rev() {
+                    task.await;
+                }
+                assert!(begun.elapsed() >= INTERVAL * 5);
+                drop(queue);
+                driver.await;
+            })
+            .await;
+        order.into_inner()
+    });
+    assert_eq!(order, [0, 1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn the_queue_wakes_its_driver() {
+    let (queue, mut driver) = ByHand::start();
+    assert!(driver.poll().is_pending());
+    assert_eq!(driver.woken(), 0);
+    let first = queue.enqueue().unwrap();
+    assert_eq!(driver.woken(), 0, "a free permit needs no driver");
+    let second = queue.enqueue().unwrap();
+    assert_eq!(driver.woken(), 1, "somebody has to wait");
+    assert!(driver.poll().is_pending());
+    assert_eq!(driver.woken(), 0, "nothing is due");
+    queue.hold_for(INTERVAL).unwrap();
+    assert!(driver.poll().is_pending());
+    driver.woken();
+    queue.resume();
+    assert_eq!(driver.woken(), 1, "the hold is over");
+    driver.pass(INTERVAL);
+    assert!(driver.poll().is_pending());
+    assert_eq!(first.status(), Status::Released);
+    assert_eq!(second.status(), Status::Released);
+}
+
+#[test]
+fn ends_with_the_last_handle_and_waiter() {
+    let (queue, mut driver) = ByHand::start();
+    let _first = queue.enqueue().unwrap();
+    let second = queue.enqueue().unwrap();
+    assert!(driver.poll().is_pending());
+    drop(queue);
+    drop(_first);
+    assert!(driver.poll().is_pending(), "one is in line still");
+    driver.woken();
+    drop(second);
+    assert!(driver.woken() > 0);
+    assert!(driver.poll().is_ready());
+}
+
+#[test]
+fn ends_when_the_queue_is_closed() {
+    let (queue, mut driver) = ByHand::start();
+    let _first = queue.enqueue().unwrap();
+    let second = queue.enqueue().unwrap();
+    assert!(driver.poll().is_pending());
+    queue.stop(Stop::Now);
+    assert!(driver.woken() > 0);
+    assert!(driver.poll().is_ready());
+    assert_eq!(second.wait(), Err(Closed));
+}
+
+/// As when a runtime is shut down: nobody waits for a driver that is gone, and nobody passes unpaced.
+#[test]
+fn a_driver_that_is_dropped_closes_its_queue() {
+    let (queue, driver) = ByHand::start();
+    let _first = queue.enqueue().unwrap();
+    let second = queue.enqueue().unwrap();
+    drop(driver);
+    assert_eq!(second.wait(), Err(Closed));
+    assert!(queue.is_closed());
+}
+
+/// The driver's task can't run meanwhile: this blocks the only thread there is.
+#[test]
+fn a_blocking_drain_needs_no_task() {
+    let (queue, driver) = ApiQueue::builder()
+        .every(INTERVAL)
+        .start_with_task(smol_timer())
+        .unwrap();
+    let waiters: Vec<_> = (0..4).map(|_| queue.enqueue().unwrap()).collect();
+    let timeout = Duration::from_secs(60);
+    let report = smol::block_on(async {
+        let executor = smol::LocalExecutor::new();
+        let driver = executor.spawn(driver);
+        executor
+            .run(async {
+                smol::future::yield_now().await;
+                let report = queue.stop(Stop::Drain { timeout });
+                driver.await;
+                report
+            })
+            .await
+    });
+    assert_eq!((report.released, report.abandoned), (3, 0));
+    assert!(waiters.iter().all(|waiter| !waiter.is_waiting()));
+}
+
+#[test]
+fn a_granted_queue_has_no_driver() {
+    let why = ApiQueue::builder()
+        .every(INTERVAL)
+        .granted()
+        .start_with_task(Never)
+        .unwrap_err();
+    assert!(matches!(why, StartError::Granted), "{why}");
+}
+
+/// A task that is always due again lets others run.
+#[test]
+fn a_release_each_nanosecond_starves_nobody() {
+    let (queue, driver) = ApiQueue::builder()
+        .every(Duration::from_nanos(1))
+        .start_with_task(smol_timer())
+        .unwrap();
+    smol::block_on(async {
+        let executor = smol::LocalExecutor::new();
+        let driver = executor.spawn(driver);
+        executor
+            .run(async {
+                for _ in 0..10_000 {
+                    queue.turn().await.unwrap();
+                }
+                drop(queue);
+                driver.await;
+            })
+            .await;
+    });
+}
+
+#[cfg(feature = "tokio")]
+mod on_tokio {
+    use apiqueue::TokioTimer;
+
+    use super::*;
+
+    fn runtimes() -> [tokio::runtime::Runtime; 2] {
+        [
+            tokio::runtime::Builder::new_current_thread(),
+            tokio::runtime::Builder::new_multi_thread(),
+        ]
+        .map(|mut builder| builder.enable_all().build().unwrap())
+    }
+
+    #[test]
+    fn releases_at_the_rate() {
+        for runtime in runtimes() {
+            runtime.block_on(async {
+                let (queue, driver) = ApiQueue::builder()
+                    .every(INTERVAL)
+                    .strict()
+                    .start_with_task(TokioTimer::new().unwrap())
+                    .unwrap();
+                let driver = tokio::spawn(driver);
+                let begun = Instant::now();
+                let tasks: Vec<_> = (0..8)
+                    .map(|_| tokio::spawn(queue.enqueue().unwrap()))
+                    .collect();
+                for task in tasks {
+                    task.await.unwrap().unwrap();
+                }
+                assert!(begun.elapsed() >= INTERVAL * 7);
+                let timeout = Duration::from_secs(60);
+                queue.stop_async(Stop::Drain { timeout }).await;
+                driver.await.unwrap();
+            });
+        }
+    }
+
+    /// Deadlines come and go: no wake-up is lost.
+    #[test]
+    fn a_rate_that_changes_all_the_time_loses_no_wake_up() {
+        for runtime in runtimes() {
+            runtime.block_on(async {
+                let (queue, driver) = ApiQueue::builder()
+                    .every(INTERVAL)
+                    .start_with_task(TokioTimer::new().unwrap())
+                    .unwrap();
+                tokio::spawn(driver);
+                for n in 0_u32..400 {
+                    let next = queue.turn();
+                    queue.set_rate(
+                        apiqueue::Rate::every(Duration::from_micros(
+                            [50, 1, 2_000, 300][n as usize % 4],
+                        ))
+                        .unwrap(),
+                    );
+                    next.await.unwrap();
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn says_that_there_is_no_runtime() {
+        let why = TokioTimer::new().unwrap_err();
+        assert!(why.to_string().contains("runtime"), "{why}");
+    }
+
+    #[test]
+    fn a_runtime_that_shuts_down_closes_the_queue() {
+        for runtime in runtimes() {
+            let (queue, driver) = {
+                let _inside = runtime.enter();
+                ApiQueue::builder()
+                    .every(Duration::from_secs(3600))
+                    .start_with_task(TokioTimer::new().unwrap())
+                    .unwrap()
+            };
+            runtime.spawn(driver);
+            let _first = queue.enqueue().unwrap();
+            let second = queue.enqueue().unwrap();
+            drop(runtime);
+            assert_eq!(second.wait(), Err(Closed));
+        }
+    }
+}
