@@ -9,6 +9,7 @@ use apiqueue_core::{Clock, Slot};
 use crate::account::Membership;
 use crate::clock::{Standing, Timebase};
 use crate::error::{RateError, StartError};
+use crate::line::DrivenBy;
 use crate::queue::ApiQueue;
 use crate::rate::{MAX_SPAN, Rate};
 
@@ -193,8 +194,7 @@ impl Builder {
             return Err(StartError::Granted);
         }
         let mut parts = self.parts()?;
-        parts.manual = true;
-        parts.has_task = true;
+        parts.driven_by = DrivenBy::Task;
         ApiQueue::start(parts)
     }
 
@@ -205,7 +205,7 @@ impl Builder {
     ) -> Result<ApiQueue, StartError> {
         let mut parts = self.parts()?;
         let membership = join();
-        parts.manual = membership.giver().manual;
+        parts.driven_by = driven_by_hand(membership.giver().manual);
         parts.clock = Timebase::Standing(Standing {
             membership: Some(membership),
             ..Standing::default()
@@ -224,8 +224,7 @@ impl Builder {
         Ok(Parts {
             rate,
             catch_up: self.checked_catch_up()?,
-            manual: self.manual || self.granted,
-            has_task: false,
+            driven_by: driven_by_hand(self.manual || self.granted),
             clock: if self.granted {
                 Timebase::Standing(Standing::default())
             } else {
@@ -247,8 +246,7 @@ pub(crate) struct Parts {
     pub(crate) slots: Box<[Slot]>,
     pub(crate) name: String,
     pub(crate) spin: Duration,
-    pub(crate) manual: bool,
-    pub(crate) has_task: bool,
+    pub(crate) driven_by: DrivenBy,
 }
 
 impl Builder {
@@ -286,6 +284,14 @@ impl fmt::Debug for Builder {
             .field("spin", &self.spin)
             .field("catch_up", &self.catch_up)
             .finish_non_exhaustive()
+    }
+}
+
+fn driven_by_hand(by_hand: bool) -> DrivenBy {
+    if by_hand {
+        DrivenBy::Hand
+    } else {
+        DrivenBy::Thread
     }
 }
 

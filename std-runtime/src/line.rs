@@ -33,10 +33,11 @@ pub(crate) struct Line {
     pub(crate) name: String,
     /// How long before a release the driver stays awake.
     pub(crate) spin: Duration,
-    /// Wakes the driver's thread. None when the user drives, by hand or by a task.
+    /// At intervals shorter than this whoever joins releases who is due before him. In nanoseconds.
+    helps_below: u64,
+    pub(crate) driven_by: DrivenBy,
+    /// Wakes the driver's thread, where there is one.
     pub(crate) bell: OnceLock<Waker>,
-    /// Whether its driver is a task.
-    pub(crate) has_task: bool,
     pub(crate) end: End,
     pub(crate) lobby: Lobby,
     pub(crate) meter: Meter,
@@ -44,6 +45,17 @@ pub(crate) struct Line {
     close_at: AtomicU64,
     /// Where this was made, to tell a forked child's copy.
     process: u32,
+}
+
+/// Who calls [`Line::advance`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DrivenBy {
+    /// The process's own.
+    Thread,
+    /// One of the user's runtime.
+    Task,
+    /// The user himself.
+    Hand,
 }
 
 /// What a call of [`Line::advance`] did, and when the next is due.
@@ -54,15 +66,29 @@ pub(crate) struct Progress {
 }
 
 impl Line {
-    pub(crate) fn new(queue: Queue, name: String, spin: Duration, has_task: bool) -> Self {
+    /// `catch_up` in nanoseconds.
+    pub(crate) fn new(
+        queue: Queue,
+        name: String,
+        spin: Duration,
+        driven_by: DrivenBy,
+        catch_up: u64,
+    ) -> Self {
+        // As short as where the core does not spread what is late.
+        let helps_below = match queue.clock() {
+            Timebase::Standing(_) => 0,
+            _ if driven_by == DrivenBy::Hand => 0,
+            _ => catch_up / 16,
+        };
         Self {
             passes: Passes::default(),
             queue,
             meter: Meter::new(&name),
             name,
             spin,
+            driven_by,
+            helps_below,
             bell: OnceLock::new(),
-            has_task,
             end: End::default(),
             lobby: Lobby::default(),
             close_at: AtomicU64::new(NEVER),
@@ -72,7 +98,7 @@ impl Line {
 
     /// Whether there is a thread or a task that drives it.
     pub(crate) fn is_driven(&self) -> bool {
-        (self.has_task || self.bell.get().is_some()) && !self.is_forked()
+        self.driven_by != DrivenBy::Hand && !self.is_forked()
     }
 
     /// Whether this is the copy in a forked child, where no driver lives.
@@ -108,7 +134,13 @@ impl Line {
             return Ok(Waiter::passed(core));
         }
         self.meter.joined();
-        Ok(Waiter::joined(core, now))
+        let waiter = Waiter::joined(core, now);
+        if self.queue.rate().interval() < self.helps_below {
+            // Who joins behind a line that is due has no need to wait for a driver that is on its way, or kept from running. At
+            // longer intervals what is late is spread, and that is the driver's to do.
+            while self.advance(None).is_none() {}
+        }
+        Ok(waiter)
     }
 
     /// Somebody got a permit without waiting, at this reading.
@@ -241,7 +273,7 @@ impl Drop for Line {
         // The driver finds its line gone, and forgets it. A task's waker is user code, and in a forked child nobody's.
         if let Some(bell) = self.bell.get() {
             bell.wake_by_ref();
-        } else if self.has_task && !self.is_forked() {
+        } else if self.is_driven() {
             let _ = panic::catch_unwind(AssertUnwindSafe(|| self.queue.wake_driver()));
         }
     }

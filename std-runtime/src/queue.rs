@@ -13,7 +13,7 @@ use crate::clock::HELD_UNTIL;
 use crate::driver;
 use crate::enqueue::Enqueue;
 use crate::error::{StartError, TryAcquireError, WaitError};
-use crate::line::{Line, Queue};
+use crate::line::{DrivenBy, Line, Queue};
 use crate::lobby::Standing;
 use crate::seat;
 use crate::stats::Stats;
@@ -62,7 +62,13 @@ impl ApiQueue {
                 }
             })?;
         let queue = queue.catch_up(parts.catch_up);
-        let line = Arc::new(Line::new(queue, parts.name, parts.spin, parts.has_task));
+        let line = Arc::new(Line::new(
+            queue,
+            parts.name,
+            parts.spin,
+            parts.driven_by,
+            parts.catch_up,
+        ));
         if line.is_granted() {
             // Never an error: it is one tick away.
             let _ = line.queue.hold_until(HELD_UNTIL);
@@ -70,7 +76,7 @@ impl ApiQueue {
         if let Some(membership) = line.queue.clock().membership() {
             membership.seat(&line);
         }
-        if !parts.manual {
+        if parts.driven_by == DrivenBy::Thread {
             driver::attach(&line).map_err(StartError::Thread)?;
         }
         Ok(Self { line })

@@ -9,7 +9,7 @@ use apiqueue_core::{Clock, Next};
 
 use crate::clock::MonotonicClock;
 use crate::driver;
-use crate::line::{Line, NEVER};
+use crate::line::{DrivenBy, Line, NEVER};
 use crate::seat;
 use crate::telemetry;
 
@@ -47,7 +47,7 @@ pub(crate) fn stop(line: &Arc<Line>, how: Stop) -> StopReport {
     let stopping = Stopping::begin(line, how);
     if let Stop::Drain { timeout } = how {
         let until = Instant::now().checked_add(timeout);
-        if line.has_task && !line.is_forked() {
+        if line.driven_by == DrivenBy::Task && !line.is_forked() {
             drive_beside_the_task(line, until);
         } else if (line.is_driven() || line.is_granted()) && !driver::is_current_thread() {
             seat::block_on(until, |waker| line.end.poll(waker));

@@ -1,5 +1,5 @@
 //! A queue whose driver is a task of the user's runtime.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::panic, clippy::unwrap_used)]
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use apiqueue::core::ManualClock;
-use apiqueue::{ApiQueue, Closed, DriverTask, StartError, Status, Stop, Timer};
+use apiqueue::{ApiQueue, Closed, DriverTask, StartError, Status, Stop, Timer, Waiter};
 
 const INTERVAL: Duration = Duration::from_millis(5);
 
@@ -53,9 +53,13 @@ struct ByHand {
 
 impl ByHand {
     fn start() -> (ApiQueue, Self) {
+        Self::start_every(INTERVAL)
+    }
+
+    fn start_every(interval: Duration) -> (ApiQueue, Self) {
         let clock = Arc::new(ManualClock::<u64>::new(0));
         let (queue, driver) = ApiQueue::builder()
-            .every(INTERVAL)
+            .every(interval)
             .clock(Arc::clone(&clock))
             .start_with_task(Never)
             .unwrap();
@@ -144,6 +148,59 @@ fn the_queue_wakes_its_driver() {
     assert!(driver.poll().is_pending());
     assert_eq!(first.status(), Status::Released);
     assert_eq!(second.status(), Status::Released);
+}
+
+/// Where intervals are short, who joins behind a line that is due does not wait for a driver that is kept from running.
+#[test]
+fn who_joins_releases_those_who_are_due() {
+    let interval = Duration::from_micros(1);
+    let (queue, mut driver) = ByHand::start_every(interval);
+    assert!(driver.poll().is_pending());
+    let mut line: Vec<_> = (0..4).map(|_| queue.enqueue().unwrap()).collect();
+    let waiting = |line: &[Waiter]| line.iter().filter(|one| one.is_waiting()).count();
+    driver.pass(interval);
+    assert_eq!(waiting(&line), 3, "the driver is not there");
+    line.push(queue.enqueue().unwrap());
+    assert_eq!(waiting(&line), 3, "one was due, and one has come");
+    assert!(!line[1].is_waiting());
+    assert_eq!(queue.stats().released, 2);
+    driver.pass(interval * 3);
+    line.push(queue.enqueue().unwrap());
+    assert_eq!(waiting(&line), 1);
+    assert!(line[5].is_waiting());
+    driver.pass(interval);
+    assert!(driver.poll().is_pending());
+    assert_eq!(waiting(&line), 0);
+}
+
+#[test]
+fn a_waker_that_panics_costs_who_joins_no_place() {
+    struct Bomb;
+    impl Wake for Bomb {
+        fn wake(self: Arc<Self>) {
+            panic!("on purpose");
+        }
+    }
+    let interval = Duration::from_micros(1);
+    let (queue, mut driver) = ByHand::start_every(interval);
+    let _first = queue.enqueue().unwrap();
+    let mut bombed = queue.enqueue().unwrap();
+    let third = queue.enqueue().unwrap();
+    let bomb = Waker::from(Arc::new(Bomb));
+    assert!(
+        Pin::new(&mut bombed)
+            .poll(&mut Context::from_waker(&bomb))
+            .is_pending()
+    );
+    driver.pass(interval);
+    let fourth = queue.enqueue().unwrap();
+    assert!(!bombed.is_waiting());
+    assert!(third.is_waiting() && fourth.is_waiting());
+    assert_eq!(queue.stats().depth, 2);
+    driver.pass(interval * 2);
+    assert!(driver.poll().is_pending());
+    assert_eq!(third.status(), Status::Released);
+    assert_eq!(fourth.status(), Status::Released);
 }
 
 #[test]

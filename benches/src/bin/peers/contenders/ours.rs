@@ -47,7 +47,7 @@ impl Tasks for Ours {
     }
 
     async fn acquire(&self) {
-        self.0.enqueue().unwrap().await.unwrap();
+        self.0.turn().await.unwrap();
     }
 
     fn set_interval(&self, interval: Duration) -> Has {
@@ -68,7 +68,7 @@ impl Threads for Ours {
     }
 
     fn acquire(&self) {
-        self.0.enqueue().unwrap().wait().unwrap();
+        self.0.wait_turn().unwrap();
     }
 
     fn acquire_until(&self, deadline: Instant) -> bool {
