@@ -7,9 +7,10 @@ use std::time::Duration;
 use apiqueue_core::{Clock, Slot};
 
 use crate::account::Membership;
-use crate::clock::{Standing, Timebase};
+use crate::clock::{OwnClock, Timebase};
 use crate::error::{RateError, StartError};
 use crate::line::DrivenBy;
+use crate::permits::{Granted, Permits};
 use crate::queue::ApiQueue;
 use crate::rate::{MAX_SPAN, Rate};
 
@@ -205,11 +206,9 @@ impl Builder {
     ) -> Result<ApiQueue, StartError> {
         let mut parts = self.parts()?;
         let membership = join();
-        parts.driven_by = driven_by_hand(membership.giver().manual);
-        parts.clock = Timebase::Standing(Standing {
-            membership: Some(membership),
-            ..Standing::default()
-        });
+        parts.driven_by = driven_by_hand(membership.is_driven_by_hand());
+        parts.clock = Timebase::Standing;
+        parts.given = Some(Box::new(membership));
         ApiQueue::start(parts)
     }
 
@@ -226,9 +225,17 @@ impl Builder {
             catch_up: self.checked_catch_up()?,
             driven_by: driven_by_hand(self.manual || self.granted),
             clock: if self.granted {
-                Timebase::Standing(Standing::default())
+                Timebase::Standing
             } else {
-                self.clock.map_or(Timebase::System, Timebase::Own)
+                match self.clock {
+                    None => Timebase::System,
+                    Some(clock) => Timebase::Own(OwnClock::new(&clock).ok_or(StartError::Clock)?),
+                }
+            },
+            given: if self.granted {
+                Some(Box::new(Granted::default()))
+            } else {
+                None
             },
             slots: slots(self.capacity)?,
             name: self.name,
@@ -243,6 +250,7 @@ pub(crate) struct Parts {
     /// In nanoseconds.
     pub(crate) catch_up: u64,
     pub(crate) clock: Timebase,
+    pub(crate) given: Option<Box<dyn Permits>>,
     pub(crate) slots: Box<[Slot]>,
     pub(crate) name: String,
     pub(crate) spin: Duration,

@@ -2,13 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
-use apiqueue_core::{Clock, Next};
+use apiqueue_core::Clock;
 use once_cell::race::OnceBox;
 
-use crate::account::Membership;
+use crate::guarded::guarded;
 
 // Not a `OnceLock`: a child that was forked while another thread filled that would wait for ever.
 static ORIGIN: OnceBox<Instant> = OnceBox::new();
@@ -56,18 +55,38 @@ fn origin() -> Instant {
 /// What a queue is paced by.
 pub(crate) enum Timebase {
     System,
-    Own(Arc<dyn Clock<Tick = u64> + Send + Sync>),
-    /// A clock that stands before the end of the queue's hold, so that nothing is ever due: permits are granted.
-    Standing(Standing),
+    Own(OwnClock),
+    /// It stands before the end of the queue's hold, so that its own schedule lets nobody go: permits come from elsewhere.
+    Standing,
 }
 
-/// What is known of a queue whose permits are granted.
-#[derive(Debug, Default)]
-pub(crate) struct Standing {
-    /// How many came back.
-    pub(crate) returned: AtomicUsize,
-    /// The account that grants, if it is one.
-    pub(crate) membership: Option<Membership>,
+/// The user's clock.
+pub(crate) struct OwnClock {
+    clock: Arc<dyn Clock<Tick = u64> + Send + Sync>,
+    /// Its first reading.
+    first: u64,
+}
+
+impl OwnClock {
+    /// None where it panics.
+    pub(crate) fn new(clock: &Arc<dyn Clock<Tick = u64> + Send + Sync>) -> Option<Self> {
+        let first = guarded(|| clock.now())?;
+        let clock = Arc::clone(clock);
+        Some(Self { clock, first })
+    }
+
+    /// Where it panics it begins at zero.
+    pub(crate) fn or_from_zero(clock: &Arc<dyn Clock<Tick = u64> + Send + Sync>) -> Self {
+        let clock = Arc::clone(clock);
+        Self::new(&clock).unwrap_or(Self { clock, first: 0 })
+    }
+
+    /// Where it panics it goes back to its first reading: a clock that goes backwards only delays.
+    // Apart, so that who reads the system's clock keeps his registers.
+    #[inline(never)]
+    fn now(&self) -> u64 {
+        guarded(|| self.clock.now()).unwrap_or(self.first)
+    }
 }
 
 /// What the standing clock reads, and until when the queue is held.
@@ -91,7 +110,7 @@ impl Timebase {
         match self {
             Self::System => MonotonicClock.instant(at),
             Self::Own(_) => Instant::now().checked_add(self.until(at)),
-            Self::Standing(_) => None,
+            Self::Standing => None,
         }
     }
 
@@ -102,33 +121,15 @@ impl Timebase {
             Self::Own(_) => u64::try_from(self.until(at).as_nanos())
                 .unwrap_or(u64::MAX)
                 .saturating_add(MonotonicClock.now()),
-            Self::Standing(_) => u64::MAX,
-        }
-    }
-
-    /// The queue's place in an account.
-    pub(crate) fn membership(&self) -> Option<&Membership> {
-        match self {
-            Self::Standing(standing) => standing.membership.as_ref(),
-            Self::System | Self::Own(_) => None,
+            Self::Standing => u64::MAX,
         }
     }
 
     /// A reading for measuring how long something took.
     pub(crate) fn stopwatch(&self) -> u64 {
         match self {
-            Self::System | Self::Standing(_) => MonotonicClock.now(),
+            Self::System | Self::Standing => MonotonicClock.now(),
             Self::Own(clock) => clock.now(),
-        }
-    }
-}
-
-impl Standing {
-    /// Has the account release who is due, and says when to come back.
-    pub(crate) fn give(&self) -> (usize, Next<u64>) {
-        match &self.membership {
-            Some(membership) => membership.giver().advance(),
-            None => (0, Next::OnEnqueue),
         }
     }
 }
@@ -140,7 +141,7 @@ impl Clock for Timebase {
         match self {
             Self::System => MonotonicClock.now(),
             Self::Own(clock) => clock.now(),
-            Self::Standing(_) => STANDS_AT,
+            Self::Standing => STANDS_AT,
         }
     }
 }
@@ -150,7 +151,7 @@ impl fmt::Debug for Timebase {
         f.write_str(match self {
             Self::System => "System",
             Self::Own(_) => "Own",
-            Self::Standing(_) => "Standing",
+            Self::Standing => "Standing",
         })
     }
 }

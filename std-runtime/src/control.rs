@@ -33,8 +33,8 @@ impl ApiQueue {
     pub fn set_rate(&self, rate: Rate) {
         telemetry::changed(&self.line().name, "rate set", &rate);
         self.line().queue.set_rate(rate.ticks());
-        if let Some(membership) = self.line().queue.clock().membership() {
-            membership.set_rate(rate.ticks());
+        if let Some(given) = &self.line().given {
+            given.set_rate(rate.ticks());
         }
     }
 

@@ -10,7 +10,6 @@
 
 use std::cell::Cell;
 use std::io;
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
@@ -20,6 +19,7 @@ use apiqueue_core::{Clock, Next};
 use parking::{Parker, Unparker};
 
 use crate::clock::MonotonicClock;
+use crate::guarded::guarded;
 use crate::handover::{Handover, Mark};
 use crate::line::{Line, NEVER};
 use crate::register;
@@ -177,7 +177,7 @@ impl Rounds {
             None => entry.wake_by_ref(),
         }
         // If everybody else has let go meanwhile, this drops the queue, and with it wakers, which are user code.
-        let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(line)));
+        guarded(|| drop(line));
         false
     }
 }
@@ -212,6 +212,40 @@ impl Drop for LastWill {
             if let Some(line) = entry.line.upgrade() {
                 line.close();
             }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::panic;
+    use std::time::Duration;
+
+    use apiqueue_core::Closed;
+
+    use super::*;
+    use crate::queue::ApiQueue;
+
+    /// Nothing known makes the thread panic; should it, nobody may wait for it for ever.
+    #[test]
+    fn a_driver_that_dies_closes_its_queues_and_leaves_room_for_another() {
+        let start = |interval| ApiQueue::builder().every(interval).start().unwrap();
+        let queue = start(Duration::from_secs(3600));
+        queue.enqueue().unwrap().wait().unwrap();
+        let parked = queue.enqueue().unwrap();
+        let parked = thread::spawn(|| parked.wait());
+        let will = LastWill(register::driver().unwrap());
+        let dies = thread::spawn(move || {
+            let _will = will;
+            panic::resume_unwind(Box::new("on purpose"));
+        });
+        assert!(dies.join().is_err());
+        assert_eq!(parked.join().unwrap(), Err(Closed));
+        assert!(queue.is_closed());
+        let next = start(Duration::from_millis(1));
+        for _ in 0..3 {
+            next.enqueue().unwrap().wait().unwrap();
         }
     }
 }

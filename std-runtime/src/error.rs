@@ -91,6 +91,8 @@ pub enum StartError {
         /// The calls under way asked for.
         at_most: usize,
     },
+    /// The clock panicked at its first reading.
+    Clock,
     /// A driver was asked for, and nothing to drive.
     Granted,
     /// There is no memory for so many places.
@@ -122,6 +124,7 @@ impl fmt::Display for StartError {
                     usize::MAX
                 )
             }
+            Self::Clock => f.write_str("the clock panicked at its first reading"),
             Self::Granted => f.write_str(
                 "a granted queue has no driver: whoever grants its permits is that; use start",
             ),

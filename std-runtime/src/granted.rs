@@ -1,10 +1,8 @@
 //! Queues whose permits come from elsewhere: [`ApiQueue::grant`].
 
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use crate::clock::Timebase;
+use crate::guarded::guarded;
 use crate::line::Line;
 use crate::queue::ApiQueue;
 use crate::telemetry;
@@ -28,7 +26,7 @@ impl ApiQueue {
     pub fn grant(&self, count: usize) -> usize {
         let line = self.line();
         // An account sees to its queues itself.
-        if line.is_granted() && line.queue.clock().membership().is_none() {
+        if line.is_granted_by_hand() {
             line.grant(count)
         } else {
             0
@@ -40,32 +38,20 @@ impl ApiQueue {
     /// was released after it.
     #[must_use = "the permits are the caller's again"]
     pub fn take_returned(&self) -> usize {
-        self.line().take_returned()
+        let given = &self.line().given;
+        given.as_ref().map_or(0, |given| given.take_returned())
     }
 }
 
 impl Line {
-    /// Whether its permits come from elsewhere.
-    pub(crate) fn is_granted(&self) -> bool {
-        matches!(self.queue.clock(), Timebase::Standing(_))
-    }
-
-    pub(crate) fn take_returned(&self) -> usize {
-        match self.queue.clock() {
-            // Ordering: Relaxed; only a number, and each counts once.
-            Timebase::Standing(standing) => standing.returned.swap(0, Ordering::Relaxed),
-            Timebase::System | Timebase::Own(_) => 0,
-        }
-    }
-
     /// Releases up to `count` of those in line.
     pub(crate) fn grant(self: &Arc<Self>, count: usize) -> usize {
         let mut released = 0;
         while released < count {
-            match panic::catch_unwind(AssertUnwindSafe(|| self.queue.grant())) {
-                Ok(true) => released += 1,
-                Ok(false) => break,
-                Err(_) => {
+            match guarded(|| self.queue.grant()) {
+                Some(true) => released += 1,
+                Some(false) => break,
+                None => {
                     telemetry::survived(&self.name, "a waker panicked");
                     released += 1;
                 }
@@ -73,16 +59,29 @@ impl Line {
         }
         self.meter.released(self.now(), released, &self.passes);
         self.lobby.admit(self);
+        self.look_for_the_end();
         released
+    }
+
+    /// A drain may be over, and whoever grants does not come to a line with nobody in it.
+    pub(crate) fn look_for_the_end(self: &Arc<Self>) {
+        if self.is_granted_by_hand() && self.queue.is_closed() && !self.end.is_reached() {
+            let _ = self.advance(None);
+        }
     }
 
     /// The permits of a released waiter came back.
     pub(crate) fn gave_back(&self, permits: usize) {
         self.meter.cancelled();
-        if let Timebase::Standing(standing) = self.queue.clock() {
-            // Ordering: Relaxed; the ring that follows has the giver look.
-            standing.returned.fetch_add(permits, Ordering::Relaxed);
+        if let Some(given) = &self.given {
+            given.came_back(permits);
             self.queue.wake_driver();
         }
+    }
+
+    fn is_granted_by_hand(&self) -> bool {
+        self.given
+            .as_ref()
+            .is_some_and(|given| given.are_granted_by_hand())
     }
 }

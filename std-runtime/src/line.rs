@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use apiqueue_core::{Clock, EnqueueError, Next, QueueOver, Slot, Status, Weighted};
 
-use crate::account::Membership;
 use crate::clock::{MonotonicClock, Timebase};
 use crate::end::End;
+use crate::guarded::{guarded, let_go};
 use crate::lobby::Lobby;
 use crate::meter::Meter;
 use crate::passes::Passes;
+use crate::permits::Permits;
 use crate::telemetry;
 use crate::waiter::Waiter;
 
@@ -31,6 +32,8 @@ pub(crate) struct Line {
     pub(crate) passes: Passes,
     pub(crate) queue: Queue,
     pub(crate) name: String,
+    /// Gives it permits. None where its own schedule paces it.
+    pub(crate) given: Option<Box<dyn Permits>>,
     /// How long before a release the driver stays awake.
     pub(crate) spin: Duration,
     /// At intervals shorter than this whoever joins releases who is due before him. In nanoseconds.
@@ -73,12 +76,13 @@ impl Line {
         spin: Duration,
         driven_by: DrivenBy,
         catch_up: u64,
+        given: Option<Box<dyn Permits>>,
     ) -> Self {
-        // As short as where the core does not spread what is late.
-        let helps_below = match queue.clock() {
-            Timebase::Standing(_) => 0,
-            _ if driven_by == DrivenBy::Hand => 0,
-            _ => catch_up / 16,
+        let helps_below = if given.is_some() || driven_by == DrivenBy::Hand {
+            0
+        } else {
+            // As short as where the core does not spread what is late.
+            catch_up / 16
         };
         Self {
             passes: Passes::default(),
@@ -86,6 +90,7 @@ impl Line {
             meter: Meter::new(&name),
             name,
             spin,
+            given,
             driven_by,
             helps_below,
             bell: OnceLock::new(),
@@ -112,16 +117,20 @@ impl Line {
             let place = Place(Arc::clone(self));
             // Entering may release others and so call their wakers. One that panics must not cost this caller its
             // place; it is called once, so that this ends.
+            // Not `guarded`, which would move the waiter once more.
             match panic::catch_unwind(AssertUnwindSafe(|| match weight {
                 // Nothing is free but what is granted.
-                weight if self.is_granted() => {
+                weight if self.given.is_some() => {
                     Ok((CoreWaiter::enqueue_weighted(place, weight)?, None))
                 }
                 1 => CoreWaiter::enter_timed(place),
                 weight => Ok((CoreWaiter::enter_weighted(place, weight)?, None)),
             })) {
                 Ok(entered) => break entered?,
-                Err(_) => telemetry::survived(&self.name, "a waker panicked"),
+                Err(payload) => {
+                    let_go(payload);
+                    telemetry::survived(&self.name, "a waker panicked");
+                }
             }
         };
         if let Some(at) = at {
@@ -163,11 +172,11 @@ impl Line {
         if close_at != NEVER && close_at <= MonotonicClock.now() {
             self.close();
         }
-        let advanced = panic::catch_unwind(AssertUnwindSafe(|| match waker {
+        let advanced = guarded(|| match waker {
             Some(waker) => self.queue.advance_with(waker),
             None => self.queue.advance(),
-        }));
-        let Ok(advanced) = advanced else {
+        });
+        let Some(advanced) = advanced else {
             telemetry::survived(&self.name, "a waker panicked");
             // The one whose waker it was. If others were released by the same call, as of a burst, the intervals miss
             // them.
@@ -180,35 +189,22 @@ impl Line {
         }
         self.lobby.admit(self);
         let mut released = advanced.released;
-        let next = match advanced.next {
-            Next::At(at) => match self.queue.clock() {
-                Timebase::Standing(standing) => {
-                    let (given, next) = standing.give();
-                    released += given;
-                    // Whom the queue saw in line has left before the account could look: once more, as the driver has left no
-                    // waker there.
-                    if standing
-                        .membership
-                        .as_ref()
-                        .is_some_and(Membership::is_empty)
-                    {
-                        self.queue.wake_driver();
-                    }
-                    sooner(next, close_at)
-                }
-                clock => Next::At(clock.in_system_time(at).min(close_at)),
-            },
-            Next::OnEnqueue if self.is_granted() => {
-                if let Some(membership) = self.queue.clock().membership() {
-                    membership.giver().advance_for_others();
-                }
-                sooner(Next::OnEnqueue, close_at)
-            }
-            Next::OnEnqueue if close_at != NEVER => Next::At(close_at),
-            Next::OnEnqueue => Next::OnEnqueue,
-            Next::Closed => {
+        let next = match (advanced.next, &self.given) {
+            (Next::Closed, _) => {
                 self.end.reached();
                 Next::Closed
+            }
+            (Next::At(_), Some(given)) => {
+                let (more, next) = given.give(self);
+                released += more;
+                sooner(next, close_at)
+            }
+            (Next::At(at), None) => Next::At(self.queue.clock().in_system_time(at).min(close_at)),
+            (Next::OnEnqueue, given) => {
+                if let Some(given) = given {
+                    given.give_others();
+                }
+                sooner(Next::OnEnqueue, close_at)
             }
         };
         Some(Progress { released, next })
@@ -216,29 +212,22 @@ impl Line {
 
     /// Releases nobody for so many nanoseconds.
     pub(crate) fn hold(&self, ticks: u64) {
-        match self.queue.clock() {
-            Timebase::Standing(standing) => {
-                if let Some(membership) = &standing.membership {
-                    membership.hold(ticks);
-                }
-            }
+        match &self.given {
+            Some(given) => given.hold(ticks),
             // Never an error: it was checked, and what has passed meanwhile holds nothing back.
-            clock => {
-                let _ = self.queue.hold_until(clock.now().wrapping_add(ticks));
+            None => {
+                let until = self.queue.clock().now().wrapping_add(ticks);
+                let _ = self.queue.hold_until(until);
             }
         }
     }
 
     /// Ends a hold.
     pub(crate) fn resume(&self) {
-        match self.queue.clock() {
+        match &self.given {
             // The hold in the queue's own words has no end.
-            Timebase::Standing(standing) => {
-                if let Some(membership) = &standing.membership {
-                    membership.resume();
-                }
-            }
-            Timebase::System | Timebase::Own(_) => self.queue.resume(),
+            Some(given) => given.resume(),
+            None => self.queue.resume(),
         }
     }
 
@@ -260,7 +249,7 @@ impl Line {
     /// Closes the queue for good. Wakers that panic stop nobody else from being told.
     pub(crate) fn close(self: &Arc<Self>) {
         // Each panic is one waiter that was told, so there are at most `capacity` rounds.
-        while panic::catch_unwind(AssertUnwindSafe(|| self.queue.close())).is_err() {
+        while guarded(|| self.queue.close()).is_none() {
             telemetry::survived(&self.name, "a waker panicked");
         }
         self.lobby.admit(self);
@@ -274,7 +263,7 @@ impl Drop for Line {
         if let Some(bell) = self.bell.get() {
             bell.wake_by_ref();
         } else if self.is_driven() {
-            let _ = panic::catch_unwind(AssertUnwindSafe(|| self.queue.wake_driver()));
+            guarded(|| self.queue.wake_driver());
         }
     }
 }

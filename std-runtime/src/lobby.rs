@@ -12,20 +12,24 @@
 //! is told that the queue is closed.
 
 use std::collections::VecDeque;
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
 use apiqueue_core::{Closed, EnqueueError};
 
+use crate::guarded::guarded;
 use crate::line::Line;
 use crate::waiter::Waiter;
 
+/// How many who do not wait any more are kept whatever their part.
+const TIDY_ABOVE: usize = 32;
+
 #[derive(Debug, Default)]
 pub(crate) struct Lobby {
+    /// In the order of coming, with some among them who do not wait any more.
     guests: Mutex<VecDeque<Arc<Guest>>>,
-    /// How many guests there are. Written under the lock.
+    /// How many wait.
     count: AtomicUsize,
     /// Calls of `admit` that are not answered yet. Who makes it 1 answers them all, so that no two hand out places at the
     /// same time and a waker that calls back here does not wait for itself.
@@ -70,8 +74,7 @@ impl Lobby {
                     Err(EnqueueError::Full { .. }) => break,
                     Err(_) => Err(Closed),
                 };
-                self.forget(&guest);
-                guest.answer(place);
+                guest.answer(place, &self.count);
             }
             if self
                 .calls
@@ -84,37 +87,48 @@ impl Lobby {
     }
 
     fn first(&self) -> Option<Arc<Guest>> {
-        lock(&self.guests).front().cloned()
+        let mut guests = lock(&self.guests);
+        while guests.front().is_some_and(|guest| !guest.waits()) {
+            guests.pop_front();
+        }
+        guests.front().cloned()
     }
 
-    fn forget(&self, guest: &Arc<Guest>) {
+    /// One who waited has left. Those who have are thrown out when they are the most, so that a leave costs the same however
+    /// many wait.
+    fn has_left(&self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
         let mut guests = lock(&self.guests);
-        // The first, nearly always.
-        if let Some(at) = guests.iter().position(|other| Arc::ptr_eq(other, guest)) {
-            guests.remove(at);
-            self.count.store(guests.len(), Ordering::Relaxed);
+        if guests.len() > TIDY_ABOVE + 2 * self.len() {
+            guests.retain(|guest| guest.waits());
         }
     }
 }
 
 impl Guest {
-    fn answer(&self, place: Result<Waiter, Closed>) {
+    fn waits(&self) -> bool {
+        matches!(*lock(&self.state), State::Waits(_))
+    }
+
+    /// If it waits, it is one less of those who do.
+    fn answer(&self, place: Result<Waiter, Closed>, waiting: &AtomicUsize) {
         let (waker, refused) = {
             let mut state = lock(&self.state);
             match &mut *state {
                 State::Waits(waker) => {
                     let waker = waker.take();
                     *state = State::Answered(place);
+                    waiting.fetch_sub(1, Ordering::Relaxed);
                     (waker, None)
                 }
                 State::Answered(_) | State::Gone => (None, Some(place)),
             }
         };
-        // Out of the lock, as it leaves the line, which may admit the next one.
-        drop(refused);
+        // Out of the lock, as it leaves the line, which may admit the next one and wake the driver.
+        guarded(|| drop(refused));
         if let Some(waker) = waker {
             // It is called once; if it panics, its owner is answered all the same.
-            let _ = panic::catch_unwind(AssertUnwindSafe(|| waker.wake()));
+            guarded(|| waker.wake());
         }
     }
 }
@@ -149,7 +163,7 @@ impl Standing {
         {
             let mut guests = lock(&line.lobby.guests);
             guests.push_back(guest);
-            line.lobby.count.store(guests.len(), Ordering::Relaxed);
+            line.lobby.count.fetch_add(1, Ordering::Relaxed);
         }
         line.lobby.admit(line);
         if matches!(*lock(&standing.guest.state), State::Waits(_)) {
@@ -196,7 +210,7 @@ impl Drop for Standing {
         }
         let state = std::mem::replace(&mut *lock(&self.guest.state), State::Gone);
         if matches!(state, State::Waits(_)) {
-            self.line.lobby.forget(&self.guest);
+            self.line.lobby.has_left();
         }
     }
 }

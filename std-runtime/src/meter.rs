@@ -82,20 +82,23 @@ impl Meter {
             return;
         }
         let before = latest(self.last.swap(now, ORDER), passes);
-        let Some(mut window) = unless_inherited(&self.window, self.process) else {
-            return;
-        };
-        let window = window.get_or_insert_with(Box::default);
-        if let Some(before) = before {
-            // Another thread may have recorded a later release meanwhile: then there was no time between.
-            let interval = now.saturating_sub(before);
-            window.push(interval);
+        // Another thread may have recorded a later release meanwhile: then there was no time between.
+        let first = before.map(|before| now.saturating_sub(before));
+        let others = 1..count.min(WINDOW + 1);
+        {
+            let Some(mut window) = unless_inherited(&self.window, self.process) else {
+                return;
+            };
+            let window = window.get_or_insert_with(Box::default);
+            if let Some(interval) = first {
+                window.push(interval);
+            }
+            others.clone().for_each(|_| window.push(0));
+        }
+        if let Some(interval) = first {
             self.telemetry.interval(Duration::from_nanos(interval));
         }
-        for _ in 1..count.min(WINDOW + 1) {
-            window.push(0);
-            self.telemetry.interval(Duration::ZERO);
-        }
+        others.for_each(|_| self.telemetry.interval(Duration::ZERO));
     }
 
     /// Somebody who took a place has seen the release after so many nanoseconds.

@@ -68,13 +68,12 @@ impl ApiQueue {
             parts.spin,
             parts.driven_by,
             parts.catch_up,
+            parts.given,
         ));
-        if line.is_granted() {
+        if let Some(given) = &line.given {
             // Never an error: it is one tick away.
             let _ = line.queue.hold_until(HELD_UNTIL);
-        }
-        if let Some(membership) = line.queue.clock().membership() {
-            membership.seat(&line);
+            given.attach(&line);
         }
         if parts.driven_by == DrivenBy::Thread {
             driver::attach(&line).map_err(StartError::Thread)?;

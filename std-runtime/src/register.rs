@@ -53,6 +53,12 @@ pub(crate) fn remove(id: u64) -> bool {
     last
 }
 
+/// The driver, where there is one.
+#[cfg(test)]
+pub(crate) fn driver() -> Option<Arc<Driver>> {
+    lock().driver.clone()
+}
+
 /// The driver has died: nobody may find it here any more.
 pub(crate) fn clear() -> impl Iterator<Item = Arc<Entry>> {
     let mut register = lock();

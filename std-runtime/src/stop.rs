@@ -49,8 +49,9 @@ pub(crate) fn stop(line: &Arc<Line>, how: Stop) -> StopReport {
         let until = Instant::now().checked_add(timeout);
         if line.driven_by == DrivenBy::Task && !line.is_forked() {
             drive_beside_the_task(line, until);
-        } else if (line.is_driven() || line.is_granted()) && !driver::is_current_thread() {
-            seat::block_on(until, |waker| line.end.poll(waker));
+        } else if (line.is_driven() || line.given.is_some()) && !driver::is_current_thread() {
+            let mut end = line.end.watch();
+            seat::block_on(until, |waker| end.poll(waker));
         } else {
             drive_to_the_end(line, until);
         }
@@ -61,7 +62,8 @@ pub(crate) fn stop(line: &Arc<Line>, how: Stop) -> StopReport {
 pub(crate) async fn stop_async(line: &Arc<Line>, how: Stop) -> StopReport {
     let stopping = Stopping::begin(line, how);
     if let Stop::Drain { .. } = how {
-        poll_fn(|cx| line.end.poll(cx.waker())).await;
+        let mut end = line.end.watch();
+        poll_fn(|cx| end.poll(cx.waker())).await;
     }
     stopping.finish()
 }
@@ -76,6 +78,7 @@ impl<'a> Stopping<'a> {
         if let Stop::Drain { timeout } = how {
             let timeout = u64::try_from(timeout.as_nanos()).unwrap_or(NEVER);
             line.drain(MonotonicClock.now().saturating_add(timeout));
+            line.look_for_the_end();
         }
         stopping
     }
@@ -112,6 +115,7 @@ fn drive_to_the_end(line: &Arc<Line>, until: Option<Instant>) {
 
 /// For a queue whose driver is a task, which may be held up by this very call. Leaves no waker: the task's stays.
 fn drive_beside_the_task(line: &Arc<Line>, until: Option<Instant>) {
+    let mut end = line.end.watch();
     while until.is_none_or(|until| Instant::now() < until) {
         let due = match line.advance(None).map(|progress| progress.next) {
             None => continue,
@@ -120,7 +124,7 @@ fn drive_beside_the_task(line: &Arc<Line>, until: Option<Instant>) {
             Some(Next::OnEnqueue) => None,
         };
         let look_again = due.into_iter().chain(until).min();
-        if seat::block_on(look_again, |waker| line.end.poll(waker)).is_some() {
+        if seat::block_on(look_again, |waker| end.poll(waker)).is_some() {
             return;
         }
     }

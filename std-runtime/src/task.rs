@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
@@ -13,6 +12,7 @@ use apiqueue_core::Next;
 use crate::builder::Builder;
 use crate::clock::MonotonicClock;
 use crate::error::StartError;
+use crate::guarded::guarded;
 use crate::line::Line;
 use crate::queue::ApiQueue;
 
@@ -101,28 +101,28 @@ impl<T: Timer> Future for DriverTask<T> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            let Some(line) = self.line.upgrade() else {
-                return Poll::Ready(());
-            };
-            // Whatever there is to do again calls this waker: the timer, or the queue.
-            let progress = line.advance(Some(cx.waker()));
-            // If everybody else has let go meanwhile, this drops the queue, and with it wakers, which are user code.
-            let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(line)));
-            let Some(progress) = progress else { continue };
-            return match progress.next {
-                Next::Closed => Poll::Ready(()),
-                Next::OnEnqueue => Poll::Pending,
-                Next::At(at) => {
-                    let until = MonotonicClock.instant(at);
-                    if until.is_some_and(|at| self.timer.poll_until(at, cx).is_ready()) {
-                        // Not at once: a queue that is always due again would keep other tasks from running.
-                        cx.waker().wake_by_ref();
-                    }
-                    Poll::Pending
-                }
-            };
+        let Some(line) = self.line.upgrade() else {
+            return Poll::Ready(());
+        };
+        // Whatever there is to do again calls this waker: the timer, or the queue.
+        let progress = line.advance(Some(cx.waker()));
+        // If everybody else has let go meanwhile, this drops the queue, and with it wakers, which are user code.
+        guarded(|| drop(line));
+        let again = match progress.map(|progress| progress.next) {
+            Some(Next::Closed) => return Poll::Ready(()),
+            Some(Next::OnEnqueue) => false,
+            Some(Next::At(at)) => {
+                let at = MonotonicClock.instant(at);
+                at.is_some_and(|at| self.timer.poll_until(at, cx).is_ready())
+            }
+            // A waker panicked.
+            None => true,
+        };
+        if again {
+            // Not at once: a queue that is always due again would keep other tasks from running.
+            cx.waker().wake_by_ref();
         }
+        Poll::Pending
     }
 }
 
@@ -131,7 +131,7 @@ impl<T> Drop for DriverTask<T> {
         if let Some(line) = self.line.upgrade() {
             line.close();
             // As above.
-            let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(line)));
+            guarded(|| drop(line));
         }
     }
 }

@@ -1,6 +1,10 @@
 //! What is told to the `tracing` and `metrics` ecosystems, each behind the feature of its name; nothing without them.
+//! Recorders and subscribers are user code: they run behind a guard, and nobody calls them under a lock.
 
 use std::time::Duration;
+
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+use crate::guarded::guarded;
 
 /// The handles of one queue's metrics, registered when it is started.
 pub(crate) struct Telemetry {
@@ -41,18 +45,18 @@ impl Telemetry {
     #[inline]
     pub(crate) fn waited(&self, wait: Duration) {
         #[cfg(feature = "metrics")]
-        {
+        guarded(|| {
             self.metrics.released.increment(1);
             self.metrics.wait.record(wait);
-        }
+        });
         #[cfg(feature = "tracing")]
-        tracing::trace!(target: "apiqueue", queue = %self.name, ?wait, "released");
+        guarded(|| tracing::trace!(target: "apiqueue", queue = %self.name, ?wait, "released"));
     }
 
     #[inline]
     pub(crate) fn interval(&self, interval: Duration) {
         #[cfg(feature = "metrics")]
-        self.metrics.interval.record(interval);
+        guarded(|| self.metrics.interval.record(interval));
         #[cfg(all(feature = "tracing", not(feature = "metrics")))]
         let _ = interval;
     }
@@ -60,17 +64,17 @@ impl Telemetry {
     #[inline]
     pub(crate) fn cancelled(&self) {
         #[cfg(feature = "metrics")]
-        self.metrics.cancelled.increment(1);
+        guarded(|| self.metrics.cancelled.increment(1));
         #[cfg(feature = "tracing")]
-        tracing::trace!(target: "apiqueue", queue = %self.name, "cancelled");
+        guarded(|| tracing::trace!(target: "apiqueue", queue = %self.name, "cancelled"));
     }
 
     #[inline]
     pub(crate) fn refused(&self) {
         #[cfg(feature = "metrics")]
-        self.metrics.refused.increment(1);
+        guarded(|| self.metrics.refused.increment(1));
         #[cfg(feature = "tracing")]
-        tracing::debug!(target: "apiqueue", queue = %self.name, "refused");
+        guarded(|| tracing::debug!(target: "apiqueue", queue = %self.name, "refused"));
     }
 }
 
@@ -82,7 +86,7 @@ impl Telemetry {
 )]
 pub(crate) fn changed(name: &str, what: &str, value: &dyn std::fmt::Debug) {
     #[cfg(feature = "tracing")]
-    tracing::debug!(target: "apiqueue", queue = %name, ?value, "{what}");
+    guarded(|| tracing::debug!(target: "apiqueue", queue = %name, ?value, "{what}"));
 }
 
 /// Something that its author should know of went wrong, and was survived.
@@ -93,7 +97,7 @@ pub(crate) fn changed(name: &str, what: &str, value: &dyn std::fmt::Debug) {
 )]
 pub(crate) fn survived(name: &str, what: &str) {
     #[cfg(feature = "tracing")]
-    tracing::error!(target: "apiqueue", queue = %name, "{what}");
+    guarded(|| tracing::error!(target: "apiqueue", queue = %name, "{what}"));
 }
 
 #[cfg(feature = "metrics")]

@@ -207,6 +207,7 @@ impl Waiter {
                 // The drain of a queue whose last waiters leave is over; nobody else would say so before the next slot.
                 if line.queue.is_closed() && !line.end.is_reached() {
                     line.queue.wake_driver();
+                    line.look_for_the_end();
                 }
             }
             Left::Released => self.count(),

@@ -46,8 +46,8 @@ impl ApiQueue {
     /// [`ChargeError`] when it would put the next release off by more than 2 years.
     pub fn charge(&self, permits: usize) -> Result<(), ChargeError> {
         telemetry::changed(&self.line().name, "charged", &permits);
-        match self.line().queue.clock().membership() {
-            Some(membership) => membership.charge(permits),
+        match &self.line().given {
+            Some(given) => given.charge(permits),
             None => self.line().queue.charge(permits),
         }
     }
@@ -56,8 +56,8 @@ impl ApiQueue {
     /// above the burst is lost.
     pub fn refund(&self, permits: usize) {
         telemetry::changed(&self.line().name, "refunded", &permits);
-        match self.line().queue.clock().membership() {
-            Some(membership) => membership.refund(permits),
+        match &self.line().given {
+            Some(given) => given.refund(permits),
             None => self.line().queue.refund(permits),
         }
     }

@@ -134,3 +134,85 @@ fn tracing_tells_of_changes_and_releases() {
         "{log}"
     );
 }
+
+/// Recorders are user code: they may look at the queue, and they may panic.
+#[cfg(feature = "metrics")]
+mod recorders {
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use metrics::{
+        Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString,
+        Unit,
+    };
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Nosy {
+        queue: OnceLock<ApiQueue>,
+        panics: bool,
+        told: AtomicUsize,
+    }
+
+    impl HistogramFn for Nosy {
+        fn record(&self, _: f64) {
+            self.told.fetch_add(1, Ordering::SeqCst);
+            if let Some(queue) = self.queue.get() {
+                let _ = queue.stats().to_string();
+            }
+            assert!(!self.panics, "on purpose");
+        }
+    }
+
+    struct All(Arc<Nosy>);
+
+    impl Recorder for All {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+            Counter::noop()
+        }
+        fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+            Gauge::noop()
+        }
+        fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+            Histogram::from_arc(Arc::clone(&self.0))
+        }
+    }
+
+    /// Told of an interval for each of five waits, and of the waits.
+    fn told(panics: bool) -> usize {
+        let nosy = Arc::new(Nosy {
+            panics,
+            ..Nosy::default()
+        });
+        let start = || {
+            ApiQueue::builder()
+                .every(Duration::from_millis(1))
+                .start()
+                .unwrap()
+        };
+        let queue = metrics::with_local_recorder(&All(Arc::clone(&nosy)), start);
+        assert!(nosy.queue.set(queue.clone()).is_ok());
+        let other = start();
+        for _ in 0..5 {
+            queue.enqueue().unwrap().wait().unwrap();
+            other.enqueue().unwrap().wait().unwrap();
+        }
+        assert!(!queue.is_closed() && !other.is_closed());
+        assert_eq!(queue.stats().released, 5);
+        nosy.told.load(Ordering::SeqCst)
+    }
+
+    #[test]
+    fn one_that_looks_at_the_queue_gets_its_answer() {
+        assert!(told(false) >= 5);
+    }
+
+    #[test]
+    fn one_that_panics_harms_no_queue() {
+        assert!(told(true) >= 5);
+    }
+}

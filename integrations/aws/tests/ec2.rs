@@ -1,13 +1,6 @@
 //! The real SDK for EC2 over real sockets, against the throttling endpoint of the `scan` example.
 #![allow(clippy::panic, clippy::unwrap_used, missing_docs)]
 
-#[path = "../../../std-runtime/examples/scan/bucket.rs"]
-mod bucket;
-#[path = "../../../std-runtime/examples/scan/endpoint.rs"]
-mod endpoint;
-#[path = "../../../std-runtime/examples/scan/limits.rs"]
-#[expect(dead_code, reason = "the scan has its own numbers")]
-mod limits;
 #[path = "../examples/snapshots/listing.rs"]
 #[expect(dead_code, reason = "how long it took is for the example's table")]
 mod listing;
@@ -16,11 +9,9 @@ use std::time::Duration;
 
 use apiqueue::{Limit, Limits, Rate, Registry, Stop, Throttled};
 use apiqueue_aws::PacedHttpClient;
+use apiqueue_scan::{Buckets, Endpoint, limits};
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_sdk_ec2::config::Credentials;
-
-use crate::bucket::Buckets;
-use crate::endpoint::Endpoint;
 
 const DESCRIBE: &str = "ec2/eu-west-1/describe";
 

@@ -8,7 +8,7 @@ use apiqueue_core::Clock;
 use super::calls::CallQueue;
 use super::{Account, Giver};
 use crate::builder::Builder;
-use crate::clock::Timebase;
+use crate::clock::{OwnClock, Timebase};
 use crate::error::StartError;
 use crate::queue::ApiQueue;
 use crate::rate::{Rate, Ticks};
@@ -43,7 +43,10 @@ impl AccountBuilder {
 
     /// The account. It has no thread of its own: the driver's starts with its first queue.
     pub fn start(self) -> Account {
-        let clock = self.clock.map_or(Timebase::System, Timebase::Own);
+        let clock = match &self.clock {
+            None => Timebase::System,
+            Some(clock) => Timebase::Own(OwnClock::or_from_zero(clock)),
+        };
         Account {
             giver: Arc::new(Giver::new(clock, self.manual, &self.limits)),
         }

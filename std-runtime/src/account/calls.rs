@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use apiqueue_core::{Closed, EnqueueError, Left, Status};
 
-use super::{Account, Membership};
+use super::Account;
 use crate::error::{StartError, WaitError};
 use crate::line::Line;
 use crate::queue::ApiQueue;
@@ -71,7 +71,8 @@ impl CallQueue {
     /// How many calls are under way.
     #[must_use]
     pub fn under_way(&self) -> usize {
-        membership(self.queue.line()).map_or(0, Membership::under_way)
+        let given = &self.queue.line().given;
+        given.as_ref().map_or(0, |given| given.under_way())
     }
 
     /// The queue, for everything but enqueuing: rate, hold, stop, stats. Whoever enqueues on it directly holds no [`Call`], and
@@ -89,10 +90,6 @@ impl fmt::Debug for CallQueue {
             .field("under_way", &self.under_way())
             .finish()
     }
-}
-
-fn membership(line: &Line) -> Option<&Membership> {
-    line.queue.clock().membership()
 }
 
 /// A place in line of a [`CallQueue`]: block in [`wait`](Self::wait), or `.await` it.
@@ -184,8 +181,8 @@ pub struct Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        if let Some(membership) = membership(&self.line) {
-            membership.ended();
+        if let Some(given) = &self.line.given {
+            given.ended();
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Gives the permits of an account to its queues, which are granted ones: the plan, the lines, and who is told when.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use apiqueue_core::{ChargeError, Clock, Next};
@@ -10,6 +10,7 @@ use super::plan::{Choice, Plan};
 use crate::clock::{MonotonicClock, Timebase};
 use crate::error::LimitError;
 use crate::line::Line;
+use crate::permits::Permits;
 use crate::rate::{Rate, Ticks};
 
 #[derive(Debug)]
@@ -41,6 +42,8 @@ struct State {
 pub(crate) struct Membership {
     pub(super) giver: Arc<Giver>,
     pub(super) id: u64,
+    /// How many permits came back.
+    returned: AtomicUsize,
 }
 
 /// How long a waker that drives from within its own wake-up is put off.
@@ -81,6 +84,7 @@ impl Giver {
         Membership {
             giver: Arc::clone(self),
             id,
+            returned: AtomicUsize::new(0),
         }
     }
 
@@ -209,7 +213,7 @@ impl State {
                 gone.push(id);
                 continue;
             };
-            let returned = line.take_returned();
+            let returned = line.given.as_ref().map_or(0, |given| given.take_returned());
             if returned > 0 {
                 self.plan.give_back(id, returned);
             }
@@ -227,52 +231,75 @@ impl State {
 }
 
 impl Membership {
-    /// The line is there.
-    pub(crate) fn seat(&self, line: &Arc<Line>) {
+    pub(crate) fn is_driven_by_hand(&self) -> bool {
+        self.giver.manual
+    }
+
+    /// Whether the latest look found nobody in the queue's line.
+    fn is_empty(&self) -> bool {
+        self.giver.lock().plan.head_of(self.id).is_none()
+    }
+}
+
+impl Permits for Membership {
+    fn attach(&self, line: &Arc<Line>) {
         self.giver
             .lock()
             .lines
             .insert(self.id, Arc::downgrade(line));
     }
 
-    pub(crate) fn giver(&self) -> &Giver {
-        &self.giver
+    fn give(&self, line: &Line) -> (usize, Next<u64>) {
+        let given = self.giver.advance();
+        // Whom the queue saw in line has left before the account could look: once more, as the driver has left no waker there.
+        if self.is_empty() {
+            line.queue.wake_driver();
+        }
+        given
     }
 
-    /// Whether the latest look found nobody in the queue's line.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.giver.lock().plan.head_of(self.id).is_none()
+    fn give_others(&self) {
+        self.giver.advance_for_others();
     }
 
-    pub(crate) fn set_rate(&self, rate: Ticks) {
+    fn came_back(&self, permits: usize) {
+        // Ordering: Relaxed; only a number, and the ring that follows has the giver look.
+        self.returned.fetch_add(permits, Ordering::Relaxed);
+    }
+
+    fn take_returned(&self) -> usize {
+        // Ordering: Relaxed; each counts once.
+        self.returned.swap(0, Ordering::Relaxed)
+    }
+
+    fn set_rate(&self, rate: Ticks) {
         self.giver
             .change(|plan, now| plan.set_rate(self.id, now, rate));
     }
 
-    pub(crate) fn hold(&self, ticks: u64) {
+    fn hold(&self, ticks: u64) {
         self.giver.hold(Some(self.id), ticks);
     }
 
-    pub(crate) fn resume(&self) {
+    fn resume(&self) {
         self.giver.resume(Some(self.id));
     }
 
-    pub(crate) fn charge(&self, permits: usize) -> Result<(), ChargeError> {
+    fn charge(&self, permits: usize) -> Result<(), ChargeError> {
         self.giver
             .change(|plan, now| plan.charge(self.id, permits, now))
     }
 
-    pub(crate) fn refund(&self, permits: usize) {
+    fn refund(&self, permits: usize) {
         self.giver
             .change(|plan, now| plan.refund(self.id, permits, now));
     }
 
-    /// A call is over.
-    pub(super) fn ended(&self) {
-        self.giver.change(|plan, _| plan.ended(self.id));
+    fn under_way(&self) -> usize {
+        self.giver.lock().plan.under_way(self.id)
     }
 
-    pub(super) fn under_way(&self) -> usize {
-        self.giver.lock().plan.under_way(self.id)
+    fn ended(&self) {
+        self.giver.change(|plan, _| plan.ended(self.id));
     }
 }

@@ -3,24 +3,17 @@
 //! `cargo run --release --example snapshots` does that on a throttling endpoint on loopback. With `--real` it uses the
 //! usual AWS configuration (environment, profile, `AWS_ENDPOINT_URL`) and lists that account's own snapshots.
 
-#[path = "../../../../std-runtime/examples/scan/bucket.rs"]
-mod bucket;
-#[path = "../../../../std-runtime/examples/scan/endpoint.rs"]
-mod endpoint;
-#[path = "../../../../std-runtime/examples/scan/limits.rs"]
-mod limits;
 mod listing;
 
 use std::process::ExitCode;
 
 use apiqueue::{Limit, Limits, Rate, Registry};
 use apiqueue_aws::PacedHttpClient;
+use apiqueue_scan::{Buckets, Endpoint, limits};
 use aws_config::{BehaviorVersion, ConfigLoader, Region};
 use aws_sdk_ec2::config::Credentials;
 use clap::Parser;
 
-use crate::bucket::Buckets;
-use crate::endpoint::Endpoint;
 use crate::listing::Failure;
 
 /// Lists snapshots with the AWS SDK, with and without a queue before it.

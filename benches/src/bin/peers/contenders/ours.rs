@@ -102,7 +102,10 @@ impl Tasks for OursTask {
     }
 
     async fn acquire(&self) {
-        Tasks::acquire(&self.0).await;
+        if self.0.0.turn().await.is_err() {
+            // The runtime shuts down, and has dropped the driver before its callers.
+            std::future::pending().await
+        }
     }
 
     fn set_interval(&self, interval: Duration) -> Has {

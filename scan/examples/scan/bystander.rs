@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use apiqueue_scan::limits;
+
 use crate::client::{Answer, Client, Failure, Service};
 use crate::interrupt::End;
-use crate::limits;
 use crate::options::Options;
 
 /// The part of an action's refill that the group makes use of.

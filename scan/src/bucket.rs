@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::limits::{self, Limit};
 
 /// All buckets of all accounts.
-pub(crate) struct Buckets {
+pub struct Buckets {
     scanned: Limit,
     scale: f64,
     buckets: Mutex<HashMap<Key, Bucket>>,
@@ -18,7 +18,8 @@ type Key = (String, String, bool);
 
 impl Buckets {
     /// Refills go `scale` times faster than EC2's. `scanned` is the limit of the action that the scanner calls.
-    pub(crate) fn new(scanned: Limit, scale: f64) -> Self {
+    #[must_use]
+    pub fn new(scanned: Limit, scale: f64) -> Self {
         Self {
             scanned,
             scale,

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::thread;
 
+use apiqueue_scan::limits::Limit;
+use apiqueue_scan::{Buckets, Endpoint};
 use cpu_time::ProcessTime;
 
-use crate::bucket::Buckets;
 use crate::bystander::{self, Seen};
 use crate::client::{Client, Failure};
-use crate::endpoint::Endpoint;
 use crate::interrupt::End;
-use crate::limits::Limit;
 use crate::modes::Mode;
 use crate::options::Options;
 use crate::progress;

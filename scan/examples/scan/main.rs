@@ -6,17 +6,13 @@
 //! throttled, and the fastest scan that can be said of. `--help` tells the rest.
 //!
 //! `modes` is where the ways to behave differ (`fleet` is the queue of several such programs), `run` is one of them from start to end; `scanner` and `bystander` are the
-//! account's callers, through `client`; `endpoint` is what they call, `bucket` and `limits` what it allows; `tally`,
-//! `progress`, `report` and `picture` show it; `options` and `interrupt` are the user's.
+//! account's callers, through `client`; what they call is the endpoint of this package's library; `tally`, `progress`, `report` and `picture` show it; `options` and `interrupt` are the user's.
 
 mod adaptive;
-mod bucket;
 mod bystander;
 mod client;
-mod endpoint;
 mod fleet;
 mod interrupt;
-mod limits;
 mod modes;
 mod options;
 mod picture;

@@ -4,10 +4,10 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use apiqueue_scan::limits;
 use clap::Parser;
 use ureq::http::Uri;
 
-use crate::limits;
 use crate::modes::Mode;
 
 /// Calls to other services that go with each EC2 call: a snapshot's key, its trail and its price, say.

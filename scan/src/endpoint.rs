@@ -28,7 +28,7 @@ const SNAPSHOTS: usize = 2_000;
 const MAX_FORM: usize = 64 * 1024;
 
 /// The server, for as long as this lives.
-pub(crate) struct Endpoint {
+pub struct Endpoint {
     address: SocketAddr,
     throttled: Arc<AtomicUsize>,
     runtime: tokio::runtime::Runtime,
@@ -36,7 +36,10 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     /// Serves `buckets` on a free port of loopback.
-    pub(crate) fn start(buckets: Buckets) -> std::io::Result<Self> {
+    ///
+    /// # Errors
+    /// The system's, where it has no port or no thread left.
+    pub fn start(buckets: Buckets) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -58,12 +61,15 @@ impl Endpoint {
         })
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// Where it is.
+    #[must_use]
+    pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Ends, and tells how many calls it has throttled by its own count.
-    pub(crate) fn stop(self) -> usize {
+    #[must_use]
+    pub fn stop(self) -> usize {
         self.runtime.shutdown_background();
         self.throttled.load(Ordering::Relaxed)
     }

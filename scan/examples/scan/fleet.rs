@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use apiqueue::{Rate, Stop};
 use apiqueue_fleet::{FleetQueue, News, RedisBackend};
+use apiqueue_scan::Endpoint;
 
 use crate::client::{Failure, Service};
-use crate::endpoint::Endpoint;
 use crate::interrupt::End;
 use crate::modes::Pace;
 use crate::options::Options;
