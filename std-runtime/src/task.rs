@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
@@ -21,6 +22,7 @@ use crate::queue::ApiQueue;
 /// ```
 /// use apiqueue::Timer;
 /// use std::future::Future;
+/// use std::io;
 /// use std::pin::Pin;
 /// use std::task::{Context, Poll};
 /// use std::time::Instant;
@@ -28,16 +30,19 @@ use crate::queue::ApiQueue;
 /// struct Smol(smol::Timer);
 ///
 /// impl Timer for Smol {
-///     fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
+///     fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
 ///         self.0.set_at(at);
-///         Pin::new(&mut self.0).poll(cx).map(|_| ())
+///         Pin::new(&mut self.0).poll(cx).map(|_| Ok(()))
 ///     }
 /// }
 /// ```
 pub trait Timer: Unpin {
     /// Ready once `at` has come. Until then has the waker of `cx` called at `at`, in place of what was asked for before. One that
     /// comes early only costs another look.
-    fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()>;
+    ///
+    /// # Errors
+    /// When it can't keep time any more, as when its runtime is gone: the driver then ends and closes its queue.
+    fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 }
 
 impl Builder {
@@ -49,12 +54,12 @@ impl Builder {
     ///
     /// ```
     /// # use apiqueue::Timer;
-    /// # use std::{future::Future, pin::Pin, task::{Context, Poll}, time::Instant};
+    /// # use std::{future::Future, io, pin::Pin, task::{Context, Poll}, time::Instant};
     /// # struct Smol(smol::Timer);
     /// # impl Timer for Smol {
-    /// #     fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    /// #     fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
     /// #         self.0.set_at(at);
-    /// #         Pin::new(&mut self.0).poll(cx).map(|_| ())
+    /// #         Pin::new(&mut self.0).poll(cx).map(|_| Ok(()))
     /// #     }
     /// # }
     /// use apiqueue::ApiQueue;
@@ -86,7 +91,7 @@ impl Builder {
 }
 
 /// Drives one queue, from [`Builder::start_with_task`]. It is ready when the queue is closed, or gone with its last handle and
-/// waiter.
+/// waiter; and when its timer fails: then it closes the queue.
 ///
 /// # Cancel safety
 /// Dropping it, as a runtime does that shuts down, closes the queue: nobody then waits for a driver that is gone.
@@ -111,10 +116,17 @@ impl<T: Timer> Future for DriverTask<T> {
         let again = match progress.map(|progress| progress.next) {
             Some(Next::Closed) => return Poll::Ready(()),
             Some(Next::OnEnqueue) => false,
-            Some(Next::At(at)) => {
-                let at = MonotonicClock.instant(at);
-                at.is_some_and(|at| self.timer.poll_until(at, cx).is_ready())
-            }
+            Some(Next::At(at)) => match MonotonicClock.instant(at) {
+                Some(at) => match self.timer.poll_until(at, cx) {
+                    Poll::Pending => false,
+                    Poll::Ready(Ok(())) => true,
+                    Poll::Ready(Err(_)) => {
+                        self.close();
+                        return Poll::Ready(());
+                    }
+                },
+                None => false,
+            },
             // A waker panicked.
             None => true,
         };
@@ -126,13 +138,19 @@ impl<T: Timer> Future for DriverTask<T> {
     }
 }
 
-impl<T> Drop for DriverTask<T> {
-    fn drop(&mut self) {
+impl<T> DriverTask<T> {
+    fn close(&self) {
         if let Some(line) = self.line.upgrade() {
             line.close();
             // As above.
             guarded(|| drop(line));
         }
+    }
+}
+
+impl<T> Drop for DriverTask<T> {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

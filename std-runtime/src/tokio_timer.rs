@@ -42,7 +42,7 @@ impl TokioTimer {
 }
 
 impl Timer for TokioTimer {
-    fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.poll_until(at, cx)
     }
 }
@@ -85,21 +85,26 @@ mod system {
             Ok(Self { timer, at: None })
         }
 
-        pub(super) fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        pub(super) fn poll_until(
+            &mut self,
+            at: Instant,
+            cx: &mut Context<'_>,
+        ) -> Poll<io::Result<()>> {
             if self.at != Some(at) {
                 // Setting it takes an expiry back that nobody has read, but tokio remembers it. What it remembers is forgotten
                 // first, so that the next expiry is not forgotten with it.
                 let _ = self.poll_expired(cx);
                 let left = at.saturating_duration_since(Instant::now());
-                if left.is_zero() || self.set(left).is_err() {
+                if left.is_zero() {
                     self.at = None;
-                    return Poll::Ready(());
+                    return Poll::Ready(Ok(()));
                 }
+                self.set(left)?;
                 self.at = Some(at);
             }
-            ready!(self.poll_expired(cx));
+            ready!(self.poll_expired(cx))?;
             self.at = None;
-            Poll::Ready(())
+            Poll::Ready(Ok(()))
         }
 
         fn set(&self, left: Duration) -> rustix::io::Result<()> {
@@ -115,16 +120,11 @@ mod system {
             Ok(())
         }
 
-        /// Pending when the runtime shuts down, too: it drops its tasks.
-        fn poll_expired(&self, cx: &mut Context<'_>) -> Poll<()> {
-            match ready!(self.timer.poll_read_ready(cx)) {
-                Ok(mut expired) => {
-                    // Each expiry is told to tokio anew, read or not.
-                    expired.clear_ready();
-                    Poll::Ready(())
-                }
-                Err(_) => Poll::Pending,
-            }
+        /// An error when the runtime is gone.
+        fn poll_expired(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            // Each expiry is told to tokio anew, read or not.
+            ready!(self.timer.poll_read_ready(cx))?.clear_ready();
+            Poll::Ready(Ok(()))
         }
     }
 }
@@ -147,11 +147,15 @@ mod system {
             Ok(Self(Box::pin(sleep_until(Instant::now().into()))))
         }
 
-        pub(super) fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        pub(super) fn poll_until(
+            &mut self,
+            at: Instant,
+            cx: &mut Context<'_>,
+        ) -> Poll<io::Result<()>> {
             if self.0.deadline() != at.into() {
                 self.0.as_mut().reset(at.into());
             }
-            self.0.as_mut().poll(cx)
+            self.0.as_mut().poll(cx).map(Ok)
         }
     }
 }

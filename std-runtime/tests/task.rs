@@ -2,6 +2,7 @@
 #![allow(clippy::panic, clippy::unwrap_used)]
 
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,9 +17,9 @@ const INTERVAL: Duration = Duration::from_millis(5);
 struct Smol(smol::Timer);
 
 impl Timer for Smol {
-    fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.set_at(at);
-        Pin::new(&mut self.0).poll(cx).map(|_| ())
+        Pin::new(&mut self.0).poll(cx).map(|_| Ok(()))
     }
 }
 
@@ -30,7 +31,7 @@ fn smol_timer() -> Smol {
 struct Never;
 
 impl Timer for Never {
-    fn poll_until(&mut self, _: Instant, _: &mut Context<'_>) -> Poll<()> {
+    fn poll_until(&mut self, _: Instant, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Pending
     }
 }
@@ -359,6 +360,26 @@ mod on_tokio {
                 }
             });
         }
+    }
+
+    /// The driver goes on elsewhere, but can't keep time any more.
+    #[test]
+    fn a_timer_whose_runtime_is_gone_closes_the_queue() {
+        let [gone, runtime] = runtimes();
+        let timer = {
+            let _inside = gone.enter();
+            TokioTimer::new().unwrap()
+        };
+        let (queue, driver) = ApiQueue::builder()
+            .every(Duration::from_secs(3600))
+            .start_with_task(timer)
+            .unwrap();
+        let _first = queue.enqueue().unwrap();
+        let second = queue.enqueue().unwrap();
+        let driver = runtime.spawn(driver);
+        drop(gone);
+        assert_eq!(second.wait(), Err(Closed));
+        runtime.block_on(driver).unwrap();
     }
 
     #[test]
