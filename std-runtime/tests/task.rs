@@ -379,7 +379,8 @@ mod on_tokio {
         let driver = runtime.spawn(driver);
         drop(gone);
         assert_eq!(second.wait(), Err(Closed));
-        runtime.block_on(driver).unwrap();
+        // Where it is tokio's own timer that is gone, the task panics, and the driver is dropped.
+        let _ = runtime.block_on(driver);
     }
 
     #[test]
