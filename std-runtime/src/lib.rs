@@ -78,7 +78,7 @@
 //! | `tracing` | events of target `apiqueue`: changes at `DEBUG`, each release at `TRACE`, survived panics at `ERROR` |
 //! | `metrics` | `apiqueue_released_total`, `_cancelled_total`, `_refused_total`, `_wait_seconds`, `_interval_seconds`, labelled `queue`; install the recorder before starting queues |
 //! | `quanta` | `CycleClock`: the processor's cycle counter as a clock |
-//! | `tokio` | `TokioTimer`: a driver as a task of tokio, to the system's precision |
+//! | `tokio` | `TokioTimer`: a driver as a task of tokio, to the system's precision; with `TokioClock` tests whose time is paused take none |
 //! | `toml` | `Registry::from_toml`: limits from a file |
 //! | `http` | `Throttled`: how long to hold after an answer with status 429 or 503 and its `Retry-After`; `Follow`: rates and holds by the `RateLimit` and `X-RateLimit-…` fields of every answer |
 //! | `embedded-hal` | `StdDelay`: embedded-hal's `DelayNs`, blocking and async, over the operating system |
@@ -123,6 +123,8 @@ mod telemetry;
 mod throttled;
 mod timers;
 #[cfg(feature = "tokio")]
+mod tokio_clock;
+#[cfg(feature = "tokio")]
 mod tokio_timer;
 mod turn;
 mod waiter;
@@ -151,6 +153,8 @@ pub use stop::{Stop, StopReport};
 pub use task::{DriverTask, Timer};
 #[cfg(feature = "http")]
 pub use throttled::Throttled;
+#[cfg(feature = "tokio")]
+pub use tokio_clock::TokioClock;
 #[cfg(feature = "tokio")]
 pub use tokio_timer::TokioTimer;
 pub use turn::NextTurn;

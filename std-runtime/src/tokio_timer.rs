@@ -24,7 +24,14 @@ use crate::task::Timer;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct TokioTimer(system::Alarm);
+pub struct TokioTimer(Alarm);
+
+#[derive(Debug)]
+enum Alarm {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    System(system::Alarm),
+    Own(own::Alarm),
+}
 
 impl TokioTimer {
     /// For the runtime that the caller runs on.
@@ -37,13 +44,32 @@ impl TokioTimer {
     /// ask.
     pub fn new() -> io::Result<Self> {
         let _runtime = tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
-        Ok(Self(system::Alarm::new()?))
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        return Ok(Self(Alarm::System(system::Alarm::new()?)));
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        return Ok(Self(Alarm::Own(own::Alarm::new())));
+    }
+
+    /// By tokio's own timers everywhere. With [`TokioClock`](crate::TokioClock) it is how a test whose time is paused takes none.
+    ///
+    /// # Errors
+    /// Outside of a runtime.
+    ///
+    /// # Panics
+    /// In a runtime that was built without `enable_time`: tokio offers no way to ask.
+    pub fn of_tokio_time() -> io::Result<Self> {
+        let _runtime = tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
+        Ok(Self(Alarm::Own(own::Alarm::new())))
     }
 }
 
 impl Timer for TokioTimer {
     fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_until(at, cx)
+        match &mut self.0 {
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Alarm::System(alarm) => alarm.poll_until(at, cx),
+            Alarm::Own(alarm) => alarm.poll_until(at, cx),
+        }
     }
 }
 
@@ -129,22 +155,28 @@ mod system {
     }
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-mod system {
+mod own {
     use std::io;
     use std::pin::Pin;
     use std::task::{Context, Poll};
     use std::time::Instant;
 
-    use tokio::time::{Sleep, sleep_until};
+    use tokio::time::{Sleep, sleep};
 
+    /// Of durations, not of instants, as those of a clock that is paused are not the system's.
     #[derive(Debug)]
-    pub(super) struct Alarm(Pin<Box<Sleep>>);
+    pub(super) struct Alarm {
+        sleep: Pin<Box<Sleep>>,
+        at: Instant,
+    }
 
     impl Alarm {
-        #[expect(clippy::unnecessary_wraps, reason = "as on Linux")]
-        pub(super) fn new() -> io::Result<Self> {
-            Ok(Self(Box::pin(sleep_until(Instant::now().into()))))
+        pub(super) fn new() -> Self {
+            let at = Instant::now();
+            Self {
+                sleep: Box::pin(sleep(at.elapsed())),
+                at,
+            }
         }
 
         pub(super) fn poll_until(
@@ -152,10 +184,12 @@ mod system {
             at: Instant,
             cx: &mut Context<'_>,
         ) -> Poll<io::Result<()>> {
-            if self.0.deadline() != at.into() {
-                self.0.as_mut().reset(at.into());
+            if self.at != at {
+                let left = at.saturating_duration_since(Instant::now());
+                self.sleep.set(sleep(left));
+                self.at = at;
             }
-            self.0.as_mut().poll(cx).map(Ok)
+            self.sleep.as_mut().poll(cx).map(Ok)
         }
     }
 }

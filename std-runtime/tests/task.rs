@@ -301,7 +301,7 @@ fn a_release_each_nanosecond_starves_nobody() {
 
 #[cfg(feature = "tokio")]
 mod on_tokio {
-    use apiqueue::TokioTimer;
+    use apiqueue::{TokioClock, TokioTimer};
 
     use super::*;
 
@@ -381,6 +381,37 @@ mod on_tokio {
         assert_eq!(second.wait(), Err(Closed));
         // Where it is tokio's own timer that is gone, the task panics, and the driver is dropped.
         let _ = runtime.block_on(driver);
+    }
+
+    /// A day of calls, and a timeout that is long enough.
+    #[tokio::test(start_paused = true)]
+    async fn paused_time_passes_by_itself() {
+        let minute = Duration::from_secs(60);
+        let builder = ApiQueue::builder()
+            .every(minute)
+            .clock(Arc::new(TokioClock::new()));
+        let (queue, driver) = builder
+            .start_with_task(TokioTimer::of_tokio_time().unwrap())
+            .unwrap();
+        tokio::spawn(driver);
+        let begun = tokio::time::Instant::now();
+        let real = Instant::now();
+        for _ in 0..=24 * 60 {
+            let limit = minute + Duration::from_secs(1);
+            tokio::time::timeout(limit, queue.turn())
+                .await
+                .unwrap()
+                .unwrap();
+        }
+        assert_eq!(begun.elapsed().as_secs() / 60, 24 * 60);
+        assert!(real.elapsed() < minute * 60);
+        // And one that is too short.
+        let second = Duration::from_secs(1);
+        assert!(tokio::time::timeout(second, queue.turn()).await.is_err());
+        let timeout = Duration::from_secs(3600);
+        let _waiter = queue.enqueue().unwrap();
+        let report = queue.stop_async(Stop::Drain { timeout }).await;
+        assert_eq!((report.released, report.abandoned), (1, 0));
     }
 
     #[test]
