@@ -89,76 +89,47 @@
 mod account;
 #[cfg(feature = "http")]
 mod advice;
-mod builder;
-mod by_hand;
 mod clock;
-mod control;
-#[cfg(feature = "quanta")]
-mod cycle;
-#[cfg(feature = "embedded-hal")]
-mod delay;
 mod driver;
-mod end;
-mod enqueue;
 mod error;
 mod forked;
-mod granted;
 mod guarded;
-mod handover;
 mod line;
-mod lobby;
-mod meter;
-mod passes;
 mod permits;
 mod queue;
 mod rate;
-mod register;
 mod registry;
-mod seat;
 mod stats;
-mod stop;
-mod task;
-mod telemetry;
 #[cfg(feature = "http")]
 mod throttled;
-mod timers;
-#[cfg(feature = "tokio")]
-mod tokio_clock;
-#[cfg(feature = "tokio")]
-mod tokio_timer;
-mod turn;
-mod waiter;
-mod weighted;
+mod wait;
 
 pub use account::{Account, AccountBuilder, Call, CallQueue, CallWaiter, MemberBuilder};
 #[cfg(feature = "http")]
 pub use advice::{Advice, Follow, FollowError};
 pub use apiqueue_core::{self as core, ChargeError, Closed, EnqueueError, Status};
-pub use builder::Builder;
-pub use by_hand::{Advance, Next};
-pub use clock::MonotonicClock;
 #[cfg(feature = "quanta")]
-pub use cycle::CycleClock;
+pub use clock::CycleClock;
+pub use clock::MonotonicClock;
 #[cfg(feature = "embedded-hal")]
-pub use delay::StdDelay;
-pub use enqueue::Enqueue;
+pub use clock::StdDelay;
+#[cfg(feature = "tokio")]
+pub use clock::TokioClock;
+#[cfg(feature = "tokio")]
+pub use driver::TokioTimer;
+pub use driver::{DriverTask, Timer};
 pub use error::{HoldError, LimitError, RateError, StartError, TryAcquireError, WaitError};
-pub use queue::ApiQueue;
+pub use queue::{Advance, ApiQueue, Builder, Next, Stop, StopReport};
 pub use rate::Rate;
 #[cfg(feature = "toml")]
 pub use registry::FileError;
 pub use registry::{Limit, Limits, Registry};
 pub use stats::{Intervals, Stats, Waits};
-pub use stop::{Stop, StopReport};
-pub use task::{DriverTask, Timer};
 #[cfg(feature = "http")]
 pub use throttled::Throttled;
-#[cfg(feature = "tokio")]
-pub use tokio_clock::TokioClock;
-#[cfg(feature = "tokio")]
-pub use tokio_timer::TokioTimer;
-pub use turn::NextTurn;
-pub use waiter::Waiter;
+pub use wait::place::Enqueue;
+pub use wait::turn::NextTurn;
+pub use wait::waiter::Waiter;
 
 /// The examples of the repository's front page, as doctests.
 #[cfg(doctest)]

@@ -7,10 +7,10 @@ use apiqueue_core::Clock;
 
 use super::calls::CallQueue;
 use super::{Account, Giver};
-use crate::builder::Builder;
 use crate::clock::{OwnClock, Timebase};
 use crate::error::StartError;
 use crate::queue::ApiQueue;
+use crate::queue::Builder;
 use crate::rate::{Rate, Ticks};
 
 /// Sets up an [`Account`].

@@ -14,8 +14,8 @@ use crate::error::{StartError, WaitError};
 use crate::line::Line;
 use crate::queue::ApiQueue;
 use crate::rate::Rate;
-use crate::seat;
-use crate::waiter::Waiter;
+use crate::wait::block;
+use crate::wait::waiter::Waiter;
 
 /// A queue with at most so many calls under way: whoever is released holds a [`Call`] until the call is over.
 ///
@@ -130,7 +130,7 @@ impl CallWaiter {
     }
 
     fn block(mut self, until: Option<Instant>) -> Option<Result<Call, Closed>> {
-        seat::block_on(until, |waker| {
+        block::block_on(until, |waker| {
             Pin::new(&mut self).poll(&mut Context::from_waker(waker))
         })
     }

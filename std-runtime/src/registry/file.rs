@@ -9,8 +9,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::limits::{CAPACITY, Limit, Limits};
-use crate::builder::Builder;
 use crate::queue::ApiQueue;
+use crate::queue::Builder;
 use crate::rate::Rate;
 
 /// What is wrong in a file of limits, and where.
@@ -178,7 +178,7 @@ fn with_burst(rate: Rate, n: i64) -> Result<Rate, String> {
 }
 
 fn with_capacity(builder: Builder, n: i64) -> Result<Builder, String> {
-    const MAX: i64 = crate::builder::MAX_CAPACITY as i64;
+    const MAX: i64 = crate::queue::MAX_CAPACITY as i64;
     match usize::try_from(n) {
         Ok(places) if (1..=MAX).contains(&n) => Ok(builder.capacity(places)),
         _ => Err(format!("a capacity of {n} is not in 1..={MAX}")),

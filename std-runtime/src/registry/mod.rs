@@ -29,7 +29,7 @@ pub use limits::{Limit, Limits};
 
 use crate::error::StartError;
 use crate::queue::ApiQueue;
-use crate::stop::Stop;
+use crate::queue::Stop;
 
 const LIVE: u8 = 0;
 const LEAVING: u8 = 1;

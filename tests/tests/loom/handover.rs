@@ -9,11 +9,11 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread::{self, Thread};
 
 use crate::common::{Shared, Waiter, check, check_within};
-use crate::runtime::{Handover, Mark};
+use crate::runtime::{Mark, ReadyList};
 
 /// What the driver knows of one queue.
 struct Entry {
-    rung: Arc<Handover<()>>,
+    rung: Arc<ReadyList<()>>,
     mark: Mark,
     driver: Thread,
 }
@@ -38,7 +38,7 @@ struct Driver {
 impl Driver {
     fn over(queue: &Shared<2>) -> Self {
         let entry = Arc::new(Entry {
-            rung: Arc::new(Handover::new()),
+            rung: Arc::new(ReadyList::new()),
             mark: Mark::new(),
             driver: thread::current(),
         });

@@ -14,7 +14,7 @@ mod lane_returns;
 mod leaving;
 mod rates;
 /// The std runtime's own file.
-#[path = "../../../std-runtime/src/handover.rs"]
+#[path = "../../../std-runtime/src/driver/ready.rs"]
 #[expect(dead_code, reason = "the models end otherwise")]
 mod runtime;
 mod wakers;

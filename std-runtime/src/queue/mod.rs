@@ -1,5 +1,12 @@
 //! [`ApiQueue`]: the handle that a program holds.
 
+mod advance;
+mod builder;
+mod control;
+mod granted;
+mod stop;
+mod weighted;
+
 use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
@@ -7,18 +14,22 @@ use std::time::{Duration, Instant};
 
 use apiqueue_core::{Closed, EnqueueError};
 
-use crate::builder::{Builder, Parts};
-use crate::by_hand::{Advance, Next};
 use crate::clock::HELD_UNTIL;
 use crate::driver;
-use crate::enqueue::Enqueue;
 use crate::error::{StartError, TryAcquireError, WaitError};
+use crate::line::backlog::Waiting;
 use crate::line::{DrivenBy, Line, Queue};
-use crate::lobby::Standing;
-use crate::seat;
 use crate::stats::Stats;
-use crate::stop::{self, Stop, StopReport};
-use crate::waiter::Waiter;
+use crate::wait::block;
+use crate::wait::place::Enqueue;
+use crate::wait::waiter::Waiter;
+
+pub use advance::{Advance, Next};
+pub use builder::Builder;
+#[cfg(feature = "toml")]
+pub(crate) use builder::MAX_CAPACITY;
+pub(crate) use builder::Parts;
+pub use stop::{Stop, StopReport};
 
 /// A queue of callers of one API, released one by one at a configured rate.
 ///
@@ -94,13 +105,13 @@ impl ApiQueue {
     }
 
     pub(crate) fn enqueue_of(&self, weight: usize) -> Result<Waiter, EnqueueError> {
-        let entered = if self.line.lobby.len() == 0 {
+        let entered = if self.line.backlog.len() == 0 {
             self.line.enter(weight)
         } else {
             // Whatever room there is belongs to those who wait for it.
             Err(self.full())
         };
-        entered.inspect_err(|_| self.line.meter.refused())
+        entered.inspect_err(|_| self.line.counters.refused())
     }
 
     fn full(&self) -> EnqueueError {
@@ -147,7 +158,7 @@ impl ApiQueue {
         match self.place(Instant::now().checked_add(timeout)) {
             Some(place) => Ok(place?),
             None => {
-                self.line.meter.refused();
+                self.line.counters.refused();
                 Err(WaitError::TimedOut { timeout })
             }
         }
@@ -158,15 +169,15 @@ impl ApiQueue {
         match self.try_place() {
             Some(place) => Some(place),
             None => {
-                let standing = Standing::join(&self.line);
-                seat::block_on(until, |waker| standing.poll(waker))
+                let waiting = Waiting::join(&self.line);
+                block::block_on(until, |waker| waiting.poll(waker))
             }
         }
     }
 
     /// None when the line is full.
     fn try_place(&self) -> Option<Result<Waiter, Closed>> {
-        if self.line.lobby.len() > 0 {
+        if self.line.backlog.len() > 0 {
             return None;
         }
         match self.line.enter(1) {
@@ -196,7 +207,7 @@ impl ApiQueue {
     pub fn enqueue_async(&self) -> Enqueue {
         match self.try_place() {
             Some(place) => Enqueue::ready(place),
-            None => Enqueue::standing(Standing::join(&self.line)),
+            None => Enqueue::backlog(Waiting::join(&self.line)),
         }
     }
 
@@ -223,7 +234,7 @@ impl ApiQueue {
     #[inline]
     pub(crate) fn pass(&self) -> bool {
         let line = &self.line;
-        if line.lobby.len() > 0 {
+        if line.backlog.len() > 0 {
             return false;
         }
         let passed = line.queue.try_acquire();
@@ -285,7 +296,7 @@ impl ApiQueue {
     /// Whether it is as a new queue of its rate would be: nobody in line, the whole burst free, nothing held, open.
     #[must_use]
     pub fn is_rested(&self) -> bool {
-        self.line.queue.is_rested() && self.line.lobby.len() == 0
+        self.line.queue.is_rested() && self.line.backlog.len() == 0
     }
 
     /// Whether no other handle and no waiter holds this queue, at this moment.
@@ -302,13 +313,13 @@ impl ApiQueue {
             rate: self.rate(),
             depth: self.len(),
             capacity: self.capacity(),
-            without_place: line.lobby.len(),
+            without_place: line.backlog.len(),
             released: line.released(),
-            cancelled: line.meter.cancelled_count(),
-            refused: line.meter.refused_count(),
-            since_last_release: line.meter.since_last(line.now(), &line.passes),
-            intervals: line.meter.intervals(),
-            waits: line.meter.waits(line.passes.so_far()),
+            cancelled: line.counters.cancelled_count(),
+            refused: line.counters.refused_count(),
+            since_last_release: line.counters.since_last(line.now(), &line.passes),
+            intervals: line.counters.intervals(),
+            waits: line.counters.waits(line.passes.so_far()),
         }
     }
 

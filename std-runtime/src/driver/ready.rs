@@ -30,7 +30,7 @@ pub(crate) struct Mark(AtomicBool);
 
 /// The queues that were rung for and not looked at since.
 #[derive(Debug)]
-pub(crate) struct Handover<E> {
+pub(crate) struct ReadyList<E> {
     /// None once the driver has ended: what rings then is let go.
     rung: Mutex<Option<Vec<E>>>,
 }
@@ -54,7 +54,7 @@ impl Default for Mark {
     }
 }
 
-impl<E> Handover<E> {
+impl<E> ReadyList<E> {
     /// An empty list.
     pub(crate) fn new() -> Self {
         Self {
@@ -92,7 +92,7 @@ impl<E> Handover<E> {
     }
 }
 
-impl<E> Default for Handover<E> {
+impl<E> Default for ReadyList<E> {
     fn default() -> Self {
         Self::new()
     }

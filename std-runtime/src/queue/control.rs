@@ -7,7 +7,7 @@ use apiqueue_core::Word;
 use crate::error::HoldError;
 use crate::queue::ApiQueue;
 use crate::rate::{MAX_SPAN, Rate};
-use crate::telemetry;
+use crate::stats::telemetry;
 
 impl ApiQueue {
     /// The present rate.

@@ -1,12 +1,19 @@
 //! The background thread that drives all queues of the process.
 //!
-//! It starts with the first queue and ends after the last (`register`). Each queue has an [`Entry`], which is its core
-//! waker: a ring hands the entry over and unparks the thread (`handover`). The thread serves those and the ones that are
+//! It starts with the first queue and ends after the last (`queues`). Each queue has an [`Entry`], which is its core
+//! waker: a ring hands the entry over and unparks the thread (`ready`). The thread serves those and the ones that are
 //! due (`timers`), and sleeps until the first deadline. A queue with nobody in line has no deadline, so that with nothing
 //! due there are no wake-ups at all.
 //!
 //! The thread holds queues weakly, and for the time of one `advance` only: a queue ends with its last handle and waiter,
 //! and its `Drop` rings one last time.
+
+mod queues;
+mod ready;
+mod task;
+mod timers;
+#[cfg(feature = "tokio")]
+mod tokio;
 
 use std::cell::Cell;
 use std::io;
@@ -20,15 +27,19 @@ use parking::{Parker, Unparker};
 
 use crate::clock::MonotonicClock;
 use crate::guarded::guarded;
-use crate::handover::{Handover, Mark};
 use crate::line::{Line, NEVER};
-use crate::register;
-use crate::timers::Timers;
+
+use ready::{Mark, ReadyList};
+use timers::Timers;
+
+#[cfg(feature = "tokio")]
+pub use self::tokio::TokioTimer;
+pub use task::{DriverTask, Timer};
 
 /// What others see of the thread.
 #[derive(Debug)]
 pub(crate) struct Driver {
-    rung: Handover<Arc<Entry>>,
+    rung: ReadyList<Arc<Entry>>,
     unparker: Unparker,
     process: u32,
 }
@@ -50,7 +61,7 @@ pub(crate) struct Entry {
 
 /// Gives `line` to the driver.
 pub(crate) fn attach(line: &Arc<Line>) -> io::Result<()> {
-    let entry = register::add(spawn, |id, driver| Entry {
+    let entry = queues::add(spawn, |id, driver| Entry {
         id,
         line: Arc::downgrade(line),
         driver,
@@ -60,7 +71,7 @@ pub(crate) fn attach(line: &Arc<Line>) -> io::Result<()> {
         early: AtomicU32::new(0),
     })?;
     // The new line is empty and nobody else has it yet: this leaves the waker there, and the thread may sleep on.
-    let _ = line.advance(Some(line.bell.get_or_init(|| Waker::from(entry))));
+    let _ = line.advance(Some(line.driver_waker.get_or_init(|| Waker::from(entry))));
     Ok(())
 }
 
@@ -76,7 +87,7 @@ thread_local! {
 fn spawn() -> io::Result<Arc<Driver>> {
     let (parker, unparker) = parking::pair();
     let driver = Arc::new(Driver {
-        rung: Handover::new(),
+        rung: ReadyList::new(),
         unparker,
         process: std::process::id(),
     });
@@ -164,9 +175,9 @@ impl Rounds {
     fn serve(&mut self, entry: &Arc<Entry>, on_time: bool) -> bool {
         let Some(line) = entry.line.upgrade() else {
             entry.due.store(NEVER, Ordering::Relaxed);
-            return register::remove(entry.id);
+            return queues::remove(entry.id);
         };
-        match line.advance(line.bell.get()) {
+        match line.advance(line.driver_waker.get()) {
             Some(progress) => {
                 let at = match progress.next {
                     Next::At(at) => entry.not_before(at, on_time && progress.released == 0, &line),
@@ -208,7 +219,7 @@ impl Drop for LastWill {
         if !thread::panicking() {
             return;
         }
-        for entry in register::clear() {
+        for entry in queues::clear() {
             if let Some(line) = entry.line.upgrade() {
                 line.close();
             }
@@ -235,7 +246,7 @@ mod tests {
         queue.enqueue().unwrap().wait().unwrap();
         let parked = queue.enqueue().unwrap();
         let parked = thread::spawn(|| parked.wait());
-        let will = LastWill(register::driver().unwrap());
+        let will = LastWill(queues::driver().unwrap());
         let dies = thread::spawn(move || {
             let _will = will;
             panic::resume_unwind(Box::new("on purpose"));

@@ -1,11 +1,11 @@
-//! Those who wait for room in a full ring, in order.
+//! The backlog: those who wait for room in a full ring, in order.
 //!
-//! Whoever makes room calls [`Lobby::admit`], which takes places for the first guests and hands them over: a guest wakes
-//! up with its place in hand, so that nobody can slip in before it and no slot is wasted while it wakes. As long as there
-//! are guests, others are told that the ring is full.
+//! Whoever makes room calls [`Backlog::admit`], which takes places for the first of them and hands them over: who waited wakes
+//! up with a place in hand, so that nobody can slip in before and no slot is wasted meanwhile. As long as anybody is in
+//! the backlog, others are told that the ring is full.
 //!
 //! Room is made by `advance` and by waiters who leave; both admit afterwards. A permit that somebody takes while entering
-//! makes room too, without admitting; so who becomes a guest rings the driver, whose `advance` comes after that
+//! makes room too, without admitting; so who joins the backlog wakes the driver, whose `advance` comes after that
 //! or has that somebody still in line.
 //!
 //! In a forked child nobody takes these locks, which another of the parent's threads may have held: whoever would have to wait
@@ -20,15 +20,15 @@ use apiqueue_core::{Closed, EnqueueError};
 
 use crate::guarded::guarded;
 use crate::line::Line;
-use crate::waiter::Waiter;
+use crate::wait::waiter::Waiter;
 
 /// How many who do not wait any more are kept whatever their part.
 const TIDY_ABOVE: usize = 32;
 
 #[derive(Debug, Default)]
-pub(crate) struct Lobby {
+pub(crate) struct Backlog {
     /// In the order of coming, with some among them who do not wait any more.
-    guests: Mutex<VecDeque<Arc<Guest>>>,
+    entries: Mutex<VecDeque<Arc<Entry>>>,
     /// How many wait.
     count: AtomicUsize,
     /// Calls of `admit` that are not answered yet. Who makes it 1 answers them all, so that no two hand out places at the
@@ -37,7 +37,7 @@ pub(crate) struct Lobby {
 }
 
 #[derive(Debug)]
-struct Guest {
+struct Entry {
     state: Mutex<State>,
 }
 
@@ -54,13 +54,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Lobby {
+impl Backlog {
     pub(crate) fn len(&self) -> usize {
-        // Ordering: Relaxed; a guest who came just now may be overtaken by a caller who came just now.
+        // Ordering: Relaxed; one who joined just now may be overtaken by a caller who came just now.
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Gives free places of `line` to the guests, the first one first.
+    /// Gives free places of `line` to those who wait, the first one first.
     pub(crate) fn admit(&self, line: &Arc<Line>) {
         // Ordering: AcqRel; what made room comes before the look of whoever answers this call.
         if self.len() == 0 || line.is_forked() || self.calls.fetch_add(1, Ordering::AcqRel) != 0 {
@@ -68,13 +68,13 @@ impl Lobby {
         }
         loop {
             let calls = self.calls.load(Ordering::Acquire);
-            while let Some(guest) = self.first() {
+            while let Some(entry) = self.first() {
                 let place = match line.enter(1) {
                     Ok(waiter) => Ok(waiter),
                     Err(EnqueueError::Full { .. }) => break,
                     Err(_) => Err(Closed),
                 };
-                guest.answer(place, &self.count);
+                entry.answer(place, &self.count);
             }
             if self
                 .calls
@@ -86,26 +86,26 @@ impl Lobby {
         }
     }
 
-    fn first(&self) -> Option<Arc<Guest>> {
-        let mut guests = lock(&self.guests);
-        while guests.front().is_some_and(|guest| !guest.waits()) {
-            guests.pop_front();
+    fn first(&self) -> Option<Arc<Entry>> {
+        let mut entries = lock(&self.entries);
+        while entries.front().is_some_and(|entry| !entry.waits()) {
+            entries.pop_front();
         }
-        guests.front().cloned()
+        entries.front().cloned()
     }
 
     /// One who waited has left. Those who have are thrown out when they are the most, so that a leave costs the same however
     /// many wait.
     fn has_left(&self) {
         self.count.fetch_sub(1, Ordering::Relaxed);
-        let mut guests = lock(&self.guests);
-        if guests.len() > TIDY_ABOVE + 2 * self.len() {
-            guests.retain(|guest| guest.waits());
+        let mut entries = lock(&self.entries);
+        if entries.len() > TIDY_ABOVE + 2 * self.len() {
+            entries.retain(|entry| entry.waits());
         }
     }
 }
 
-impl Guest {
+impl Entry {
     fn waits(&self) -> bool {
         matches!(*lock(&self.state), State::Waits(_))
     }
@@ -133,43 +133,43 @@ impl Guest {
     }
 }
 
-/// A guest's own hold on its turn. Dropping it gives the turn up, and a place that came with it.
+/// A hold on an entry. Dropping it gives the turn up, and a place that came with it.
 #[derive(Debug)]
-pub(crate) struct Standing {
+pub(crate) struct Waiting {
     line: Arc<Line>,
-    guest: Arc<Guest>,
+    entry: Arc<Entry>,
     /// Where this was made.
     process: u32,
 }
 
-impl Standing {
+impl Waiting {
     pub(crate) fn join(line: &Arc<Line>) -> Self {
         let is_forked = line.is_forked();
-        let guest = Arc::new(Guest {
+        let entry = Arc::new(Entry {
             state: Mutex::new(if is_forked {
                 State::Answered(Err(Closed))
             } else {
                 State::Waits(None)
             }),
         });
-        let standing = Self {
+        let waiting = Self {
             line: Arc::clone(line),
-            guest: Arc::clone(&guest),
+            entry: Arc::clone(&entry),
             process: std::process::id(),
         };
         if is_forked {
-            return standing;
+            return waiting;
         }
         {
-            let mut guests = lock(&line.lobby.guests);
-            guests.push_back(guest);
-            line.lobby.count.fetch_add(1, Ordering::Relaxed);
+            let mut entries = lock(&line.backlog.entries);
+            entries.push_back(entry);
+            line.backlog.count.fetch_add(1, Ordering::Relaxed);
         }
-        line.lobby.admit(line);
-        if matches!(*lock(&standing.guest.state), State::Waits(_)) {
+        line.backlog.admit(line);
+        if matches!(*lock(&waiting.entry.state), State::Waits(_)) {
             line.queue.wake_driver();
         }
-        standing
+        waiting
     }
 
     pub(crate) fn poll(&self, waker: &Waker) -> Poll<Result<Waiter, Closed>> {
@@ -179,7 +179,7 @@ impl Standing {
         // Cloned first: user code must not run under the lock.
         let mut mine = Some(waker.clone());
         let (answer, old) = {
-            let mut state = lock(&self.guest.state);
+            let mut state = lock(&self.entry.state);
             match &mut *state {
                 State::Waits(place) => {
                     std::mem::swap(place, &mut mine);
@@ -196,21 +196,21 @@ impl Standing {
     }
 }
 
-impl Standing {
+impl Waiting {
     /// Whether this is the copy in a forked child, which may have copied its locks held.
     fn is_inherited(&self) -> bool {
         self.process != std::process::id()
     }
 }
 
-impl Drop for Standing {
+impl Drop for Waiting {
     fn drop(&mut self) {
         if self.is_inherited() {
             return;
         }
-        let state = std::mem::replace(&mut *lock(&self.guest.state), State::Gone);
+        let state = std::mem::replace(&mut *lock(&self.entry.state), State::Gone);
         if matches!(state, State::Waits(_)) {
-            self.line.lobby.has_left();
+            self.line.backlog.has_left();
         }
     }
 }

@@ -10,8 +10,8 @@ use apiqueue_core::{Clock, Next};
 use crate::clock::MonotonicClock;
 use crate::driver;
 use crate::line::{DrivenBy, Line, NEVER};
-use crate::seat;
-use crate::telemetry;
+use crate::stats::telemetry;
+use crate::wait::block;
 
 /// How to stop a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub(crate) fn stop(line: &Arc<Line>, how: Stop) -> StopReport {
             drive_beside_the_task(line, until);
         } else if (line.is_driven() || line.given.is_some()) && !driver::is_current_thread() {
             let mut end = line.end.watch();
-            seat::block_on(until, |waker| end.poll(waker));
+            block::block_on(until, |waker| end.poll(waker));
         } else {
             drive_to_the_end(line, until);
         }
@@ -124,7 +124,7 @@ fn drive_beside_the_task(line: &Arc<Line>, until: Option<Instant>) {
             Some(Next::OnEnqueue) => None,
         };
         let look_again = due.into_iter().chain(until).min();
-        if seat::block_on(look_again, |waker| end.poll(waker)).is_some() {
+        if block::block_on(look_again, |waker| end.poll(waker)).is_some() {
             return;
         }
     }

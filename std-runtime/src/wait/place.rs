@@ -6,8 +6,8 @@ use std::task::{Context, Poll};
 
 use apiqueue_core::Closed;
 
-use crate::lobby::Standing;
-use crate::waiter::Waiter;
+use crate::line::backlog::Waiting;
+use crate::wait::waiter::Waiter;
 
 /// A place in line as soon as there is room, from [`ApiQueue::enqueue_async`](crate::ApiQueue::enqueue_async). Says
 /// [`Closed`] when the queue is stopped first.
@@ -20,7 +20,7 @@ pub struct Enqueue {
 #[derive(Debug)]
 enum Stage {
     Ready(Result<Waiter, Closed>),
-    Standing(Standing),
+    Backlog(Waiting),
     Over,
 }
 
@@ -31,9 +31,9 @@ impl Enqueue {
         }
     }
 
-    pub(crate) fn standing(standing: Standing) -> Self {
+    pub(crate) fn backlog(waiting: Waiting) -> Self {
         Self {
-            stage: Stage::Standing(standing),
+            stage: Stage::Backlog(waiting),
         }
     }
 }
@@ -42,8 +42,8 @@ impl Future for Enqueue {
     type Output = Result<Waiter, Closed>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Stage::Standing(standing) = &self.stage {
-            let place = standing.poll(cx.waker());
+        if let Stage::Backlog(waiting) = &self.stage {
+            let place = waiting.poll(cx.waker());
             if place.is_ready() {
                 self.stage = Stage::Over;
             }
@@ -52,7 +52,7 @@ impl Future for Enqueue {
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Ready(place) => Poll::Ready(place),
             // Polled after it was ready: there is no second place.
-            Stage::Standing(_) | Stage::Over => Poll::Ready(Err(Closed)),
+            Stage::Backlog(_) | Stage::Over => Poll::Ready(Err(Closed)),
         }
     }
 }

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use apiqueue_core::Closed;
 
-use crate::enqueue::Enqueue;
 use crate::error::WaitError;
 use crate::queue::ApiQueue;
-use crate::waiter::Waiter;
+use crate::wait::place::Enqueue;
+use crate::wait::waiter::Waiter;
 
 impl ApiQueue {
     /// Blocks this thread until its turn, in line with all others: a place, where need be as soon as there is room, and the

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-// Ordering: Relaxed throughout, as in `meter`.
+// Ordering: Relaxed throughout, as in `counters`.
 const ORDER: Ordering = Ordering::Relaxed;
 
 #[derive(Debug, Default)]

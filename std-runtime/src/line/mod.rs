@@ -1,5 +1,8 @@
 //! What handles, waiters and the driver share: one core queue and what is known about it beside.
 
+pub(crate) mod backlog;
+mod end;
+
 use std::ops::Deref;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,14 +13,14 @@ use std::time::Duration;
 use apiqueue_core::{Clock, EnqueueError, Next, QueueOver, Slot, Status, Weighted};
 
 use crate::clock::{MonotonicClock, Timebase};
-use crate::end::End;
 use crate::guarded::{guarded, let_go};
-use crate::lobby::Lobby;
-use crate::meter::Meter;
-use crate::passes::Passes;
+use crate::line::backlog::Backlog;
+use crate::line::end::End;
 use crate::permits::Permits;
-use crate::telemetry;
-use crate::waiter::Waiter;
+use crate::stats::counters::Counters;
+use crate::stats::passes::Passes;
+use crate::stats::telemetry;
+use crate::wait::waiter::Waiter;
 
 pub(crate) type Queue = QueueOver<Timebase, Box<[Slot]>, Weighted>;
 pub(crate) type CoreWaiter = apiqueue_core::Waiter<Place>;
@@ -40,10 +43,10 @@ pub(crate) struct Line {
     helps_below: u64,
     pub(crate) driven_by: DrivenBy,
     /// Wakes the driver's thread, where there is one.
-    pub(crate) bell: OnceLock<Waker>,
+    pub(crate) driver_waker: OnceLock<Waker>,
     pub(crate) end: End,
-    pub(crate) lobby: Lobby,
-    pub(crate) meter: Meter,
+    pub(crate) backlog: Backlog,
+    pub(crate) counters: Counters,
     /// When a drain is cut short, as [`MonotonicClock`] tells it.
     close_at: AtomicU64,
     /// Where this was made, to tell a forked child's copy.
@@ -87,15 +90,15 @@ impl Line {
         Self {
             passes: Passes::default(),
             queue,
-            meter: Meter::new(&name),
+            counters: Counters::new(&name),
             name,
             spin,
             given,
             driven_by,
             helps_below,
-            bell: OnceLock::new(),
+            driver_waker: OnceLock::new(),
             end: End::default(),
-            lobby: Lobby::default(),
+            backlog: Backlog::default(),
             close_at: AtomicU64::new(NEVER),
             process: std::process::id(),
         }
@@ -142,7 +145,7 @@ impl Line {
             self.passed(now);
             return Ok(Waiter::passed(core));
         }
-        self.meter.joined();
+        self.counters.joined();
         let waiter = Waiter::joined(core, now);
         if self.queue.rate().interval() < self.helps_below {
             // Who joins behind a line that is due has no need to wait for a driver that is on its way, or kept from running. At
@@ -156,7 +159,7 @@ impl Line {
     #[inline]
     pub(crate) fn passed(&self, at: u64) {
         self.passes.count(at);
-        self.meter.passed();
+        self.counters.passed();
     }
 
     /// For measuring how long something took.
@@ -180,14 +183,14 @@ impl Line {
             telemetry::survived(&self.name, "a waker panicked");
             // The one whose waker it was. If others were released by the same call, as of a burst, the intervals miss
             // them.
-            self.meter.released(self.now(), 1, &self.passes);
+            self.counters.released(self.now(), 1, &self.passes);
             return None;
         };
         if advanced.released > 0 {
-            self.meter
+            self.counters
                 .released(self.now(), advanced.released, &self.passes);
         }
-        self.lobby.admit(self);
+        self.backlog.admit(self);
         let mut released = advanced.released;
         let next = match (advanced.next, &self.given) {
             (Next::Closed, _) => {
@@ -233,7 +236,7 @@ impl Line {
 
     /// How many were released so far.
     pub(crate) fn released(&self) -> u64 {
-        self.meter
+        self.counters
             .released_of(self.queue.waiting(), self.passes.so_far())
     }
 
@@ -241,7 +244,7 @@ impl Line {
     pub(crate) fn drain(self: &Arc<Self>, close_at: u64) {
         self.close_at.fetch_min(close_at, Ordering::SeqCst);
         self.queue.drain();
-        self.lobby.admit(self);
+        self.backlog.admit(self);
         // Once more, for a queue that was draining already: the driver must hear of the earlier moment.
         self.queue.wake_driver();
     }
@@ -252,7 +255,7 @@ impl Line {
         while guarded(|| self.queue.close()).is_none() {
             telemetry::survived(&self.name, "a waker panicked");
         }
-        self.lobby.admit(self);
+        self.backlog.admit(self);
         self.end.reached();
     }
 }
@@ -260,8 +263,8 @@ impl Line {
 impl Drop for Line {
     fn drop(&mut self) {
         // The driver finds its line gone, and forgets it. A task's waker is user code, and in a forked child nobody's.
-        if let Some(bell) = self.bell.get() {
-            bell.wake_by_ref();
+        if let Some(driver_waker) = self.driver_waker.get() {
+            driver_waker.wake_by_ref();
         } else if self.is_driven() {
             guarded(|| self.queue.wake_driver());
         }

@@ -1,5 +1,9 @@
 //! [`Stats`]: what a queue tells of itself.
 
+pub(crate) mod counters;
+pub(crate) mod passes;
+pub(crate) mod telemetry;
+
 use std::fmt;
 use std::time::Duration;
 

@@ -10,12 +10,12 @@ use std::time::Instant;
 
 use apiqueue_core::Next;
 
-use crate::builder::Builder;
 use crate::clock::MonotonicClock;
 use crate::error::StartError;
 use crate::guarded::guarded;
 use crate::line::Line;
 use crate::queue::ApiQueue;
+use crate::queue::Builder;
 
 /// How a [`DriverTask`] sleeps: a timer of the runtime that it runs on.
 ///

@@ -4,7 +4,7 @@ use std::io;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use crate::task::Timer;
+use crate::driver::task::Timer;
 
 /// Sleeps on tokio. On Linux and Android by a timer of the system (`timerfd`) to its full precision, some tens of microseconds
 /// late; elsewhere by tokio's, which go by milliseconds.

@@ -3,8 +3,8 @@
 use apiqueue_core::{ChargeError, EnqueueError};
 
 use crate::queue::ApiQueue;
-use crate::telemetry;
-use crate::waiter::Waiter;
+use crate::stats::telemetry;
+use crate::wait::waiter::Waiter;
 
 impl ApiQueue {
     /// [`enqueue`](Self::enqueue) for a call that costs `weight` permits: a bulk call, a query of many points. It takes one

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::guarded::guarded;
 use crate::line::Line;
 use crate::queue::ApiQueue;
-use crate::telemetry;
+use crate::stats::telemetry;
 
 impl ApiQueue {
     /// Releases up to `count` of those in line, whatever each weighs, now: how a [`granted`](crate::Builder::granted) queue is fed. Says how many
@@ -57,8 +57,8 @@ impl Line {
                 }
             }
         }
-        self.meter.released(self.now(), released, &self.passes);
-        self.lobby.admit(self);
+        self.counters.released(self.now(), released, &self.passes);
+        self.backlog.admit(self);
         self.look_for_the_end();
         released
     }
@@ -72,7 +72,7 @@ impl Line {
 
     /// The permits of a released waiter came back.
     pub(crate) fn gave_back(&self, permits: usize) {
-        self.meter.cancelled();
+        self.counters.cancelled();
         if let Some(given) = &self.given {
             given.came_back(permits);
             self.queue.wake_driver();

@@ -12,7 +12,7 @@ use apiqueue_core::{Closed, Left, Status};
 
 use crate::error::WaitError;
 use crate::line::{CoreWaiter, Line};
-use crate::seat;
+use crate::wait::block;
 
 /// A place in line, from [`ApiQueue::enqueue`](crate::ApiQueue::enqueue).
 ///
@@ -96,7 +96,7 @@ impl Waiter {
             let since = self.since.swap(COUNTED, Ordering::Relaxed);
             if since != COUNTED {
                 let line = self.line();
-                line.meter.waited(line.now().saturating_sub(since));
+                line.counters.waited(line.now().saturating_sub(since));
             }
         }
     }
@@ -156,7 +156,7 @@ impl Waiter {
     /// None when `until` came first.
     fn block(&self, until: Option<Instant>) -> Option<Result<(), Closed>> {
         match self.status() {
-            Status::Waiting => seat::block_on(until, |waker| self.poll_release(waker)),
+            Status::Waiting => block::block_on(until, |waker| self.poll_release(waker)),
             Status::Released => Some(Ok(())),
             Status::Closed => Some(Err(Closed)),
         }
@@ -202,8 +202,8 @@ impl Waiter {
         match left {
             Left::InLine => {
                 let line = self.core.queue().line();
-                line.meter.cancelled();
-                line.lobby.admit(line);
+                line.counters.cancelled();
+                line.backlog.admit(line);
                 // The drain of a queue whose last waiters leave is over; nobody else would say so before the next slot.
                 if line.queue.is_closed() && !line.end.is_reached() {
                     line.queue.wake_driver();

@@ -8,9 +8,9 @@ use histogram::{AtomicHistogram, Histogram};
 use once_cell::race::OnceBox;
 
 use crate::forked::unless_inherited;
-use crate::passes::Passes;
+use crate::stats::passes::Passes;
+use crate::stats::telemetry::Telemetry;
 use crate::stats::{Intervals, Waits};
-use crate::telemetry::Telemetry;
 
 /// Intervals are told of the last so many releases.
 const WINDOW: usize = 256;
@@ -24,7 +24,7 @@ const ORDER: Ordering = Ordering::Relaxed;
 
 /// The counts of one queue. Readings and spans are nanoseconds.
 #[derive(Debug)]
-pub(crate) struct Meter {
+pub(crate) struct Counters {
     /// How many took a place and had to wait.
     joined: AtomicU64,
     cancelled: AtomicU64,
@@ -39,7 +39,7 @@ pub(crate) struct Meter {
     process: u32,
 }
 
-impl Meter {
+impl Counters {
     pub(crate) fn new(name: &str) -> Self {
         Self {
             joined: AtomicU64::new(0),

@@ -1,5 +1,12 @@
 //! The clocks that queues are paced by: the system's, or the user's own. Readings are nanoseconds.
 
+#[cfg(feature = "quanta")]
+mod cycle;
+#[cfg(feature = "embedded-hal")]
+mod delay;
+#[cfg(feature = "tokio")]
+mod tokio;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,6 +15,13 @@ use apiqueue_core::Clock;
 use once_cell::race::OnceBox;
 
 use crate::guarded::guarded;
+
+#[cfg(feature = "tokio")]
+pub use self::tokio::TokioClock;
+#[cfg(feature = "quanta")]
+pub use cycle::CycleClock;
+#[cfg(feature = "embedded-hal")]
+pub use delay::StdDelay;
 
 // Not a `OnceLock`: a child that was forked while another thread filled that would wait for ever.
 static ORIGIN: OnceBox<Instant> = OnceBox::new();
