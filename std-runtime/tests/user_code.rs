@@ -3,7 +3,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -12,9 +12,9 @@ use apiqueue::{ApiQueue, Closed, MonotonicClock, StartError, Status, Stop, Waite
 
 const INTERVAL: Duration = Duration::from_millis(2);
 
-/// The system's, until it is broken.
+/// The system's, and so much more, until it is broken.
 #[derive(Default)]
-struct Fragile(AtomicBool);
+struct Fragile(AtomicBool, AtomicU64);
 
 impl Fragile {
     fn breaks(&self, is_broken: bool) {
@@ -27,7 +27,7 @@ impl Clock for Fragile {
 
     fn now(&self) -> u64 {
         assert!(!self.0.load(Ordering::SeqCst), "on purpose");
-        MonotonicClock.now()
+        MonotonicClock.now() + self.1.load(Ordering::SeqCst)
     }
 }
 
@@ -116,6 +116,25 @@ fn a_clock_that_breaks_now_and_then_shuts_nobody_out_of_a_full_line() {
         }
     });
     assert_eq!(queue.stats().released, 80);
+}
+
+/// What the driver sees of a broken clock does not send it to sleep for as long as the queue is old.
+#[test]
+fn the_driver_comes_back_to_a_clock_that_works_again() {
+    let clock = Arc::new(Fragile::default());
+    let queue = start(&clock);
+    queue.enqueue().unwrap().wait().unwrap();
+    // A day goes by.
+    clock.1.store(86_400_000_000_000, Ordering::SeqCst);
+    queue.enqueue().unwrap().wait().unwrap();
+    let waiters = [queue.enqueue().unwrap(), queue.enqueue().unwrap()];
+    clock.breaks(true);
+    std::thread::sleep(INTERVAL * 10);
+    clock.breaks(false);
+    // Nobody tells the driver.
+    for waiter in waiters {
+        waiter.wait_timeout(Duration::from_secs(60)).unwrap();
+    }
 }
 
 #[test]

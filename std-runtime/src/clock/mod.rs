@@ -99,8 +99,22 @@ impl OwnClock {
     // Apart, so that who reads the system's clock keeps his registers.
     #[inline(never)]
     fn now(&self) -> u64 {
-        guarded(|| self.clock.now()).unwrap_or(self.first)
+        self.read().unwrap_or(self.first)
     }
+
+    /// None where it panics.
+    fn read(&self) -> Option<u64> {
+        guarded(|| self.clock.now())
+    }
+}
+
+/// When to look again at a clock that can't be read, in nanoseconds.
+const LOOK_AGAIN: u64 = 10_000_000;
+
+/// The difference of readings that wrap: more than half the range away means in the past.
+fn left(now: u64, at: u64) -> u64 {
+    let left = at.wrapping_sub(now);
+    if left > u64::MAX / 2 { 0 } else { left }
 }
 
 /// What the standing clock reads, and until when the queue is held.
@@ -114,9 +128,7 @@ impl Timebase {
 
     /// How long until this clock reads `at`, if it goes on as the system's does.
     pub(crate) fn until(&self, at: u64) -> Duration {
-        // The difference of readings that wrap: more than half the range away means in the past.
-        let left = at.wrapping_sub(self.now());
-        Duration::from_nanos(if left > u64::MAX / 2 { 0 } else { left })
+        Duration::from_nanos(left(self.now(), at))
     }
 
     /// The instant at which this clock will read `at`, as far as can be told now.
@@ -132,9 +144,11 @@ impl Timebase {
     pub(crate) fn in_system_time(&self, at: u64) -> u64 {
         match self {
             Self::System => at,
-            Self::Own(_) => u64::try_from(self.until(at).as_nanos())
-                .unwrap_or(u64::MAX)
-                .saturating_add(MonotonicClock.now()),
+            Self::Own(clock) => {
+                // Where it can't be told now, soon: by its first reading it would be as far away as the queue is old.
+                let left = clock.read().map_or(LOOK_AGAIN, |now| left(now, at));
+                left.saturating_add(MonotonicClock.now())
+            }
             Self::Standing => u64::MAX,
         }
     }
