@@ -53,8 +53,8 @@
 //! # The driver
 //! One background thread drives all queues of the process. It starts with the first queue, ends after the last, and
 //! sleeps without a single wake-up while nothing is due. [`Builder::manual`] makes a queue that needs no thread, for a
-//! scheduler or executor of your own; with [`Builder::clock`] it is how tests take no real time. [`Builder::start_with_task`] gives a queue a driver of its own, as
-//! a task of the user's runtime.
+//! scheduler or executor of your own; with [`Builder::clock`] it is how tests take no real time. [`Builder::start_with_task`]
+//! gives a queue a driver of its own, as a task of the user's runtime.
 //!
 //! # What happens when
 //! | | |

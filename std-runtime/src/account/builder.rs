@@ -9,8 +9,7 @@ use super::calls::CallQueue;
 use super::{Account, Giver};
 use crate::clock::{OwnClock, Timebase};
 use crate::error::StartError;
-use crate::queue::ApiQueue;
-use crate::queue::Builder;
+use crate::queue::{ApiQueue, Builder};
 use crate::rate::{Rate, Ticks};
 
 /// Sets up an [`Account`].

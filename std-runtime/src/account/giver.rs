@@ -213,7 +213,7 @@ impl State {
                 gone.push(id);
                 continue;
             };
-            let returned = line.given.as_ref().map_or(0, |given| given.take_returned());
+            let returned = line.take_returned();
             if returned > 0 {
                 self.plan.give_back(id, returned);
             }

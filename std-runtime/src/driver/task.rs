@@ -14,8 +14,7 @@ use crate::clock::MonotonicClock;
 use crate::error::StartError;
 use crate::guarded::guarded;
 use crate::line::Line;
-use crate::queue::ApiQueue;
-use crate::queue::Builder;
+use crate::queue::{ApiQueue, Builder};
 
 /// How a [`DriverTask`] sleeps: a timer of the runtime that it runs on.
 ///

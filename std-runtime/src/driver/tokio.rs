@@ -43,11 +43,10 @@ impl TokioTimer {
     /// In a runtime that was built without `enable_io` (elsewhere than on Linux and Android `enable_time`): tokio offers no way to
     /// ask.
     pub fn new() -> io::Result<Self> {
-        let _runtime = tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        return Ok(Self(Alarm::System(system::Alarm::new()?)));
+        return in_runtime(|| Ok(Alarm::System(system::Alarm::new()?)));
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        return Ok(Self(Alarm::Own(own::Alarm::new())));
+        return Self::of_tokio_time();
     }
 
     /// By tokio's own timers everywhere. With [`TokioClock`](crate::TokioClock) it is how a test whose time is paused takes none.
@@ -58,9 +57,14 @@ impl TokioTimer {
     /// # Panics
     /// In a runtime that was built without `enable_time`: tokio offers no way to ask.
     pub fn of_tokio_time() -> io::Result<Self> {
-        let _runtime = tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
-        Ok(Self(Alarm::Own(own::Alarm::new())))
+        in_runtime(|| Ok(Alarm::Own(own::Alarm::new())))
     }
+}
+
+/// Where tokio would panic for want of a runtime there is an error.
+fn in_runtime(alarm: impl FnOnce() -> io::Result<Alarm>) -> io::Result<TokioTimer> {
+    tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
+    alarm().map(TokioTimer)
 }
 
 impl Timer for TokioTimer {
@@ -159,7 +163,7 @@ mod own {
     use std::io;
     use std::pin::Pin;
     use std::task::{Context, Poll};
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     use tokio::time::{Sleep, sleep};
 
@@ -172,10 +176,9 @@ mod own {
 
     impl Alarm {
         pub(super) fn new() -> Self {
-            let at = Instant::now();
             Self {
-                sleep: Box::pin(sleep(at.elapsed())),
-                at,
+                sleep: Box::pin(sleep(Duration::ZERO)),
+                at: Instant::now(),
             }
         }
 

@@ -109,6 +109,11 @@ impl Line {
         self.driven_by != DrivenBy::Hand && !self.is_forked()
     }
 
+    /// Whether it is a task that does.
+    pub(crate) fn has_task(&self) -> bool {
+        self.driven_by == DrivenBy::Task && !self.is_forked()
+    }
+
     /// Whether this is the copy in a forked child, where no driver lives.
     pub(crate) fn is_forked(&self) -> bool {
         self.process != std::process::id()

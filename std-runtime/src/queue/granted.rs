@@ -38,8 +38,7 @@ impl ApiQueue {
     /// was released after it.
     #[must_use = "the permits are the caller's again"]
     pub fn take_returned(&self) -> usize {
-        let given = &self.line().given;
-        given.as_ref().map_or(0, |given| given.take_returned())
+        self.line().take_returned()
     }
 }
 
@@ -68,6 +67,10 @@ impl Line {
         if self.is_granted_by_hand() && self.queue.is_closed() && !self.end.is_reached() {
             let _ = self.advance(None);
         }
+    }
+
+    pub(crate) fn take_returned(&self) -> usize {
+        self.given.as_ref().map_or(0, |given| given.take_returned())
     }
 
     /// The permits of a released waiter came back.

@@ -9,7 +9,7 @@ use apiqueue_core::{Clock, Next};
 
 use crate::clock::MonotonicClock;
 use crate::driver;
-use crate::line::{DrivenBy, Line, NEVER};
+use crate::line::{Line, NEVER};
 use crate::stats::telemetry;
 use crate::wait::block;
 
@@ -47,9 +47,8 @@ pub(crate) fn stop(line: &Arc<Line>, how: Stop) -> StopReport {
     let stopping = Stopping::begin(line, how);
     if let Stop::Drain { timeout } = how {
         let until = Instant::now().checked_add(timeout);
-        if line.driven_by == DrivenBy::Task && !line.is_forked() {
-            drive_beside_the_task(line, until);
-        } else if (line.is_driven() || line.given.is_some()) && !driver::is_current_thread() {
+        let others_do = (line.is_driven() && !line.has_task()) || line.given.is_some();
+        if others_do && !driver::is_current_thread() {
             let mut end = line.end.watch();
             block::block_on(until, |waker| end.poll(waker));
         } else {
@@ -93,12 +92,19 @@ impl<'a> Stopping<'a> {
     }
 }
 
-/// For a queue whose driver is the user, who is busy here.
+/// For a queue whose driver is kept busy by this call: the user, the driver's thread, or, it may be, a task. A task's waker stays with
+/// the queue, so that it can go on too; should it come to the end first, this is told.
 fn drive_to_the_end(line: &Arc<Line>, until: Option<Instant>) {
     let (parker, unparker) = parking::pair();
     let waker = Waker::from(unparker);
+    let has_task = line.has_task();
+    let mut end = line.end.watch();
     while until.is_none_or(|until| Instant::now() < until) {
-        let due = match line.advance(Some(&waker)).map(|progress| progress.next) {
+        if has_task && end.poll(&waker).is_ready() {
+            return;
+        }
+        let progress = line.advance((!has_task).then_some(&waker));
+        let due = match progress.map(|progress| progress.next) {
             None => continue,
             Some(Next::Closed) => return,
             Some(Next::At(at)) => MonotonicClock.instant(at),
@@ -109,23 +115,6 @@ fn drive_to_the_end(line: &Arc<Line>, until: Option<Instant>) {
                 parker.park_deadline(at);
             }
             None => parker.park(),
-        }
-    }
-}
-
-/// For a queue whose driver is a task, which may be held up by this very call. Leaves no waker: the task's stays.
-fn drive_beside_the_task(line: &Arc<Line>, until: Option<Instant>) {
-    let mut end = line.end.watch();
-    while until.is_none_or(|until| Instant::now() < until) {
-        let due = match line.advance(None).map(|progress| progress.next) {
-            None => continue,
-            Some(Next::Closed) => return,
-            Some(Next::At(at)) => MonotonicClock.instant(at),
-            Some(Next::OnEnqueue) => None,
-        };
-        let look_again = due.into_iter().chain(until).min();
-        if block::block_on(look_again, |waker| end.poll(waker)).is_some() {
-            return;
         }
     }
 }

@@ -9,8 +9,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::limits::{CAPACITY, Limit, Limits};
-use crate::queue::ApiQueue;
-use crate::queue::Builder;
+use crate::queue::{ApiQueue, Builder};
 use crate::rate::Rate;
 
 /// What is wrong in a file of limits, and where.

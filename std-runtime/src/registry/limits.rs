@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::queue::ApiQueue;
-use crate::queue::Builder;
+use crate::queue::{ApiQueue, Builder};
 use crate::rate::Rate;
 
 /// Places of a registry's queue, unless its builder says otherwise: 6 KB.

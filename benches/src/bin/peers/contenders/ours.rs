@@ -119,7 +119,7 @@ impl Tasks for OursTask {
 
 /// The same for threads, but the driver stays awake for the last 100 µs, and lateness is never made up.
 #[derive(Clone)]
-pub(crate) struct OursAgain(ApiQueue);
+pub(crate) struct OursAgain(Ours);
 
 impl Threads for OursAgain {
     const NAME: &'static str = "apiqueue, threads, strict, spin 100 µs";
@@ -128,16 +128,15 @@ impl Threads for OursAgain {
     fn new(pace: Pace) -> Self {
         let builder = ApiQueue::builder().rate(rate(pace)).capacity(pace.waiting);
         let builder = builder.strict().spin(Duration::from_micros(100));
-        Self(builder.start().unwrap())
+        Self(Ours(builder.start().unwrap()))
     }
 
     fn acquire(&self) {
-        self.0.enqueue().unwrap().wait().unwrap();
+        Threads::acquire(&self.0);
     }
 
     fn acquire_until(&self, deadline: Instant) -> bool {
-        let left = deadline.saturating_duration_since(Instant::now());
-        self.0.enqueue().unwrap().wait_timeout(left).is_ok()
+        self.0.acquire_until(deadline)
     }
 }
 
