@@ -184,14 +184,17 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
     /// Leaves the line now, and says what it was: one atomic transition decides between this and a release. What
     /// dropping it does, for whoever wants to know.
     pub fn leave(&mut self) -> Left {
-        let (tie, left) = match self.tie.load(Ordering::Relaxed) {
+        let before = self.tie.load(Ordering::Relaxed);
+        // Before it leaves, so that one whose waker panics when it is dropped has left, and only once.
+        self.tie.store(LEFT, Ordering::Relaxed);
+        let (tie, left) = match before {
             IN_LINE => match self.queue.leave(self.place) {
                 Status::Waiting => (LEFT, Left::InLine),
                 Status::Released => (TOLD, Left::Released),
                 Status::Closed => (LEFT, Left::Over),
             },
             PASSED => (PASSED | TOLD, Left::Released),
-            _ => return Left::Over,
+            other => (other, Left::Over),
         };
         self.tie.store(tie, Ordering::Relaxed);
         left

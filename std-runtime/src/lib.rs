@@ -66,7 +66,7 @@
 //! | the driver's thread dies, or its task is dropped | its queues are closed: nobody hangs, nobody passes unpaced |
 //! | the machine is suspended | the pause does not count on Linux: see [`MonotonicClock`] |
 //! | a clock of yours jumps or stands | releases come later, never earlier: see [`Builder::clock`] |
-//! | a clock of yours panics | that look reads what the first one did: releases come later until it works again |
+//! | a clock of yours panics | its queue is closed: nobody hangs, nobody passes unpaced; other queues notice nothing |
 //! | a recorder of `metrics` or a subscriber of `tracing` panics | what it was told is lost |
 //! | the process forks | the child has the queues but not the driver: whoever would have to wait there is told [`Closed`]. A permit that is free in the child's copy is given out there once more, so two processes may then send at up to the rate each. The child can start queues of its own |
 //!

@@ -192,3 +192,48 @@ fn a_waker_may_wait_for_room_itself() {
     assert!(matches!(poll(guest.as_mut()), Poll::Ready(Ok(_))));
     assert!(reenter.1.lock().unwrap().take().is_some());
 }
+
+/// A permit that is free belongs to those who wait, for a place too: also in the moment between a release and the place that it
+/// makes free, in which a waker runs.
+#[test]
+fn try_acquire_does_not_slip_in_before_those_who_wait_for_room() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::Wake;
+
+    struct Tries(ApiQueue, AtomicBool);
+    impl Wake for Tries {
+        fn wake(self: Arc<Self>) {
+            self.1.store(self.0.try_acquire().is_ok(), Ordering::SeqCst);
+        }
+    }
+    let clock = Arc::new(ManualClock::<u64>::new(0));
+    let queue = ApiQueue::builder()
+        .every(Duration::from_nanos(100))
+        .burst(2)
+        .capacity(1)
+        .clock(Arc::clone(&clock))
+        .manual()
+        .start()
+        .unwrap();
+    queue.try_acquire().unwrap();
+    queue.try_acquire().unwrap();
+    let tries = Arc::new(Tries(queue.clone(), AtomicBool::new(false)));
+    let waker = Waker::from(Arc::clone(&tries));
+    let mut first = pin!(queue.enqueue().unwrap());
+    assert!(
+        first
+            .as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+    );
+    let mut second = pin!(queue.enqueue_async());
+    assert!(poll(second.as_mut()).is_pending());
+    clock.advance(200);
+    let _ = queue.advance();
+    assert!(!tries.1.load(Ordering::SeqCst));
+    let Poll::Ready(Ok(second)) = poll(second.as_mut()) else {
+        panic!("a place is free");
+    };
+    let _ = queue.advance();
+    assert!(!second.is_waiting());
+}

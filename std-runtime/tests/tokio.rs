@@ -139,3 +139,60 @@ fn a_runtime_that_shuts_down_closes_the_queue() {
         assert_eq!(second.wait(), Err(Closed));
     }
 }
+
+/// A turn is due a few nanoseconds after a whole millisecond, which is tokio's grain.
+#[tokio::test(start_paused = true)]
+async fn paused_time_passes_at_any_rate() {
+    for n in [3, 7, 9, 11, 30, 60, 144, 700, 900, 1500] {
+        let builder = ApiQueue::builder()
+            .per_second(n)
+            .clock(Arc::new(TokioClock::new()));
+        let (queue, driver) = builder
+            .start_with_task(TokioTimer::of_tokio_time().unwrap())
+            .unwrap();
+        tokio::spawn(driver);
+        let begun = tokio::time::Instant::now();
+        for _ in 0..=n {
+            let minute = Duration::from_secs(60);
+            tokio::time::timeout(minute, queue.turn())
+                .await
+                .unwrap()
+                .unwrap();
+        }
+        assert!(begun.elapsed() >= Duration::from_secs(1) - Duration::from_millis(10));
+    }
+}
+
+/// The driver's task can't run meanwhile, so that what is changed elsewhere would wake nobody.
+#[test]
+fn a_blocking_drain_hears_of_changes() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let (queue, driver) = ApiQueue::builder()
+            .per_second(1000)
+            .start_with_task(TokioTimer::new().unwrap())
+            .unwrap();
+        tokio::spawn(driver);
+        queue.turn().await.unwrap();
+        queue.hold_for(Duration::from_secs(3600)).unwrap();
+        let _line: Vec<_> = (0..3).map(|_| queue.enqueue().unwrap()).collect();
+        tokio::task::yield_now().await;
+        let resumes = {
+            let queue = queue.clone();
+            std::thread::spawn(move || {
+                while !queue.is_closed() {
+                    std::thread::yield_now();
+                }
+                std::thread::sleep(Duration::from_millis(20));
+                queue.resume();
+            })
+        };
+        let timeout = Duration::from_secs(300);
+        let report = queue.stop(Stop::Drain { timeout });
+        assert_eq!((report.released, report.abandoned), (3, 0));
+        resumes.join().unwrap();
+    });
+}

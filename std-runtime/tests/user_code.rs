@@ -40,6 +40,23 @@ fn start(clock: &Arc<Fragile>) -> ApiQueue {
         .unwrap()
 }
 
+fn poll<T>(future: std::pin::Pin<&mut impl Future<Output = T>>) -> Poll<T> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// Calls back.
+struct Hook<F>(F);
+
+impl<F: Fn() + Send + Sync> Wake for Hook<F> {
+    fn wake(self: Arc<Self>) {
+        (self.0)();
+    }
+}
+
+fn hook(call: impl Fn() + Send + Sync + 'static) -> Waker {
+    Waker::from(Arc::new(Hook(call)))
+}
+
 #[derive(Default)]
 struct Count(AtomicUsize);
 
@@ -50,90 +67,117 @@ impl Wake for Count {
 }
 
 #[test]
-fn a_clock_that_panics_harms_no_other_queue_and_is_used_again_when_it_works() {
+fn a_clock_that_panics_closes_its_queue_and_harms_no_other() {
     let clock = Arc::new(Fragile::default());
     let queue = start(&clock);
     let other = ApiQueue::builder().every(INTERVAL).start().unwrap();
     queue.enqueue().unwrap().wait().unwrap();
     clock.breaks(true);
-    // These can't tell the time: they wait.
-    let waiters: Vec<Waiter> = (0..3).map(|_| queue.enqueue().unwrap()).collect();
+    let waiters: Vec<Waiter> = (0..3).filter_map(|_| queue.enqueue().ok()).collect();
     assert!(queue.try_acquire().is_err());
-    let _ = (queue.stats(), queue.is_rested(), waiters[2].estimate());
+    let _ = (queue.stats(), queue.is_rested());
     for _ in 0..5 {
         other.enqueue().unwrap().wait().unwrap();
     }
-    assert!(!other.is_closed() && !queue.is_closed());
-    assert_eq!(waiters[0].status(), Status::Waiting);
+    assert!(!other.is_closed());
     clock.breaks(false);
-    queue.wake_driver();
     for waiter in waiters {
-        waiter.wait().unwrap();
+        assert_eq!(waiter.wait(), Err(Closed));
     }
+    assert!(queue.is_closed());
     let third = ApiQueue::builder().every(INTERVAL).start().unwrap();
     third.enqueue().unwrap().wait().unwrap();
 }
 
+/// Nobody calls the queue any more, and the driver sleeps until the next is due.
 #[test]
-fn a_clock_that_has_broken_for_good_keeps_nobody() {
+fn whoever_waits_hears_that_the_clock_has_panicked() {
     let clock = Arc::new(Fragile::default());
     let queue = start(&clock);
-    queue.enqueue().unwrap().wait().unwrap();
+    let line = [queue.enqueue().unwrap(), queue.enqueue().unwrap()];
     clock.breaks(true);
-    let waiters: Vec<Waiter> = (0..4).map(|_| queue.enqueue().unwrap()).collect();
-    // And one who waits for room.
+    // And one who waits for room, in a line of four.
+    let more: Vec<_> = (0..3).filter_map(|_| queue.enqueue().ok()).collect();
     let mut room = pin!(queue.enqueue_async());
-    let poll = |room: std::pin::Pin<&mut apiqueue::Enqueue>| {
-        room.poll(&mut Context::from_waker(Waker::noop()))
-    };
-    assert!(poll(room.as_mut()).is_pending());
-    assert_eq!(queue.stop(Stop::Now).abandoned, 4);
-    for waiter in waiters {
+    let told = poll(room.as_mut());
+    assert!(!matches!(told, Poll::Ready(Ok(_))));
+    for waiter in line.into_iter().skip(1).chain(more) {
         assert_eq!(waiter.wait(), Err(Closed));
     }
-    assert!(matches!(poll(room.as_mut()), Poll::Ready(Err(Closed))));
+    while poll(room.as_mut()).is_pending() {
+        std::thread::yield_now();
+    }
 }
 
 #[test]
-fn a_clock_that_breaks_now_and_then_shuts_nobody_out_of_a_full_line() {
+fn a_clock_that_panics_amid_a_crowd_leaves_nobody_behind() {
     let clock = Arc::new(Fragile::default());
     let queue = start(&clock);
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..8)
-            .map(|_| {
-                scope.spawn(|| {
-                    for _ in 0..10 {
-                        queue.wait_turn().unwrap();
-                    }
-                })
-            })
-            .collect();
-        while !threads.iter().all(|one| one.is_finished()) {
-            clock.breaks(true);
-            std::thread::yield_now();
-            clock.breaks(false);
-            std::thread::sleep(Duration::from_micros(500));
+        for _ in 0..8 {
+            scope.spawn(|| while queue.wait_turn().is_ok() {});
         }
+        std::thread::sleep(INTERVAL * 20);
+        clock.breaks(true);
     });
-    assert_eq!(queue.stats().released, 80);
+    assert!(queue.is_closed());
 }
 
-/// What the driver sees of a broken clock does not send it to sleep for as long as the queue is old.
+/// The driver sleeps for an hour more: it is who met the panic that tells those in line.
 #[test]
-fn the_driver_comes_back_to_a_clock_that_works_again() {
-    let clock = Arc::new(Fragile::default());
-    let queue = start(&clock);
-    queue.enqueue().unwrap().wait().unwrap();
-    // A day goes by.
-    clock.1.store(86_400_000_000_000, Ordering::SeqCst);
-    queue.enqueue().unwrap().wait().unwrap();
-    let waiters = [queue.enqueue().unwrap(), queue.enqueue().unwrap()];
-    clock.breaks(true);
-    std::thread::sleep(INTERVAL * 10);
-    clock.breaks(false);
-    // Nobody tells the driver.
-    for waiter in waiters {
-        waiter.wait_timeout(Duration::from_secs(60)).unwrap();
+fn whoever_meets_a_clock_s_panic_tells_the_others() {
+    let meets: [fn(&ApiQueue); 5] = [
+        |queue| drop(queue.enqueue()),
+        |queue| {
+            let _ = queue.hold_for(Duration::from_secs(60));
+        },
+        |queue| {
+            let _ = queue.charge(1);
+        },
+        |queue| queue.refund(1),
+        |queue| queue.set_rate(apiqueue::Rate::every(Duration::from_secs(7200)).unwrap()),
+    ];
+    for meet in meets {
+        let clock = Arc::new(Fragile::default());
+        let queue = ApiQueue::builder()
+            .every(Duration::from_secs(3600))
+            .clock(Arc::clone(&clock))
+            .start()
+            .unwrap();
+        queue.try_acquire().unwrap();
+        let waiter = queue.enqueue().unwrap();
+        clock.breaks(true);
+        meet(&queue);
+        assert_eq!(waiter.wait(), Err(Closed));
+    }
+}
+
+/// By any reading that could stand in for the one that panicked, too many would pass.
+#[test]
+fn nothing_passes_unpaced_by_a_clock_that_panics() {
+    let day = 86_400_000_000_000;
+    for held in [false, true] {
+        let clock = Arc::new(Fragile::default());
+        let queue = ApiQueue::builder()
+            .every(Duration::from_secs(1))
+            .burst(10)
+            .clock(Arc::clone(&clock))
+            .manual()
+            .start()
+            .unwrap();
+        queue.try_acquire().unwrap();
+        clock.1.store(day, Ordering::SeqCst);
+        clock.breaks(true);
+        let mut passed = 0;
+        if held {
+            let _ = queue.hold_for(Duration::from_secs(60));
+            let _ = queue.charge(50);
+        } else {
+            passed += (0..40).filter(|_| queue.try_acquire().is_ok()).count();
+        }
+        clock.breaks(false);
+        passed += (0..40).filter(|_| queue.try_acquire().is_ok()).count();
+        assert_eq!(passed, 0);
     }
 }
 
@@ -237,4 +281,146 @@ fn a_drain_of_a_granted_queue_ends_when_its_line_is_empty() {
         assert_eq!((served.released, served.abandoned), (1, 0));
     });
     assert!(begun.elapsed() < Duration::from_secs(150));
+}
+
+/// Each waker releases the next one, or closes the queue again: the stack must not grow with the line.
+#[test]
+fn wakers_that_call_back_do_not_pile_up() {
+    let queue = ApiQueue::builder()
+        .every(Duration::from_nanos(100))
+        .capacity(1 << 14)
+        .start()
+        .unwrap();
+    queue.hold_for(Duration::from_millis(50)).unwrap();
+    let joins = |queue: &ApiQueue| {
+        let mut waiter = queue.enqueue().unwrap();
+        let again = queue.clone();
+        let waker = hook(move || drop(again.enqueue()));
+        let _ = std::pin::Pin::new(&mut waiter).poll(&mut Context::from_waker(&waker));
+        waiter
+    };
+    let line: Vec<_> = (0..5_000).map(|_| joins(&queue)).collect();
+    for waiter in line {
+        waiter.wait().unwrap();
+    }
+    let slow = ApiQueue::builder()
+        .every(Duration::from_secs(3600))
+        .capacity(1 << 12)
+        .start()
+        .unwrap();
+    slow.try_acquire().unwrap();
+    let stops = |queue: &ApiQueue| {
+        let mut waiter = queue.enqueue().unwrap();
+        let again = queue.clone();
+        let waker = hook(move || {
+            again.stop(Stop::Now);
+        });
+        let _ = std::pin::Pin::new(&mut waiter).poll(&mut Context::from_waker(&waker));
+        waiter
+    };
+    let line: Vec<_> = (0..3_000).map(|_| stops(&slow)).collect();
+    let small = std::thread::Builder::new().stack_size(256 * 1024);
+    let stop = small.spawn(move || slow.stop(Stop::Now)).unwrap();
+    assert_eq!(stop.join().unwrap().abandoned, 3_000);
+    for waiter in line {
+        assert_eq!(waiter.wait(), Err(Closed));
+    }
+}
+
+/// The waker of whoever drives by hand, or grants.
+#[test]
+fn a_driver_s_waker_that_panics_harms_no_caller() {
+    let bomb = || hook(|| std::panic::resume_unwind(Box::new("on purpose")));
+    let granted = || {
+        let builder = ApiQueue::builder().every(INTERVAL).capacity(1);
+        builder.granted().start().unwrap()
+    };
+    // Dropped while another panic is under way.
+    let queue = granted();
+    let waiter = queue.enqueue().unwrap();
+    let _ = queue.advance_with(&bomb());
+    assert_eq!(queue.grant(1), 1);
+    let _ = queue.advance_with(&bomb());
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+        let _held = waiter;
+        std::panic::resume_unwind(Box::new("on purpose"));
+    }));
+    assert!(panicked.is_err());
+    // Who waits for room hears of the stop, and a drain ends.
+    let queue = granted();
+    let waiter = queue.enqueue().unwrap();
+    let count = Arc::new(Count::default());
+    let mut room = pin!(queue.enqueue_async());
+    let waker = Waker::from(Arc::clone(&count));
+    assert!(
+        room.as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+    );
+    let _ = queue.advance_with(&bomb());
+    let timeout = Duration::from_secs(300);
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        let stop = scope.spawn(|| queue.stop(Stop::Drain { timeout }));
+        while !queue.is_closed() {
+            std::thread::yield_now();
+        }
+        let _ = queue.advance_with(&bomb());
+        drop(waiter);
+        assert_eq!(stop.join().unwrap().abandoned, 0);
+    });
+    assert!(begun.elapsed() < timeout / 2);
+    assert_eq!(count.0.load(Ordering::SeqCst), 1);
+    assert!(matches!(poll(room), Poll::Ready(Err(Closed))));
+}
+
+/// A waker that panics when it is dropped, as its waiter leaves: who waits for room gets the place, and a drain is over.
+#[test]
+fn a_waker_whose_drop_panics_keeps_nobody_waiting() {
+    struct BadDrop;
+    impl Wake for BadDrop {
+        fn wake(self: Arc<Self>) {}
+    }
+    impl Drop for BadDrop {
+        fn drop(&mut self) {
+            std::panic::resume_unwind(Box::new("on purpose"));
+        }
+    }
+    let hour = Duration::from_secs(3600);
+    for granted in [false, true] {
+        let builder = ApiQueue::builder().every(hour).capacity(1);
+        let queue = if granted {
+            builder.granted().start().unwrap()
+        } else {
+            builder.start().unwrap()
+        };
+        let _ = queue.try_acquire();
+        let mut waiter = queue.enqueue().unwrap();
+        let bad = Waker::from(Arc::new(BadDrop));
+        let pending = std::pin::Pin::new(&mut waiter)
+            .poll(&mut Context::from_waker(&bad))
+            .is_pending();
+        assert!(pending);
+        // This one's own drop does no harm, as the queue holds the waker too.
+        drop(bad);
+        let mut room = pin!(queue.enqueue_async());
+        assert!(poll(room.as_mut()).is_pending());
+        drop(waiter);
+        let Poll::Ready(Ok(second)) = poll(room) else {
+            panic!("a place is free");
+        };
+        assert_eq!(queue.stats().cancelled, 1);
+        let begun = Instant::now();
+        let drain = Stop::Drain { timeout: hour / 12 };
+        std::thread::scope(|scope| {
+            let stop = scope.spawn(|| queue.stop(drain));
+            while !queue.is_closed() {
+                std::thread::yield_now();
+            }
+            drop(second);
+            let report = stop.join().unwrap();
+            assert_eq!((report.released, report.abandoned), (0, 0));
+        });
+        assert!(begun.elapsed() < hour / 24);
+    }
 }

@@ -42,10 +42,9 @@ impl AccountBuilder {
 
     /// The account. It has no thread of its own: the driver's starts with its first queue.
     pub fn start(self) -> Account {
-        let clock = match &self.clock {
-            None => Timebase::System,
-            Some(clock) => Timebase::Own(OwnClock::or_from_zero(clock)),
-        };
+        let clock = self.clock.map_or(Timebase::System, |clock| {
+            Timebase::Own(OwnClock::new(clock))
+        });
         Account {
             giver: Arc::new(Giver::new(clock, self.manual, &self.limits)),
         }

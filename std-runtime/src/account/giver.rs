@@ -102,7 +102,7 @@ impl Giver {
                 (chosen, std::mem::take(&mut state.emptied))
             };
             for line in emptied {
-                line.queue.wake_driver();
+                line.wake_driver();
             }
             match chosen {
                 Chosen::Release(id, weight, line) => {
@@ -148,7 +148,7 @@ impl Giver {
                 .and_then(Weak::upgrade)
         };
         if let Some(line) = line {
-            line.queue.wake_driver();
+            line.wake_driver();
         }
     }
 
@@ -253,9 +253,13 @@ impl Permits for Membership {
         let given = self.giver.advance();
         // Whom the queue saw in line has left before the account could look: once more, as the driver has left no waker there.
         if self.is_empty() {
-            line.queue.wake_driver();
+            line.wake_driver();
         }
         given
+    }
+
+    fn are_over(&self) -> bool {
+        self.giver.clock.is_broken()
     }
 
     fn give_others(&self) {

@@ -9,6 +9,7 @@ mod tokio;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use apiqueue_core::Clock;
@@ -74,47 +75,38 @@ pub(crate) enum Timebase {
     Standing,
 }
 
-/// The user's clock.
+/// The user's clock. Once it has panicked nobody can say what is free, so that its queue must be closed.
 pub(crate) struct OwnClock {
     clock: Arc<dyn Clock<Tick = u64> + Send + Sync>,
     /// Its first reading.
     first: u64,
+    broken: AtomicBool,
 }
 
 impl OwnClock {
-    /// None where it panics.
-    pub(crate) fn new(clock: &Arc<dyn Clock<Tick = u64> + Send + Sync>) -> Option<Self> {
-        let first = guarded(|| clock.now())?;
-        let clock = Arc::clone(clock);
-        Some(Self { clock, first })
+    pub(crate) fn new(clock: Arc<dyn Clock<Tick = u64> + Send + Sync>) -> Self {
+        let first = guarded(|| clock.now());
+        Self {
+            clock,
+            first: first.unwrap_or(0),
+            broken: AtomicBool::new(first.is_none()),
+        }
     }
 
-    /// Where it panics it begins at zero.
-    pub(crate) fn or_from_zero(clock: &Arc<dyn Clock<Tick = u64> + Send + Sync>) -> Self {
-        let clock = Arc::clone(clock);
-        Self::new(&clock).unwrap_or(Self { clock, first: 0 })
+    /// Whether it has panicked.
+    pub(crate) fn is_broken(&self) -> bool {
+        // Ordering: Relaxed; who saw it panic finds it so, and others a moment later.
+        self.broken.load(Ordering::Relaxed)
     }
 
-    /// Where it panics it goes back to its first reading: a clock that goes backwards only delays.
     // Apart, so that who reads the system's clock keeps his registers.
     #[inline(never)]
     fn now(&self) -> u64 {
-        self.read().unwrap_or(self.first)
+        guarded(|| self.clock.now()).unwrap_or_else(|| {
+            self.broken.store(true, Ordering::Relaxed);
+            self.first
+        })
     }
-
-    /// None where it panics.
-    fn read(&self) -> Option<u64> {
-        guarded(|| self.clock.now())
-    }
-}
-
-/// When to look again at a clock that can't be read, in nanoseconds.
-const LOOK_AGAIN: u64 = 10_000_000;
-
-/// The difference of readings that wrap: more than half the range away means in the past.
-fn left(now: u64, at: u64) -> u64 {
-    let left = at.wrapping_sub(now);
-    if left > u64::MAX / 2 { 0 } else { left }
 }
 
 /// What the standing clock reads, and until when the queue is held.
@@ -126,9 +118,17 @@ impl Timebase {
         matches!(self, Self::Own(_))
     }
 
+    /// Whether it is one of the user's that has panicked.
+    #[inline]
+    pub(crate) fn is_broken(&self) -> bool {
+        matches!(self, Self::Own(clock) if clock.is_broken())
+    }
+
     /// How long until this clock reads `at`, if it goes on as the system's does.
     pub(crate) fn until(&self, at: u64) -> Duration {
-        Duration::from_nanos(left(self.now(), at))
+        // The difference of readings that wrap: more than half the range away means in the past.
+        let left = at.wrapping_sub(self.now());
+        Duration::from_nanos(if left > u64::MAX / 2 { 0 } else { left })
     }
 
     /// The instant at which this clock will read `at`, as far as can be told now.
@@ -144,11 +144,9 @@ impl Timebase {
     pub(crate) fn in_system_time(&self, at: u64) -> u64 {
         match self {
             Self::System => at,
-            Self::Own(clock) => {
-                // Where it can't be told now, soon: by its first reading it would be as far away as the queue is old.
-                let left = clock.read().map_or(LOOK_AGAIN, |now| left(now, at));
-                left.saturating_add(MonotonicClock.now())
-            }
+            Self::Own(_) => u64::try_from(self.until(at).as_nanos())
+                .unwrap_or(u64::MAX)
+                .saturating_add(MonotonicClock.now()),
             Self::Standing => u64::MAX,
         }
     }

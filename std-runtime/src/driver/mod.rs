@@ -8,6 +8,7 @@
 //! The thread holds queues weakly, and for the time of one `advance` only: a queue ends with its last handle and waiter,
 //! and its `Drop` rings one last time.
 
+mod backoff;
 mod queues;
 mod ready;
 mod task;
@@ -17,7 +18,7 @@ mod tokio;
 
 use std::cell::Cell;
 use std::io;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
 use std::thread;
@@ -29,6 +30,7 @@ use crate::clock::MonotonicClock;
 use crate::guarded::guarded;
 use crate::line::{Line, NEVER};
 
+use backoff::Backoff;
 use ready::{Mark, ReadyList};
 use timers::Timers;
 
@@ -55,8 +57,7 @@ pub(crate) struct Entry {
     pub(crate) due: AtomicU64,
     /// How long before its deadlines the driver stays awake, in nanoseconds.
     pub(crate) spin: u64,
-    /// How often in a row the driver came at the time told by a clock of the user's, and found it not there yet.
-    early: AtomicU32,
+    backoff: Backoff,
 }
 
 /// Gives `line` to the driver.
@@ -68,7 +69,7 @@ pub(crate) fn attach(line: &Arc<Line>) -> io::Result<()> {
         mark: Mark::new(),
         due: AtomicU64::new(NEVER),
         spin: u64::try_from(line.spin.as_nanos()).unwrap_or(NEVER),
-        early: AtomicU32::new(0),
+        backoff: Backoff::default(),
     })?;
     // The new line is empty and nobody else has it yet: this leaves the waker there, and the thread may sleep on.
     let _ = line.advance(Some(line.driver_waker.get_or_init(|| Waker::from(entry))));
@@ -180,7 +181,10 @@ impl Rounds {
         match line.advance(line.driver_waker.get()) {
             Some(progress) => {
                 let at = match progress.next {
-                    Next::At(at) => entry.not_before(at, on_time && progress.released == 0, &line),
+                    Next::At(at) => {
+                        let early = on_time && progress.released == 0;
+                        entry.backoff.not_before(at, early, line.queue.clock())
+                    }
                     Next::OnEnqueue | Next::Closed => NEVER,
                 };
                 self.timers.set(entry, at);
@@ -190,23 +194,6 @@ impl Rounds {
         // If everybody else has let go meanwhile, this drops the queue, and with it wakers, which are user code.
         guarded(|| drop(line));
         false
-    }
-}
-
-impl Entry {
-    /// `at`, or later where the user's clock goes slower than the system's, or stands: the thread then comes back after
-    /// 1 µs, 2 µs and so on up to 16 ms, so that it does not spin on such a clock.
-    fn not_before(&self, at: u64, early: bool, line: &Line) -> u64 {
-        if !line.queue.clock().is_own() {
-            return at;
-        }
-        if !early {
-            self.early.store(0, Ordering::Relaxed);
-            return at;
-        }
-        let times = self.early.load(Ordering::Relaxed);
-        self.early.store(times.saturating_add(1), Ordering::Relaxed);
-        at.max(MonotonicClock.now().saturating_add(1000 << times.min(14)))
     }
 }
 

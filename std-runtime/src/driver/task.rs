@@ -8,12 +8,13 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use apiqueue_core::Next;
+use apiqueue_core::{Clock, Next};
 
 use crate::clock::MonotonicClock;
+use crate::driver::backoff::Backoff;
 use crate::error::StartError;
 use crate::guarded::guarded;
-use crate::line::Line;
+use crate::line::{Line, NEVER};
 use crate::queue::{ApiQueue, Builder};
 
 /// How a [`DriverTask`] sleeps: a timer of the runtime that it runs on.
@@ -85,7 +86,13 @@ impl Builder {
     ) -> Result<(ApiQueue, DriverTask<T>), StartError> {
         let queue = self.start_for_task()?;
         let line = Arc::downgrade(queue.line());
-        Ok((queue, DriverTask { line, timer }))
+        let driver = DriverTask {
+            line,
+            timer,
+            backoff: Backoff::default(),
+            due: NEVER,
+        };
+        Ok((queue, driver))
     }
 }
 
@@ -99,6 +106,9 @@ pub struct DriverTask<T> {
     /// Held for the time of one `advance` only.
     line: Weak<Line>,
     timer: T,
+    backoff: Backoff,
+    /// When it was to come back.
+    due: u64,
 }
 
 impl<T: Timer> Future for DriverTask<T> {
@@ -110,9 +120,20 @@ impl<T: Timer> Future for DriverTask<T> {
         };
         // Whatever there is to do again calls this waker: the timer, or the queue.
         let progress = line.advance(Some(cx.waker()));
+        let next = progress.map(|progress| match progress.next {
+            Next::At(at) => {
+                let early = progress.released == 0 && self.due <= MonotonicClock.now();
+                Next::At(self.backoff.not_before(at, early, line.queue.clock()))
+            }
+            other => other,
+        });
         // If everybody else has let go meanwhile, this drops the queue, and with it wakers, which are user code.
         guarded(|| drop(line));
-        let again = match progress.map(|progress| progress.next) {
+        self.due = match next {
+            Some(Next::At(at)) => at,
+            _ => NEVER,
+        };
+        let again = match next {
             Some(Next::Closed) => return Poll::Ready(()),
             Some(Next::OnEnqueue) => false,
             Some(Next::At(at)) => match MonotonicClock.instant(at) {

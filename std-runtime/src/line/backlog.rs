@@ -167,7 +167,7 @@ impl Waiting {
         }
         line.backlog.admit(line);
         if matches!(*lock(&waiting.entry.state), State::Waits(_)) {
-            line.queue.wake_driver();
+            line.wake_driver();
         }
         waiting
     }

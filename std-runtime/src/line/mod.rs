@@ -2,6 +2,7 @@
 
 pub(crate) mod backlog;
 mod end;
+mod nested;
 
 use std::ops::Deref;
 use std::panic::{self, AssertUnwindSafe};
@@ -16,6 +17,7 @@ use crate::clock::{MonotonicClock, Timebase};
 use crate::guarded::{guarded, let_go};
 use crate::line::backlog::Backlog;
 use crate::line::end::End;
+use crate::line::nested::{What, unless_nested};
 use crate::permits::Permits;
 use crate::stats::counters::Counters;
 use crate::stats::passes::Passes;
@@ -142,6 +144,9 @@ impl Line {
             }
         };
         if let Some(at) = at {
+            if self.has_lost_its_clock() {
+                return Err(EnqueueError::Closed);
+            }
             self.passed(at);
             return Ok(Waiter::passed(core));
         }
@@ -152,12 +157,31 @@ impl Line {
         }
         self.counters.joined();
         let waiter = Waiter::joined(core, now);
+        self.has_lost_its_clock();
         if self.queue.rate().interval() < self.helps_below {
             // Who joins behind a line that is due has no need to wait for a driver that is on its way, or kept from running. At
-            // longer intervals what is late is spread, and that is the driver's to do.
-            while self.advance(None).is_none() {}
+            // longer intervals what is late is spread, and that is the driver's to do. Not from a waker that is called here: they
+            // would pile up.
+            unless_nested(What::Help, self, || while self.advance(None).is_none() {});
         }
         Ok(waiter)
+    }
+
+    /// Whether its clock has panicked. Then it is closed, and nobody may go any more.
+    #[inline]
+    pub(crate) fn has_lost_its_clock(self: &Arc<Self>) -> bool {
+        let has = self.queue.clock().is_broken();
+        if has {
+            self.close();
+        }
+        has
+    }
+
+    /// Has the driver look. Its waker is the user's where it is a task or the user himself.
+    pub(crate) fn wake_driver(&self) {
+        if guarded(|| self.queue.wake_driver()).is_none() {
+            telemetry::survived(&self.name, "a driver's waker panicked");
+        }
     }
 
     /// Somebody got a permit without waiting, at this reading.
@@ -178,6 +202,10 @@ impl Line {
     pub(crate) fn advance(self: &Arc<Self>, waker: Option<&Waker>) -> Option<Progress> {
         let close_at = self.close_at.load(Ordering::SeqCst);
         if close_at != NEVER && close_at <= MonotonicClock.now() {
+            self.close();
+        }
+        let are_over = self.given.as_ref().is_some_and(|given| given.are_over());
+        if are_over || self.queue.clock().is_broken() {
             self.close();
         }
         let advanced = guarded(|| match waker {
@@ -219,13 +247,14 @@ impl Line {
     }
 
     /// Releases nobody for so many nanoseconds.
-    pub(crate) fn hold(&self, ticks: u64) {
+    pub(crate) fn hold(self: &Arc<Self>, ticks: u64) {
         match &self.given {
             Some(given) => given.hold(ticks),
             // Never an error: it was checked, and what has passed meanwhile holds nothing back.
             None => {
                 let until = self.queue.clock().now().wrapping_add(ticks);
                 let _ = self.queue.hold_until(until);
+                self.has_lost_its_clock();
             }
         }
     }
@@ -248,18 +277,24 @@ impl Line {
     /// Lets nobody new in. Those in line go on, until `close_at` at most.
     pub(crate) fn drain(self: &Arc<Self>, close_at: u64) {
         self.close_at.fetch_min(close_at, Ordering::SeqCst);
-        self.queue.drain();
+        // It tells the driver.
+        if guarded(|| self.queue.drain()).is_none() {
+            telemetry::survived(&self.name, "a driver's waker panicked");
+        }
         self.backlog.admit(self);
         // Once more, for a queue that was draining already: the driver must hear of the earlier moment.
-        self.queue.wake_driver();
+        self.wake_driver();
     }
 
     /// Closes the queue for good. Wakers that panic stop nobody else from being told.
     pub(crate) fn close(self: &Arc<Self>) {
-        // Each panic is one waiter that was told, so there are at most `capacity` rounds.
-        while guarded(|| self.queue.close()).is_none() {
-            telemetry::survived(&self.name, "a waker panicked");
-        }
+        // A waker that closes it again leaves the rest to this, or they would pile up. Each panic is one waiter that was told, so there
+        // are at most `capacity` rounds.
+        unless_nested(What::Close, self, || {
+            while guarded(|| self.queue.close()).is_none() {
+                telemetry::survived(&self.name, "a waker panicked");
+            }
+        });
         self.backlog.admit(self);
         self.end.reached();
     }
@@ -271,7 +306,7 @@ impl Drop for Line {
         if let Some(driver_waker) = self.driver_waker.get() {
             driver_waker.wake_by_ref();
         } else if self.is_driven() {
-            guarded(|| self.queue.wake_driver());
+            self.wake_driver();
         }
     }
 }

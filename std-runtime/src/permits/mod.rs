@@ -27,6 +27,11 @@ pub(crate) trait Permits: fmt::Debug + Send + Sync {
     /// Nobody is in line: others may have something to do.
     fn give_others(&self);
 
+    /// Whether their clock has panicked, so that there are none any more.
+    fn are_over(&self) -> bool {
+        false
+    }
+
     /// Whether the user grants them, by `ApiQueue::grant`.
     fn are_granted_by_hand(&self) -> bool {
         false

@@ -154,8 +154,9 @@ impl Builder {
 
     /// Paces the queue by a clock of your own, whose readings are nanoseconds from wherever it likes (default:
     /// [`MonotonicClock`](crate::MonotonicClock)). The driver still sleeps by the system's: where yours goes slower it
-    /// looks again, where it jumps ahead tell the driver by [`ApiQueue::wake_driver`]. For tests that take no real time
-    /// use it with [`manual`](Self::manual):
+    /// looks again, where it jumps ahead tell the driver by [`ApiQueue::wake_driver`]. Where it panics the queue is closed.
+    /// It must not call the queue that reads it, which would ask it again without end. For tests that take no real time use
+    /// it with [`manual`](Self::manual):
     ///
     /// ```
     /// use apiqueue::ApiQueue;
@@ -227,10 +228,9 @@ impl Builder {
             clock: if self.granted {
                 Timebase::Standing
             } else {
-                match self.clock {
-                    None => Timebase::System,
-                    Some(clock) => Timebase::Own(OwnClock::new(&clock).ok_or(StartError::Clock)?),
-                }
+                self.clock.map_or(Timebase::System, |clock| {
+                    Timebase::Own(OwnClock::new(clock))
+                })
             },
             given: if self.granted {
                 Some(Box::new(Granted::default()))

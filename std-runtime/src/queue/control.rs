@@ -36,6 +36,7 @@ impl ApiQueue {
         if let Some(given) = &self.line().given {
             given.set_rate(rate.ticks());
         }
+        self.line().has_lost_its_clock();
     }
 
     /// Does what a controller of the core says after a call: sets the rate, holds, or neither. Its readings are those of

@@ -78,7 +78,7 @@ impl Line {
         self.counters.cancelled();
         if let Some(given) = &self.given {
             given.came_back(permits);
-            self.queue.wake_driver();
+            self.wake_driver();
         }
     }
 

@@ -65,6 +65,9 @@ impl ApiQueue {
 
     /// Takes everything that the builder has checked.
     pub(crate) fn start(parts: Parts) -> Result<Self, StartError> {
+        if parts.clock.is_broken() {
+            return Err(StartError::Clock);
+        }
         let queue =
             Queue::weighted_over(parts.clock, parts.rate.ticks(), parts.slots).map_err(|why| {
                 StartError::Capacity {
@@ -217,7 +220,11 @@ impl ApiQueue {
     /// [`TryAcquireError`] says why not, and if it is a matter of time, until when.
     pub fn try_acquire(&self) -> Result<(), TryAcquireError> {
         let line = &self.line;
+        if line.backlog.len() > 0 && !self.is_closed() {
+            return Err(TryAcquireError::Queued);
+        }
         match line.queue.try_acquire() {
+            Ok(_) if line.has_lost_its_clock() => Err(TryAcquireError::Closed),
             Ok(at) => {
                 line.passed(at);
                 Ok(())
@@ -239,8 +246,11 @@ impl ApiQueue {
         }
         let passed = line.queue.try_acquire();
         passed.is_ok_and(|at| {
-            line.passed(at);
-            true
+            let goes = !line.has_lost_its_clock();
+            if goes {
+                line.passed(at);
+            }
+            goes
         })
     }
 

@@ -36,6 +36,9 @@ pub struct StopReport {
     pub abandoned: usize,
 }
 
+/// How long a change may go unseen while a task's queue is driven by a thread that the task may need.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
 /// A stop under way.
 struct Stopping<'a> {
     line: &'a Arc<Line>,
@@ -110,7 +113,9 @@ fn drive_to_the_end(line: &Arc<Line>, until: Option<Instant>) {
             Some(Next::At(at)) => MonotonicClock.instant(at),
             Some(Next::OnEnqueue) => None,
         };
-        match due.into_iter().chain(until).min() {
+        // What wakes the task does not wake this.
+        let soon = has_task.then(|| Instant::now() + LOOK_AGAIN);
+        match due.into_iter().chain(until).chain(soon).min() {
             Some(at) => {
                 parker.park_deadline(at);
             }

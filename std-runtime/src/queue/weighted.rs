@@ -46,10 +46,12 @@ impl ApiQueue {
     /// [`ChargeError`] when it would put the next release off by more than 2 years.
     pub fn charge(&self, permits: usize) -> Result<(), ChargeError> {
         telemetry::changed(&self.line().name, "charged", &permits);
-        match &self.line().given {
+        let charged = match &self.line().given {
             Some(given) => given.charge(permits),
             None => self.line().queue.charge(permits),
-        }
+        };
+        self.line().has_lost_its_clock();
+        charged
     }
 
     /// Puts `permits` back, for a call that turned out to cost less than it waited for: those behind go earlier. What is
@@ -60,5 +62,6 @@ impl ApiQueue {
             Some(given) => given.refund(permits),
             None => self.line().queue.refund(permits),
         }
+        self.line().has_lost_its_clock();
     }
 }

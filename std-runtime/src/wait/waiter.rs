@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use apiqueue_core::{Closed, Left, Status};
 
 use crate::error::WaitError;
+use crate::guarded::guarded;
 use crate::line::{CoreWaiter, Line};
 use crate::wait::block;
 
@@ -198,7 +199,11 @@ impl Waiter {
     }
 
     pub(crate) fn leave(&mut self) -> Left {
-        let left = self.core.leave();
+        // Only who was in line leaves a waker behind, whose drop is user code. The core then has not looked who is next.
+        let left = guarded(|| self.core.leave()).unwrap_or_else(|| {
+            self.line().wake_driver();
+            Left::InLine
+        });
         match left {
             Left::InLine => {
                 let line = self.core.queue().line();
@@ -206,7 +211,7 @@ impl Waiter {
                 line.backlog.admit(line);
                 // The drain of a queue whose last waiters leave is over; nobody else would say so before the next slot.
                 if line.queue.is_closed() && !line.end.is_reached() {
-                    line.queue.wake_driver();
+                    line.wake_driver();
                     line.look_for_the_end();
                 }
             }

@@ -1,0 +1,29 @@
+//! How a driver treats clocks of the user's that go slower than the system's, or stand.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use apiqueue_core::Clock;
+
+use crate::clock::{MonotonicClock, Timebase};
+
+/// How often in a row the driver came at the time told by a clock of the user's, and found it not there yet. Only the driver's own;
+/// atomic because it is shared.
+#[derive(Debug, Default)]
+pub(super) struct Backoff(AtomicU32);
+
+impl Backoff {
+    /// `at`, or later where the user's clock goes slower than the system's, or stands: the driver then comes back after
+    /// 1 µs, 2 µs and so on up to 16 ms, so that it does not spin on such a clock.
+    pub(super) fn not_before(&self, at: u64, early: bool, clock: &Timebase) -> u64 {
+        if !clock.is_own() {
+            return at;
+        }
+        if !early {
+            self.0.store(0, Ordering::Relaxed);
+            return at;
+        }
+        let times = self.0.load(Ordering::Relaxed);
+        self.0.store(times.saturating_add(1), Ordering::Relaxed);
+        at.max(MonotonicClock.now().saturating_add(1000 << times.min(14)))
+    }
+}
