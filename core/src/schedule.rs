@@ -163,6 +163,15 @@ impl<W: Word> Schedule<W> {
         }
     }
 
+    /// When the permit after `ahead` others is there, if nothing is charged, held or set meanwhile. None where that is further away
+    /// than readings can tell.
+    #[must_use]
+    pub fn next_after(&self, now: W, ahead: usize) -> Option<W> {
+        let mut schedule = *self;
+        schedule.lift(stamp(now));
+        Some(now.plus(schedule.estimate(stamp(now), ahead)?))
+    }
+
     /// [`take`](Self::take) for `weight` permits.
     pub fn take_weighted(&mut self, now: W, weight: usize) {
         if weight > 0 {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
-use apiqueue_core::Closed;
+use apiqueue_core::{Closed, EnqueueError};
 
 /// Why a [`Rate`](crate::Rate) can't be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,15 @@ pub enum RateError {
         /// The largest number.
         max: u64,
     },
+    /// Nothing in a window, or a window of no length, or too long a one.
+    Window {
+        /// The number asked for.
+        count: u32,
+        /// The length asked for.
+        period: Duration,
+        /// The longest.
+        max: Duration,
+    },
     /// The burst is zero or takes too long to gather.
     Burst {
         /// The burst asked for.
@@ -42,6 +51,12 @@ impl fmt::Display for RateError {
             }
             Self::PerSecond { per_second, max } => {
                 write!(f, "{per_second} releases a second is not in 1..={max}")
+            }
+            Self::Window { count, period, max } => {
+                write!(
+                    f,
+                    "at most {count} in {period:?} is not 1 or more in 1ns..={max:?}"
+                )
             }
             Self::Burst { burst, max } => {
                 write!(f, "a burst of {burst} is not in 1..={max} at this interval")
@@ -87,14 +102,30 @@ pub enum StartError {
         share: u32,
     },
     /// No call could ever be made.
-    AtMost {
+    AtOnce {
         /// The calls under way asked for.
-        at_most: usize,
+        at_once: usize,
     },
+    /// Two things were asked for of which a queue can only have one.
+    Conflict {
+        /// One, as the builder calls it.
+        one: &'static str,
+        /// The other.
+        other: &'static str,
+    },
+    /// Something means nothing without another.
+    Needs {
+        /// It, as the builder calls it.
+        one: &'static str,
+        /// The other.
+        other: &'static str,
+    },
+    /// The controller panicked when it was made, or asked for its rate.
+    Controller,
+    /// The source of the permits refused.
+    Source(Box<dyn Error + Send + Sync>),
     /// The clock panicked at its first reading.
     Clock,
-    /// A driver was asked for, and nothing to drive.
-    Granted,
     /// There is no memory for so many places.
     Memory {
         /// The capacity asked for, rounded up.
@@ -117,17 +148,16 @@ impl fmt::Display for StartError {
                 write!(f, "catching up {catch_up:?} is not in 0ns..={max:?}")
             }
             Self::Share { share } => write!(f, "a share of {share} is not in 1..={}", u32::MAX),
-            Self::AtMost { at_most } => {
-                write!(
-                    f,
-                    "at most {at_most} calls at once is not in 1..={}",
-                    usize::MAX
-                )
+            Self::AtOnce { at_once } => {
+                write!(f, "{at_once} calls at once is less than the least, 1")
             }
+            Self::Conflict { one, other } => {
+                write!(f, "a queue can't be started with both `{one}` and `{other}`")
+            }
+            Self::Needs { one, other } => write!(f, "`{one}` means nothing without `{other}`"),
+            Self::Controller => f.write_str("the controller panicked at the start"),
+            Self::Source(why) => write!(f, "the source of its permits refused: {why}"),
             Self::Clock => f.write_str("the clock panicked at its first reading"),
-            Self::Granted => f.write_str(
-                "a granted queue has no driver: whoever grants its permits is that; use start",
-            ),
             Self::Memory { capacity } => {
                 write!(f, "there is no memory for a capacity of {capacity}")
             }
@@ -140,6 +170,7 @@ impl Error for StartError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Thread(why) => Some(why),
+            Self::Source(why) => Some(&**why),
             _ => None,
         }
     }
@@ -199,11 +230,45 @@ impl fmt::Display for TryAcquireError {
 
 impl Error for TryAcquireError {}
 
+/// Why no place was taken that would have had to lead to a turn in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RefusedError {
+    /// The turn would come too late.
+    TooLate {
+        /// How long the wait would be, as far as can be told.
+        wait: Duration,
+        /// The longest that was to be waited.
+        longest: Duration,
+    },
+    /// There was no place.
+    Enqueue(EnqueueError),
+}
+
+impl fmt::Display for RefusedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLate { wait, longest } => {
+                write!(f, "a wait of {wait:?} is not in 0ns..={longest:?}")
+            }
+            Self::Enqueue(why) => why.fmt(f),
+        }
+    }
+}
+
+impl Error for RefusedError {}
+
+impl From<EnqueueError> for RefusedError {
+    fn from(why: EnqueueError) -> Self {
+        Self::Enqueue(why)
+    }
+}
+
 /// Why a wait with a time limit ended without a release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WaitError {
-    /// The time was over first; the place was given up.
+    /// The time was over first.
     TimedOut {
         /// The limit.
         timeout: Duration,

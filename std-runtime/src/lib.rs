@@ -104,10 +104,10 @@ mod stats;
 mod throttled;
 mod wait;
 
-pub use account::{Account, AccountBuilder, Call, CallQueue, CallWaiter, MemberBuilder};
+pub use account::{Account, AccountBuilder};
 #[cfg(feature = "http")]
 pub use advice::{Advice, Follow, FollowError};
-pub use apiqueue_core::{self as core, ChargeError, Closed, EnqueueError, Status};
+pub use apiqueue_core::{self as core, ChargeError, Closed, EnqueueError};
 #[cfg(feature = "quanta")]
 pub use clock::CycleClock;
 pub use clock::MonotonicClock;
@@ -118,7 +118,10 @@ pub use clock::TokioClock;
 #[cfg(feature = "tokio")]
 pub use driver::TokioTimer;
 pub use driver::{DriverTask, Timer};
-pub use error::{HoldError, LimitError, RateError, StartError, TryAcquireError, WaitError};
+pub use error::{
+    HoldError, LimitError, RateError, RefusedError, StartError, TryAcquireError, WaitError,
+};
+pub use permits::{Permits, QueueClock, Setup, Source, Waiters};
 pub use queue::{Advance, ApiQueue, Builder, Next, Stop, StopReport};
 pub use rate::Rate;
 #[cfg(feature = "toml")]
@@ -128,7 +131,8 @@ pub use stats::{Intervals, Stats, Waits};
 #[cfg(feature = "http")]
 pub use throttled::Throttled;
 pub use wait::place::Enqueue;
-pub use wait::turn::NextTurn;
+pub use wait::next_turn::NextTurn;
+pub use wait::turn::{Turn, WaitedFor};
 pub use wait::waiter::Waiter;
 
 /// The examples of the repository's front page, as doctests.

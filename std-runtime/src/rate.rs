@@ -28,7 +28,31 @@ pub(crate) const MAX_SPAN: Duration = Duration::from_nanos(u64::MAX_SPAN);
 /// In any window of length `w` at most `burst + ⌊(w + catch_up) / interval⌋` waiters are released:
 /// [`Builder::catch_up`](crate::Builder::catch_up). The limits of an [`Account`](crate::Account) make up 3/32 of an interval.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Rate(Ticks);
+pub struct Rate {
+    ticks: Ticks,
+    /// What it keeps to in every window.
+    window: Option<Window>,
+}
+
+/// No more than `count` in any window of this length, in nanoseconds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Window {
+    count: u32,
+    period: u64,
+}
+
+const UNLIMITED: Ticks = {
+    let Ok(every) = Ticks::every(1) else {
+        panic!("a tick is an interval");
+    };
+    let Ok(rate) = every.burst(u32::MAX as u64) else {
+        panic!("so many ticks are a burst");
+    };
+    rate
+};
+
+/// The lateness that a rate for a window is reckoned with before its queue is known: the default.
+const CATCH_UP: Duration = Duration::from_millis(10);
 
 impl Rate {
     /// One release each `interval`.
@@ -39,7 +63,7 @@ impl Rate {
         u64::try_from(interval.as_nanos())
             .ok()
             .and_then(|ticks| Ticks::every(ticks).ok())
-            .map(Self)
+            .map(Self::from)
             .ok_or(RateError::Interval {
                 interval,
                 max: MAX_SPAN,
@@ -53,11 +77,100 @@ impl Rate {
     /// [`RateError::PerSecond`] when `n` is 0 or above 1,000,000,000.
     pub fn per_second(n: u32) -> Result<Self, RateError> {
         Ticks::per_second(u64::from(n), TICKS_PER_SECOND)
-            .map(Self)
+            .map(Self::from)
             .map_err(|_| RateError::PerSecond {
                 per_second: n,
                 max: TICKS_PER_SECOND,
             })
+    }
+
+    /// Never more than `n` in *any* window of length `period`, whoever counts: for a server that allows so many an hour.
+    ///
+    /// That is less than [`per_second`](Self::per_second) with a burst of `n` would let through: of `n` at once and `n` more while
+    /// they gather again, one window holds up to 2 `n`. Here burst and interval are chosen so that they keep to it together,
+    /// lateness made up included ([`Builder::catch_up`](crate::Builder::catch_up); 3/32 of an interval where there are
+    /// several limits):
+    ///
+    /// ```text
+    /// burst + ⌊(period + catch_up) / interval⌋ ≤ n
+    /// ```
+    ///
+    /// ```
+    /// use apiqueue::Rate;
+    /// use std::time::Duration;
+    ///
+    /// let hour = Duration::from_secs(3600);
+    /// let even = Rate::at_most(5_000, hour)?; // evenly spaced
+    /// assert_eq!(even.interval().as_micros(), 720_014);
+    /// let rate = Rate::at_most(5_000, hour)?.burst(1_000)?; // 1,000 of them may go at once
+    /// assert_eq!(rate.interval().as_micros(), 899_798);
+    /// let why = Rate::at_most(5_000, hour)?.burst(5_001).unwrap_err();
+    /// assert_eq!(why.to_string(), "a burst of 5001 is not in 1..=5000 at this interval");
+    /// # Ok::<(), apiqueue::RateError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`RateError::Window`] when `n` is 0, or the period is zero or longer than a year.
+    pub fn at_most(n: u32, period: Duration) -> Result<Self, RateError> {
+        let max = MAX_SPAN / 2;
+        let refused = RateError::Window {
+            count: n,
+            period,
+            max,
+        };
+        let nanos = u64::try_from(period.as_nanos()).map_err(|_| refused)?;
+        if n == 0 || nanos == 0 || period > max {
+            return Err(refused);
+        }
+        Self::in_window(
+            Window {
+                count: n,
+                period: nanos,
+            },
+            1,
+            CATCH_UP,
+        )
+        .ok_or(refused)
+    }
+
+    /// No limit, as far as a schedule can do without: 10<sup>9</sup> a second, and 4 × 10<sup>9</sup> at once. For a queue that is to be
+    /// held, or that waits for calls under way only, or is to get a rate later.
+    #[must_use]
+    pub fn unlimited() -> Self {
+        Self::from(UNLIMITED)
+    }
+
+    /// The fastest that keeps to the window.
+    fn in_window(window: Window, burst: u32, catch_up: Duration) -> Option<Self> {
+        let rest = u128::from(window.count.checked_sub(burst)?);
+        let period = u128::from(window.period);
+        let by_time = (period + catch_up.as_nanos()) / (rest + 1) + 1;
+        let by_part = 32 * period / (32 * rest + 29) + 1;
+        let interval = u64::try_from(by_time.max(by_part)).ok()?;
+        let ticks = Ticks::every(interval).ok()?.burst(u64::from(burst)).ok()?;
+        Some(Self {
+            ticks,
+            window: Some(window),
+        })
+    }
+
+    /// Where it is for a window, as a queue that makes up lateness for so long has to keep to it.
+    pub(crate) fn within_its_window(self, catch_up: Duration) -> Result<Self, RateError> {
+        let Some(window) = self.window else {
+            return Ok(self);
+        };
+        let burst = u32::try_from(self.burst_size()).unwrap_or(u32::MAX);
+        let refused = RateError::Window {
+            count: window.count,
+            period: Duration::from_nanos(window.period),
+            max: MAX_SPAN / 2,
+        };
+        let kept = Self::in_window(window, burst, catch_up).ok_or(refused)?;
+        Ok(Self::from(if self.is_strict() {
+            kept.ticks.strict()
+        } else {
+            kept.ticks
+        }))
     }
 
     /// Lets up to `n` permits gather while nobody takes them (default 1: evenly spaced). They are there at the start
@@ -66,64 +179,73 @@ impl Rate {
     /// # Errors
     /// [`RateError::Burst`] when `n` is 0, or `n` intervals are longer than 2 years.
     pub fn burst(self, n: u32) -> Result<Self, RateError> {
-        self.0
+        let refused = |max| RateError::Burst { burst: n, max };
+        if let Some(window) = self.window {
+            return Self::in_window(window, n, CATCH_UP)
+                .filter(|_| n > 0)
+                .map(|rate| if self.is_strict() { rate.strict() } else { rate })
+                .ok_or(refused(u64::from(window.count)));
+        }
+        let longest = u64::MAX_SPAN.checked_div(self.ticks.interval());
+        self.ticks
             .burst(u64::from(n))
-            .map(Self)
-            .map_err(|_| RateError::Burst {
-                burst: n,
-                max: u64::MAX_SPAN
-                    .checked_div(self.0.interval())
-                    .unwrap_or_default(),
-            })
+            .map(Self::from)
+            .map_err(|_| refused(longest.unwrap_or_default()))
     }
 
     /// The same with a burst of `n` at most.
     pub(crate) fn with_burst_within(self, n: usize) -> Self {
         let burst = u64::try_from(self.burst_size().min(n)).unwrap_or(u64::MAX);
-        self.0.burst(burst).map_or(self, Self)
+        self.ticks.burst(burst).map_or(self, Self::from)
     }
 
     /// Never lets two releases (of a burst of 1) be closer than the interval: lateness is not made up, and the mean
     /// interval is the interval plus the mean lateness.
     #[must_use]
     pub fn strict(self) -> Self {
-        Self(self.0.strict())
+        Self {
+            ticks: self.ticks.strict(),
+            ..self
+        }
     }
 
     /// The time from one release to the next: the mean, exactly.
     #[must_use]
     pub fn interval(self) -> Duration {
-        Duration::from_nanos(self.0.interval())
+        Duration::from_nanos(self.ticks.interval())
     }
 
     /// How many permits may gather.
     #[must_use]
     pub fn burst_size(self) -> usize {
-        self.0.burst_size()
+        self.ticks.burst_size()
     }
 
     /// Whether lateness is never made up.
     #[must_use]
     pub fn is_strict(self) -> bool {
-        self.0.is_strict()
+        self.ticks.is_strict()
     }
 
     pub(crate) fn ticks(self) -> Ticks {
-        self.0
+        self.ticks
     }
 }
 
 impl From<Ticks> for Rate {
     /// A rate in nanoseconds.
     fn from(ticks: Ticks) -> Self {
-        Self(ticks)
+        Self {
+            ticks,
+            window: None,
+        }
     }
 }
 
 impl From<Rate> for Ticks {
     /// In nanoseconds, as the core's controllers take it.
     fn from(rate: Rate) -> Self {
-        rate.0
+        rate.ticks
     }
 }
 

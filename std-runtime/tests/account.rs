@@ -37,7 +37,7 @@ fn released(line: &[Waiter]) -> usize {
 fn a_queue_of_two_limits_keeps_both() {
     // One each 10 ms, and 20 a second.
     let (account, clock) = by_hand(&[every(10), every(50).burst(20).unwrap()]);
-    let queue = account.queue().start().unwrap();
+    let queue = ApiQueue::builder().within(&account).start().unwrap();
     let line = fill(&queue, 60);
     let mut at = Vec::new();
     for ms in 0..2_000 {
@@ -62,8 +62,8 @@ fn a_queue_of_two_limits_keeps_both() {
 #[test]
 fn what_one_limit_refuses_is_taken_from_none() {
     let (account, clock) = by_hand(&[every(10).burst(5).unwrap()]);
-    let slow = account.queue().limit(every(1_000)).start().unwrap();
-    let quick = account.queue().start().unwrap();
+    let slow = ApiQueue::builder().within(&account).limit(every(1_000)).start().unwrap();
+    let quick = ApiQueue::builder().within(&account).start().unwrap();
     let slow_line = fill(&slow, 3);
     assert_eq!(account.advance().released, 1);
     for _ in 0..5 {
@@ -88,7 +88,7 @@ fn what_one_limit_refuses_is_taken_from_none() {
 fn queues_share_by_their_weights_and_none_starves() {
     let (account, clock) = by_hand(&[every(1)]);
     let queues =
-        [1, 2, 5].map(|share| account.queue().share(share).capacity(1024).start().unwrap());
+        [1, 2, 5].map(|share| ApiQueue::builder().within(&account).share(share).capacity(1024).start().unwrap());
     let lines = queues.each_ref().map(|queue| fill(queue, 1000));
     for passed in 1..=800_u64 {
         assert_eq!(account.advance().released, 1);
@@ -108,7 +108,7 @@ fn queues_share_by_their_weights_and_none_starves() {
 #[test]
 fn who_was_away_has_neither_debt_nor_credit() {
     let (account, clock) = by_hand(&[every(1)]);
-    let [first, second] = [(); 2].map(|()| account.queue().start().unwrap());
+    let [first, second] = [(); 2].map(|()| ApiQueue::builder().within(&account).start().unwrap());
     let line = fill(&first, 300);
     for _ in 0..100 {
         assert_eq!(account.advance().released, 1);
@@ -126,7 +126,7 @@ fn who_was_away_has_neither_debt_nor_credit() {
 #[test]
 fn a_heavy_call_of_one_queue_is_not_starved_by_light_ones_of_another() {
     let (account, clock) = by_hand(&[every(1).burst(10).unwrap()]);
-    let [light, heavy] = [(); 2].map(|()| account.queue().start().unwrap());
+    let [light, heavy] = [(); 2].map(|()| ApiQueue::builder().within(&account).start().unwrap());
     let many = fill(&light, 200);
     let ten = heavy.enqueue_weighted(10).unwrap();
     let mut ms = 0;
@@ -151,7 +151,7 @@ fn a_heavy_call_of_one_queue_is_not_starved_by_light_ones_of_another() {
 #[test]
 fn a_hold_or_a_rate_of_one_queue_is_its_own_and_that_of_the_account_is_everybody_s() {
     let (account, clock) = by_hand(&[every(1)]);
-    let [first, second] = [(); 2].map(|()| account.queue().start().unwrap());
+    let [first, second] = [(); 2].map(|()| ApiQueue::builder().within(&account).start().unwrap());
     let lines = [fill(&first, 100), fill(&second, 100)];
     first.hold_for(Duration::from_millis(50)).unwrap();
     for _ in 0..50 {
@@ -183,7 +183,7 @@ fn a_hold_or_a_rate_of_one_queue_is_its_own_and_that_of_the_account_is_everybody
 #[test]
 fn a_release_that_nobody_saw_is_given_back_to_the_account_and_to_the_queue() {
     let (account, clock) = by_hand(&[every(1_000)]);
-    let [first, second] = [(); 2].map(|()| account.queue().limit(every(10)).start().unwrap());
+    let [first, second] = [(); 2].map(|()| ApiQueue::builder().within(&account).limit(every(10)).start().unwrap());
     let unseen = first.enqueue().unwrap();
     assert_eq!(account.advance().released, 1);
     drop(unseen);
@@ -224,7 +224,7 @@ fn charges_and_refunds_count_on_every_limit_or_on_none() {
 #[test]
 fn a_queue_that_is_gone_or_stopped_leaves_its_share_to_the_others() {
     let (account, clock) = by_hand(&[every(1)]);
-    let [first, second] = [(); 2].map(|()| account.queue().start().unwrap());
+    let [first, second] = [(); 2].map(|()| ApiQueue::builder().within(&account).start().unwrap());
     let gone = fill(&first, 50);
     let line = fill(&second, 50);
     first.stop(Stop::Now);
@@ -240,7 +240,7 @@ fn a_queue_that_is_gone_or_stopped_leaves_its_share_to_the_others() {
 #[test]
 fn a_queue_stopped_with_waiters_still_held_keeps_nobody_else() {
     let (account, clock) = by_hand(&[every(1)]);
-    let [first, second] = [(); 2].map(|()| account.queue().start().unwrap());
+    let [first, second] = [(); 2].map(|()| ApiQueue::builder().within(&account).start().unwrap());
     let held = fill(&first, 5);
     let line = fill(&second, 5);
     first.stop(Stop::Now);
@@ -258,7 +258,7 @@ fn the_driver_s_thread_drives_an_account_s_queues_and_no_limit_is_exceeded() {
     let account = Account::builder()
         .limit(Rate::per_second(2_000).unwrap().strict())
         .start();
-    let queues = [(); 3].map(|()| account.queue().start().unwrap());
+    let queues = [(); 3].map(|()| ApiQueue::builder().within(&account).start().unwrap());
     let start = Instant::now();
     thread::scope(|scope| {
         for queue in &queues {
@@ -283,7 +283,7 @@ fn a_drain_of_one_queue_ends_while_the_others_go_on() {
     let account = Account::builder()
         .limit(Rate::per_second(1_000).unwrap())
         .start();
-    let [first, second] = [(); 2].map(|()| account.queue().start().unwrap());
+    let [first, second] = [(); 2].map(|()| ApiQueue::builder().within(&account).start().unwrap());
     let others = fill(&second, 40);
     let line = fill(&first, 10);
     let report = first.stop(Stop::Drain {
@@ -301,7 +301,7 @@ fn a_faster_rate_of_the_account_reaches_those_who_wait() {
     let account = Account::builder()
         .limit(Rate::every(Duration::from_secs(3_600)).unwrap())
         .start();
-    let queue = account.queue().start().unwrap();
+    let queue = ApiQueue::builder().within(&account).start().unwrap();
     queue.enqueue().unwrap().wait().unwrap();
     let next = queue.enqueue().unwrap();
     account

@@ -133,7 +133,7 @@ proptest! {
         let mut lines: Vec<Line> = members
             .iter()
             .map(|member| {
-                let builder = account.queue().share(member.share).capacity(128);
+                let builder = ApiQueue::builder().within(&account).share(member.share).capacity(128);
                 let builder = member.own.iter().fold(builder, |b, limit| b.limit(limit.rate()));
                 let limits = shared.iter().chain(&member.own);
                 Line {

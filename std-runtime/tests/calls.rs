@@ -49,7 +49,7 @@ fn a_call_that_ends_makes_room_for_the_first_in_line() {
     let timeout = Duration::from_millis(20);
     let third = queue.enqueue().unwrap();
     assert_eq!(
-        third.wait_timeout(timeout).unwrap_err(),
+        third.wait_timeout(timeout).unwrap_err().map(drop),
         WaitError::TimedOut { timeout }
     );
     assert!(first.is_waiting() && second.is_waiting());

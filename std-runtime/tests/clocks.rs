@@ -64,7 +64,7 @@ fn a_clock_that_stands_releases_nobody_and_burns_nothing() {
     let timeout = Duration::from_millis(200);
     let before = clock.1.load(Ordering::Relaxed);
     assert_eq!(
-        queue.enqueue().unwrap().wait_timeout(timeout),
+        queue.enqueue().unwrap().wait_timeout(timeout).map(drop),
         Err(WaitError::TimedOut { timeout })
     );
     // A thread that looked again at once would read it some hundred thousand times.

@@ -81,6 +81,7 @@ fn a_forked_child_can_stop_what_it_inherited() {
             == StopReport {
                 released: 2,
                 abandoned: 0,
+            ..StopReport::default()
             }
     }));
     assert!(!queue.is_closed());

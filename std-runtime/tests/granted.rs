@@ -46,7 +46,7 @@ fn nothing_passes_without_a_grant_whatever_is_done_to_rate_and_hold() {
     assert!(waiter.is_waiting());
     drop(waiter);
     assert_eq!(
-        queue.try_acquire(),
+        queue.try_acquire().map(drop),
         Err(TryAcquireError::NotYet { at: None })
     );
     assert_eq!(queue.grant(1), 0, "nobody is in line");

@@ -116,7 +116,7 @@ fn a_stopped_queue_has_no_turns() {
         thread::yield_now();
     }
     queue.stop(Stop::Now);
-    assert_eq!(waits.join().unwrap(), Err(Closed));
+    assert_eq!(waits.join().unwrap().map(drop), Err(Closed));
     assert_eq!(queue.wait_turn(), Err(Closed));
     assert_eq!(block_on(queue.turn()), Err(Closed));
     assert_eq!(

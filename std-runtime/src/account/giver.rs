@@ -1,25 +1,25 @@
 //! Gives the permits of an account to its queues, which are granted ones: the plan, the lines, and who is told when.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use apiqueue_core::{ChargeError, Clock, Next};
 
 use super::plan::{Choice, Plan};
-use crate::clock::{MonotonicClock, Timebase};
+use crate::clock::Timebase;
 use crate::error::LimitError;
 use crate::line::Line;
-use crate::permits::Permits;
-use crate::rate::{Rate, Ticks};
+use crate::permits::{Permits, Waiters};
+use crate::rate::Rate;
 
 #[derive(Debug)]
 pub(crate) struct Giver {
-    pub(super) clock: Timebase,
+    pub(crate) clock: Timebase,
     pub(crate) manual: bool,
     /// What of the shared limits a queue must know: the first rate, and the smallest burst.
-    pub(super) nominal: Option<Rate>,
-    pub(super) smallest_burst: usize,
+    pub(crate) nominal: Option<Rate>,
+    pub(crate) smallest_burst: usize,
     state: Mutex<State>,
     /// Somebody is giving; a waker that comes back here must not.
     giving: AtomicBool,
@@ -33,7 +33,7 @@ struct State {
     /// Lines in which nobody is any more, since the last look: the driver is to leave its waker there, for the next to come or for
     /// the end of a drain.
     emptied: Vec<Arc<Line>>,
-    /// When the driver was told to come back, in system time.
+    /// When the driver was told to come back.
     told: Option<u64>,
 }
 
@@ -42,15 +42,13 @@ struct State {
 pub(crate) struct Membership {
     pub(super) giver: Arc<Giver>,
     pub(super) id: u64,
-    /// How many permits came back.
-    returned: AtomicUsize,
 }
 
 /// How long a waker that drives from within its own wake-up is put off.
 const LATER: u64 = 1_000_000;
 
 impl Giver {
-    pub(super) fn new(clock: Timebase, manual: bool, shared: &[Rate]) -> Self {
+    pub(crate) fn new(clock: Timebase, manual: bool, shared: &[Rate]) -> Self {
         Self {
             clock,
             manual,
@@ -76,22 +74,22 @@ impl Giver {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn join(self: &Arc<Self>, own: &[Ticks], share: u32, at_most: usize) -> Membership {
+    pub(crate) fn join(self: &Arc<Self>, own: &[Rate], share: u32) -> Membership {
         let mut state = self.lock();
         let id = state.next_id;
         state.next_id += 1;
-        state.plan.add(id, own.iter().copied(), share, at_most);
+        let own = own.iter().map(|rate| rate.ticks());
+        state.plan.add(id, own, share);
         Membership {
             giver: Arc::clone(self),
             id,
-            returned: AtomicUsize::new(0),
         }
     }
 
-    /// Releases who is due, and says how many those were and when, in system time, to come back.
+    /// Releases who is due, and says how many those were and when to come back.
     pub(crate) fn advance(&self) -> (usize, Next<u64>) {
         if self.giving.swap(true, Ordering::Acquire) {
-            return (0, Next::At(MonotonicClock.now().saturating_add(LATER)));
+            return (0, Next::At(self.clock.now().wrapping_add(LATER)));
         }
         let mut released = 0;
         let next = loop {
@@ -106,9 +104,7 @@ impl Giver {
             }
             match chosen {
                 Chosen::Release(id, weight, line) => {
-                    if line.grant(1) == 0 {
-                        self.lock().plan.ended(id);
-                    } else {
+                    if line.grant(1) > 0 {
                         released += 1;
                         // Read here, after the release, so that a thread suspended before it makes the schedules later.
                         let now = self.clock.now();
@@ -118,10 +114,7 @@ impl Giver {
                 Chosen::Wait(next) => break next,
             }
         };
-        let next = match next {
-            Some(at) => Next::At(self.clock.in_system_time(at)),
-            None => Next::OnEnqueue,
-        };
+        let next = next.map_or(Next::OnEnqueue, Next::At);
         if let Next::At(at) = next {
             self.lock().told = Some(at);
         }
@@ -130,13 +123,15 @@ impl Giver {
     }
 
     /// The same for a queue that has nobody in line itself: who has is told, if it is to be earlier than it was.
-    pub(crate) fn advance_for_others(&self) {
+    fn advance_for_others(&self) -> usize {
         let told = self.lock().told;
-        if let (_, Next::At(at)) = self.advance()
+        let (released, next) = self.advance();
+        if let Next::At(at) = next
             && told.is_none_or(|told| at < told)
         {
             self.ring();
         }
+        released
     }
 
     /// Has the driver look again.
@@ -196,7 +191,6 @@ impl State {
                 Choice::Release(id) => {
                     let line = self.lines.get(&id).and_then(Weak::upgrade);
                     if let (Some(line), Some(weight)) = (line, self.plan.head_of(id)) {
-                        self.plan.begin(id);
                         return Chosen::Release(id, weight, line);
                     }
                     // Gone in this very moment: the next look finds it so.
@@ -217,7 +211,7 @@ impl State {
             if returned > 0 {
                 self.plan.give_back(id, returned);
             }
-            let first = line.queue.first_weight();
+            let first = line.first_weight();
             if first.is_none() && self.plan.head_of(id).is_some() {
                 self.emptied.push(Arc::clone(&line));
             }
@@ -231,10 +225,6 @@ impl State {
 }
 
 impl Membership {
-    pub(crate) fn is_driven_by_hand(&self) -> bool {
-        self.giver.manual
-    }
-
     /// Whether the latest look found nobody in the queue's line.
     fn is_empty(&self) -> bool {
         self.giver.lock().plan.head_of(self.id).is_none()
@@ -242,47 +232,40 @@ impl Membership {
 }
 
 impl Permits for Membership {
-    fn attach(&self, line: &Arc<Line>) {
-        self.giver
-            .lock()
-            .lines
-            .insert(self.id, Arc::downgrade(line));
-    }
-
-    fn give(&self, line: &Line) -> (usize, Next<u64>) {
-        let given = self.giver.advance();
+    fn give(&self, waiters: &Waiters<'_>) -> Next<u64> {
+        if let Some(line) = waiters.line() {
+            let mut state = self.giver.lock();
+            let there = state.lines.entry(self.id);
+            there.or_insert_with(|| Arc::downgrade(line));
+        }
+        if waiters.are_over() || waiters.first_weight().is_none() {
+            waiters.add_released(self.giver.advance_for_others());
+            return if waiters.are_over() {
+                Next::Closed
+            } else {
+                Next::OnEnqueue
+            };
+        }
+        let (released, next) = self.giver.advance();
+        waiters.add_released(released);
         // Whom the queue saw in line has left before the account could look: once more, as the driver has left no waker there.
         if self.is_empty() {
-            line.wake_driver();
+            waiters.waker().wake_by_ref();
         }
-        given
+        next
     }
 
-    fn are_over(&self) -> bool {
+    fn is_broken(&self) -> bool {
         self.giver.clock.is_broken()
     }
 
-    fn give_others(&self) {
-        self.giver.advance_for_others();
-    }
-
-    fn came_back(&self, permits: usize) {
-        // Ordering: Relaxed; only a number, and the ring that follows has the giver look.
-        self.returned.fetch_add(permits, Ordering::Relaxed);
-    }
-
-    fn take_returned(&self) -> usize {
-        // Ordering: Relaxed; each counts once.
-        self.returned.swap(0, Ordering::Relaxed)
-    }
-
-    fn set_rate(&self, rate: Ticks) {
+    fn set_rate(&self, rate: Rate) {
         self.giver
-            .change(|plan, now| plan.set_rate(self.id, now, rate));
+            .change(|plan, now| plan.set_rate(self.id, now, rate.ticks()));
     }
 
-    fn hold(&self, ticks: u64) {
-        self.giver.hold(Some(self.id), ticks);
+    fn hold(&self, nanos: u64) {
+        self.giver.hold(Some(self.id), nanos);
     }
 
     fn resume(&self) {
@@ -299,11 +282,8 @@ impl Permits for Membership {
             .change(|plan, now| plan.refund(self.id, permits, now));
     }
 
-    fn under_way(&self) -> usize {
-        self.giver.lock().plan.under_way(self.id)
-    }
-
-    fn ended(&self) {
-        self.giver.change(|plan, _| plan.ended(self.id));
+    fn estimate(&self, ahead: usize) -> Option<u64> {
+        let now = self.giver.clock.now();
+        self.giver.lock().plan.estimate(self.id, ahead, now)
     }
 }

@@ -1,7 +1,6 @@
 //! [`Account`]: limits that several queues share, and queues of several limits.
 
 mod builder;
-mod calls;
 mod giver;
 mod plan;
 
@@ -15,34 +14,33 @@ use crate::error::{HoldError, LimitError};
 use crate::queue::{Advance, Next};
 use crate::rate::{MAX_SPAN, Rate};
 
-pub use builder::{AccountBuilder, MemberBuilder};
-pub use calls::{Call, CallQueue, CallWaiter};
-pub(crate) use giver::{Giver, Membership};
+pub use builder::AccountBuilder;
+pub(crate) use giver::Giver;
 
 /// What several queues share: limits on all their releases together, as of a whole account beside those of its actions.
 ///
 /// ```
-/// use apiqueue::{Account, Rate};
+/// use apiqueue::{Account, ApiQueue, Rate};
 ///
 /// // 20 a second for the whole account, and 100,000 a day.
 /// let ec2 = Account::builder()
 ///     .limit(Rate::per_second(20)?)
 ///     .limit(Rate::every(std::time::Duration::from_millis(864))?.burst(10_000)?)
 ///     .start();
-/// let describe = ec2.queue().name("describe").start()?; // bound by the account's limits alone
-/// let run = ec2.queue().name("run").limit(Rate::per_second(2)?).share(3).start()?;
+/// let describe = ApiQueue::builder().name("describe").within(&ec2).start()?; // bound by the account's limits alone
+/// let run = ApiQueue::builder().name("run").per_second(2).within(&ec2).share(3).start()?;
 ///
-/// describe.enqueue()?.wait()?;
-/// run.enqueue()?.wait()?;
+/// describe.wait_turn()?;
+/// run.wait_turn()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// Its queues are [`ApiQueue`](crate::ApiQueue)s like any other, with a line of their own. A release happens when all of a queue's
-/// limits and all of the account's allow it, and counts on all of them; never on some. One queue of several limits is
-/// an account with one queue.
+/// limits and all of the account's allow it, and counts on all of them; never on some. One queue of several limits needs no
+/// account: [`Builder::limit`](crate::Builder::limit).
 ///
 /// # Fairness
-/// Within a queue first in, first out. Between queues that could go, each gets its [`share`](MemberBuilder::share) of the
+/// Within a queue first in, first out. Between queues that could go, each gets its [`share`](crate::Builder::share) of the
 /// account's limits, with the weight of its calls counted, and what one does not use goes to the others; none starves. Formula
 /// and bound are in the source, `account/plan.rs`.
 ///
@@ -53,18 +51,13 @@ pub(crate) use giver::{Giver, Membership};
 /// A handle: clones mean the same account. Its queues keep it.
 #[derive(Clone)]
 pub struct Account {
-    giver: Arc<Giver>,
+    pub(crate) giver: Arc<Giver>,
 }
 
 impl Account {
     /// Sets up an account.
     pub fn builder() -> AccountBuilder {
         AccountBuilder::default()
-    }
-
-    /// Sets up a queue that counts on the account's limits.
-    pub fn queue(&self) -> MemberBuilder {
-        MemberBuilder::of(&self.giver)
     }
 
     /// Sets the account's limit number `index`, from 0 in the order in which the builder was given them; at once and for
@@ -101,6 +94,12 @@ impl Account {
     /// [`manual`](AccountBuilder::manual) account is driven.
     pub fn advance(&self) -> Advance {
         let (released, next) = self.giver.advance();
+        let next = match next {
+            apiqueue_core::Next::At(at) => {
+                apiqueue_core::Next::At(self.giver.clock.in_system_time(at))
+            }
+            other => other,
+        };
         Advance {
             released,
             next: Next::of(next),

@@ -43,8 +43,6 @@ struct Member {
     finish: u128,
     /// What the first in its line costs.
     head: Option<usize>,
-    at_most: usize,
-    under_way: usize,
 }
 
 /// What to do.
@@ -72,7 +70,6 @@ impl Plan {
         id: u64,
         own: impl Iterator<Item = Ticks>,
         share: u32,
-        at_most: usize,
     ) {
         self.members.insert(
             id,
@@ -81,8 +78,6 @@ impl Plan {
                 share,
                 finish: self.virtual_time,
                 head: None,
-                at_most,
-                under_way: 0,
             },
         );
     }
@@ -119,9 +114,6 @@ impl Plan {
         let mut first: Option<(u128, u128, u64, usize)> = None;
         for (&id, member) in &self.members {
             let Some(weight) = member.head else { continue };
-            if member.under_way >= member.at_most {
-                continue;
-            }
             match due(&member.own, now, weight) {
                 Due::At(at) => next = Some(sooner(next, at, now)),
                 Due::Now => {
@@ -137,15 +129,6 @@ impl Plan {
         match due(&self.shared, now, weight) {
             Due::Now => Choice::Release(id),
             Due::At(at) => Choice::At(sooner(next, at, now)),
-        }
-    }
-
-    /// A release of `id` is about to be made. Counted before it, as its call may be over before the release is.
-    pub(super) fn begin(&mut self, id: u64) {
-        if let Some(member) = self.members.get_mut(&id)
-            && member.at_most != usize::MAX
-        {
-            member.under_way += 1;
         }
     }
 
@@ -180,17 +163,6 @@ impl Plan {
         }
     }
 
-    /// A call of `id` is over, or did not come about.
-    pub(super) fn ended(&mut self, id: u64) {
-        if let Some(member) = self.members.get_mut(&id) {
-            member.under_way = member.under_way.saturating_sub(1);
-        }
-    }
-
-    pub(super) fn under_way(&self, id: u64) -> usize {
-        self.members.get(&id).map_or(0, |member| member.under_way)
-    }
-
     pub(super) fn set_rate(&mut self, id: u64, now: u64, rate: Ticks) {
         if let Some(own) = self
             .members
@@ -208,6 +180,18 @@ impl Plan {
             .get_mut(index)
             .map(|limit| limit.set_rate(now, rate))
             .is_some()
+    }
+
+    /// When a caller of `id` with so many permits ahead in its queue goes at the earliest.
+    pub(super) fn estimate(&self, id: u64, ahead: usize, now: u64) -> Option<u64> {
+        let own = &self.members.get(&id)?.own;
+        own.iter()
+            .chain(&self.shared)
+            .map(|limit| limit.next_after(now, ahead))
+            .try_fold(now, |latest, at| {
+                let at = at?;
+                Some(if wait(at, now) > wait(latest, now) { at } else { latest })
+            })
     }
 
     /// Of one member, or of all.

@@ -68,19 +68,22 @@ fn origin() -> Instant {
 }
 
 /// What a queue is paced by.
+#[derive(Clone)]
 pub(crate) enum Timebase {
     System,
     Own(OwnClock),
-    /// It stands before the end of the queue's hold, so that its own schedule lets nobody go: permits come from elsewhere.
-    Standing,
+    /// It stands before the end of the queue's hold, so that its own schedule lets nobody go: permits come from elsewhere, by
+    /// another clock.
+    Standing(Box<Timebase>),
 }
 
 /// The user's clock. Once it has panicked nobody can say what is free, so that its queue must be closed.
+#[derive(Clone)]
 pub(crate) struct OwnClock {
     clock: Arc<dyn Clock<Tick = u64> + Send + Sync>,
     /// Its first reading.
     first: u64,
-    broken: AtomicBool,
+    broken: Arc<AtomicBool>,
 }
 
 impl OwnClock {
@@ -89,7 +92,7 @@ impl OwnClock {
         Self {
             clock,
             first: first.unwrap_or(0),
-            broken: AtomicBool::new(first.is_none()),
+            broken: Arc::new(AtomicBool::new(first.is_none())),
         }
     }
 
@@ -114,20 +117,33 @@ const STANDS_AT: u64 = 0;
 pub(crate) const HELD_UNTIL: u64 = 1;
 
 impl Timebase {
+    /// The user's, or the system's.
+    pub(crate) fn new(clock: Option<Arc<dyn Clock<Tick = u64> + Send + Sync>>) -> Self {
+        clock.map_or(Self::System, |clock| Self::Own(OwnClock::new(clock)))
+    }
+
     pub(crate) fn is_own(&self) -> bool {
-        matches!(self, Self::Own(_))
+        match self {
+            Self::System => false,
+            Self::Own(_) => true,
+            Self::Standing(real) => real.is_own(),
+        }
     }
 
     /// Whether it is one of the user's that has panicked.
     #[inline]
     pub(crate) fn is_broken(&self) -> bool {
-        matches!(self, Self::Own(clock) if clock.is_broken())
+        match self {
+            Self::System => false,
+            Self::Own(clock) => clock.is_broken(),
+            Self::Standing(real) => matches!(&**real, Self::Own(clock) if clock.is_broken()),
+        }
     }
 
     /// How long until this clock reads `at`, if it goes on as the system's does.
     pub(crate) fn until(&self, at: u64) -> Duration {
         // The difference of readings that wrap: more than half the range away means in the past.
-        let left = at.wrapping_sub(self.now());
+        let left = at.wrapping_sub(self.reading());
         Duration::from_nanos(if left > u64::MAX / 2 { 0 } else { left })
     }
 
@@ -136,7 +152,7 @@ impl Timebase {
         match self {
             Self::System => MonotonicClock.instant(at),
             Self::Own(_) => Instant::now().checked_add(self.until(at)),
-            Self::Standing => None,
+            Self::Standing(real) => real.instant(at),
         }
     }
 
@@ -147,15 +163,16 @@ impl Timebase {
             Self::Own(_) => u64::try_from(self.until(at).as_nanos())
                 .unwrap_or(u64::MAX)
                 .saturating_add(MonotonicClock.now()),
-            Self::Standing => u64::MAX,
+            Self::Standing(real) => real.in_system_time(at),
         }
     }
 
-    /// A reading for measuring how long something took.
-    pub(crate) fn stopwatch(&self) -> u64 {
+    /// A reading of the clock that permits are given by.
+    pub(crate) fn reading(&self) -> u64 {
         match self {
-            Self::System | Self::Standing => MonotonicClock.now(),
+            Self::System => MonotonicClock.now(),
             Self::Own(clock) => clock.now(),
+            Self::Standing(real) => real.reading(),
         }
     }
 }
@@ -167,7 +184,7 @@ impl Clock for Timebase {
         match self {
             Self::System => MonotonicClock.now(),
             Self::Own(clock) => clock.now(),
-            Self::Standing => STANDS_AT,
+            Self::Standing(_) => STANDS_AT,
         }
     }
 }
@@ -177,7 +194,25 @@ impl fmt::Debug for Timebase {
         f.write_str(match self {
             Self::System => "System",
             Self::Own(_) => "Own",
-            Self::Standing => "Standing",
+            Self::Standing(_) => "Standing",
         })
+    }
+}
+
+/// The clock of a queue, for the [`Source`](crate::Source) of its permits: the system's, or the user's own.
+#[derive(Clone)]
+pub struct QueueClock(pub(crate) Timebase);
+
+impl Clock for QueueClock {
+    type Tick = u64;
+
+    fn now(&self) -> u64 {
+        self.0.reading()
+    }
+}
+
+impl fmt::Debug for QueueClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }

@@ -29,6 +29,7 @@ use parking::{Parker, Unparker};
 use crate::clock::MonotonicClock;
 use crate::guarded::guarded;
 use crate::line::{Line, NEVER};
+use crate::permits::Given;
 
 use backoff::Backoff;
 use ready::{Mark, ReadyList};
@@ -51,6 +52,8 @@ pub(crate) struct Driver {
 pub(crate) struct Entry {
     pub(crate) id: u64,
     line: Weak<Line>,
+    /// Where its permits come from, if not from itself: there is something to do for it when the line is gone.
+    given: Option<Given>,
     driver: Arc<Driver>,
     mark: Mark,
     /// The deadline that counts, [`NEVER`] for none, as [`MonotonicClock`] tells it. Only the driver's thread writes it.
@@ -65,6 +68,7 @@ pub(crate) fn attach(line: &Arc<Line>) -> io::Result<()> {
     let entry = queues::add(spawn, |id, driver| Entry {
         id,
         line: Arc::downgrade(line),
+        given: line.supply.given().cloned(),
         driver,
         mark: Mark::new(),
         due: AtomicU64::new(NEVER),
@@ -175,8 +179,7 @@ impl Rounds {
     /// Releases what is due in one queue. Says whether that was the end of the last queue.
     fn serve(&mut self, entry: &Arc<Entry>, on_time: bool) -> bool {
         let Some(line) = entry.line.upgrade() else {
-            entry.due.store(NEVER, Ordering::Relaxed);
-            return queues::remove(entry.id);
+            return self.leave(entry);
         };
         match line.advance(line.driver_waker.get()) {
             Some(progress) => {
@@ -193,6 +196,23 @@ impl Rounds {
         }
         // If everybody else has let go meanwhile, this drops the queue, and with it wakers, which are user code.
         guarded(|| drop(line));
+        false
+    }
+
+    /// Does what is left to do for a queue that is gone. Says whether that was the end of the last queue.
+    fn leave(&mut self, entry: &Arc<Entry>) -> bool {
+        let next = match &entry.given {
+            Some(given) => given.leave(&Waker::from(Arc::clone(entry))),
+            None => Next::Closed,
+        };
+        match next {
+            Next::At(at) => self.timers.set(entry, at),
+            Next::OnEnqueue => self.timers.set(entry, NEVER),
+            Next::Closed => {
+                entry.due.store(NEVER, Ordering::Relaxed);
+                return queues::remove(entry.id);
+            }
+        }
         false
     }
 }
@@ -220,8 +240,6 @@ mod tests {
     use std::panic;
     use std::time::Duration;
 
-    use apiqueue_core::Closed;
-
     use super::*;
     use crate::queue::ApiQueue;
 
@@ -232,14 +250,14 @@ mod tests {
         let queue = start(Duration::from_secs(3600));
         queue.enqueue().unwrap().wait().unwrap();
         let parked = queue.enqueue().unwrap();
-        let parked = thread::spawn(|| parked.wait());
+        let parked = thread::spawn(|| parked.wait().map(drop));
         let will = LastWill(queues::driver().unwrap());
         let dies = thread::spawn(move || {
             let _will = will;
             panic::resume_unwind(Box::new("on purpose"));
         });
         assert!(dies.join().is_err());
-        assert_eq!(parked.join().unwrap(), Err(Closed));
+        assert!(parked.join().unwrap().is_err());
         assert!(queue.is_closed());
         let next = start(Duration::from_millis(1));
         for _ in 0..3 {

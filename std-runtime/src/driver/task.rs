@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use apiqueue_core::{Clock, Next};
@@ -15,7 +15,8 @@ use crate::driver::backoff::Backoff;
 use crate::error::StartError;
 use crate::guarded::guarded;
 use crate::line::{Line, NEVER};
-use crate::queue::{ApiQueue, Builder};
+use crate::permits::Given;
+use crate::queue::{ApiQueue, Builder, Driving};
 
 /// How a [`DriverTask`] sleeps: a timer of the runtime that it runs on.
 ///
@@ -24,7 +25,7 @@ use crate::queue::{ApiQueue, Builder};
 /// use std::future::Future;
 /// use std::io;
 /// use std::pin::Pin;
-/// use std::task::{Context, Poll};
+/// use std::task::{Context, Poll, Waker};
 /// use std::time::Instant;
 ///
 /// struct Smol(smol::Timer);
@@ -79,15 +80,16 @@ impl Builder {
     /// ```
     ///
     /// # Errors
-    /// As [`start`](Self::start), and [`StartError::Granted`] for a [`granted`](Self::granted) queue, which has no driver.
+    /// As [`start`](Self::start), and [`StartError::Conflict`] for a queue that has another driver: one that is
+    /// [`granted`](Self::granted), [`manual`](Self::manual), or [of an account](Self::within).
     pub fn start_with_task<T: Timer>(
         self,
         timer: T,
     ) -> Result<(ApiQueue, DriverTask<T>), StartError> {
-        let queue = self.start_for_task()?;
-        let line = Arc::downgrade(queue.line());
+        let queue = self.start_driven(Driving::ByTask)?;
         let driver = DriverTask {
-            line,
+            line: Arc::downgrade(queue.line()),
+            given: queue.line().supply.given().cloned(),
             timer,
             backoff: Backoff::default(),
             due: NEVER,
@@ -105,6 +107,8 @@ impl Builder {
 pub struct DriverTask<T> {
     /// Held for the time of one `advance` only.
     line: Weak<Line>,
+    /// As in the thread's entry.
+    given: Option<Given>,
     timer: T,
     backoff: Backoff,
     /// When it was to come back.
@@ -115,20 +119,18 @@ impl<T: Timer> Future for DriverTask<T> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(line) = self.line.upgrade() else {
-            return Poll::Ready(());
-        };
-        // Whatever there is to do again calls this waker: the timer, or the queue.
-        let progress = line.advance(Some(cx.waker()));
-        let next = progress.map(|progress| match progress.next {
-            Next::At(at) => {
-                let early = progress.released == 0 && self.due <= MonotonicClock.now();
-                Next::At(self.backoff.not_before(at, early, line.queue.clock()))
+        let next = match self.line.upgrade() {
+            Some(line) => {
+                let next = self.advance(&line, cx.waker());
+                // If everybody else has let go meanwhile, this drops the queue, and with it wakers, which are user code.
+                guarded(|| drop(line));
+                next
             }
-            other => other,
-        });
-        // If everybody else has let go meanwhile, this drops the queue, and with it wakers, which are user code.
-        guarded(|| drop(line));
+            None => Some(match &self.given {
+                Some(given) => given.leave(cx.waker()),
+                None => Next::Closed,
+            }),
+        };
         self.due = match next {
             Some(Next::At(at)) => at,
             _ => NEVER,
@@ -159,10 +161,23 @@ impl<T: Timer> Future for DriverTask<T> {
 }
 
 impl<T> DriverTask<T> {
+    /// None when a waker panicked: come back at once.
+    fn advance(&mut self, line: &Arc<Line>, waker: &Waker) -> Option<Next<u64>> {
+        // Whatever there is to do again calls this waker: the timer, or the queue.
+        let progress = line.advance(Some(waker))?;
+        Some(match progress.next {
+            Next::At(at) => {
+                let early = progress.released == 0 && self.due <= MonotonicClock.now();
+                Next::At(self.backoff.not_before(at, early, line.queue.clock()))
+            }
+            other => other,
+        })
+    }
+
     fn close(&self) {
         if let Some(line) = self.line.upgrade() {
             line.close();
-            // As above.
+            // As in `poll`.
             guarded(|| drop(line));
         }
     }

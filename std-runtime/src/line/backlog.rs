@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
-use apiqueue_core::{Closed, EnqueueError};
+use apiqueue_core::EnqueueError;
 
 use crate::guarded::guarded;
 use crate::line::Line;
@@ -38,13 +38,14 @@ pub(crate) struct Backlog {
 
 #[derive(Debug)]
 struct Entry {
+    weight: usize,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 enum State {
     Waits(Option<Waker>),
-    Answered(Result<Waiter, Closed>),
+    Answered(Result<Waiter, EnqueueError>),
     /// Has left, or has taken its answer.
     Gone,
 }
@@ -69,10 +70,9 @@ impl Backlog {
         loop {
             let calls = self.calls.load(Ordering::Acquire);
             while let Some(entry) = self.first() {
-                let place = match line.enter(1) {
-                    Ok(waiter) => Ok(waiter),
+                let place = match line.enter(entry.weight) {
                     Err(EnqueueError::Full { .. }) => break,
-                    Err(_) => Err(Closed),
+                    place => place,
                 };
                 entry.answer(place, &self.count);
             }
@@ -111,7 +111,7 @@ impl Entry {
     }
 
     /// If it waits, it is one less of those who do.
-    fn answer(&self, place: Result<Waiter, Closed>, waiting: &AtomicUsize) {
+    fn answer(&self, place: Result<Waiter, EnqueueError>, waiting: &AtomicUsize) {
         let (waker, refused) = {
             let mut state = lock(&self.state);
             match &mut *state {
@@ -143,11 +143,12 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    pub(crate) fn join(line: &Arc<Line>) -> Self {
+    pub(crate) fn join(line: &Arc<Line>, weight: usize) -> Self {
         let is_forked = line.is_forked();
         let entry = Arc::new(Entry {
+            weight,
             state: Mutex::new(if is_forked {
-                State::Answered(Err(Closed))
+                State::Answered(Err(EnqueueError::Closed))
             } else {
                 State::Waits(None)
             }),
@@ -172,9 +173,9 @@ impl Waiting {
         waiting
     }
 
-    pub(crate) fn poll(&self, waker: &Waker) -> Poll<Result<Waiter, Closed>> {
+    pub(crate) fn poll(&self, waker: &Waker) -> Poll<Result<Waiter, EnqueueError>> {
         if self.is_inherited() {
-            return Poll::Ready(Err(Closed));
+            return Poll::Ready(Err(EnqueueError::Closed));
         }
         // Cloned first: user code must not run under the lock.
         let mut mine = Some(waker.clone());
@@ -187,7 +188,7 @@ impl Waiting {
                 }
                 _ => match std::mem::replace(&mut *state, State::Gone) {
                     State::Answered(place) => (Poll::Ready(place), mine),
-                    State::Waits(_) | State::Gone => (Poll::Ready(Err(Closed)), mine),
+                    State::Waits(_) | State::Gone => (Poll::Ready(Err(EnqueueError::Closed)), mine),
                 },
             }
         };

@@ -1,28 +1,36 @@
 //! What handles, waiters and the driver share: one core queue and what is known about it beside.
 
+mod advance;
 pub(crate) mod backlog;
+mod calls;
+pub(crate) mod controller;
 mod end;
 mod nested;
 
 use std::ops::Deref;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 use std::time::Duration;
 
-use apiqueue_core::{Clock, EnqueueError, Next, QueueOver, Slot, Status, Weighted};
+use apiqueue_core::{ChargeError, EnqueueError, QueueOver, Slot, Status, Weighted, Word};
 
-use crate::clock::{MonotonicClock, Timebase};
+use crate::clock::Timebase;
 use crate::guarded::{guarded, let_go};
 use crate::line::backlog::Backlog;
+use crate::line::calls::Calls;
+use crate::line::controller::Adaptive;
 use crate::line::end::End;
 use crate::line::nested::{What, unless_nested};
-use crate::permits::Permits;
+use crate::permits::{Permits, Supply};
+use crate::rate::Rate;
 use crate::stats::counters::Counters;
 use crate::stats::passes::Passes;
 use crate::stats::telemetry;
+use crate::wait::turn::WaitedFor;
 use crate::wait::waiter::Waiter;
+
 
 pub(crate) type Queue = QueueOver<Timebase, Box<[Slot]>, Weighted>;
 pub(crate) type CoreWaiter = apiqueue_core::Waiter<Place>;
@@ -37,10 +45,20 @@ pub(crate) struct Line {
     pub(crate) passes: Passes,
     pub(crate) queue: Queue,
     pub(crate) name: String,
-    /// Gives it permits. None where its own schedule paces it.
-    pub(crate) given: Option<Box<dyn Permits>>,
+    pub(crate) supply: Supply,
+    pub(crate) calls: Calls,
+    /// Finds the rate, where nobody has told it.
+    pub(crate) controller: Option<Adaptive>,
+    /// How many permits came back of those given by others.
+    returned: AtomicUsize,
+    /// Held from its start until `resume`.
+    is_paused: AtomicBool,
+    /// The end of the latest hold, by the clock that permits are given by.
+    held_until: AtomicU64,
     /// How long before a release the driver stays awake.
     pub(crate) spin: Duration,
+    /// For how long lateness is made up, in nanoseconds.
+    catch_up: u64,
     /// At intervals shorter than this whoever joins releases who is due before him. In nanoseconds.
     helps_below: u64,
     pub(crate) driven_by: DrivenBy,
@@ -49,7 +67,7 @@ pub(crate) struct Line {
     pub(crate) end: End,
     pub(crate) backlog: Backlog,
     pub(crate) counters: Counters,
-    /// When a drain is cut short, as [`MonotonicClock`] tells it.
+    /// When a drain is cut short, as [`MonotonicClock`](crate::MonotonicClock) tells it.
     close_at: AtomicU64,
     /// Where this was made, to tell a forked child's copy.
     process: u32,
@@ -66,38 +84,37 @@ pub(crate) enum DrivenBy {
     Hand,
 }
 
-/// What a call of [`Line::advance`] did, and when the next is due.
-pub(crate) struct Progress {
-    pub(crate) released: usize,
-    /// [`Next::At`] is a reading of [`MonotonicClock`].
-    pub(crate) next: Next<u64>,
+/// What a line is made of beside its core queue.
+pub(crate) struct Terms {
+    pub(crate) name: String,
+    pub(crate) spin: Duration,
+    pub(crate) driven_by: DrivenBy,
+    /// In nanoseconds.
+    pub(crate) catch_up: u64,
+    pub(crate) supply: Supply,
+    pub(crate) at_once: Option<usize>,
+    pub(crate) controller: Option<Adaptive>,
 }
 
 impl Line {
-    /// `catch_up` in nanoseconds.
-    pub(crate) fn new(
-        queue: Queue,
-        name: String,
-        spin: Duration,
-        driven_by: DrivenBy,
-        catch_up: u64,
-        given: Option<Box<dyn Permits>>,
-    ) -> Self {
-        let helps_below = if given.is_some() || driven_by == DrivenBy::Hand {
-            0
-        } else {
-            // As short as where the core does not spread what is late.
-            catch_up / 16
-        };
+    pub(crate) fn new(queue: Queue, terms: Terms) -> Self {
+        let helps = terms.supply.is_schedule() && terms.driven_by != DrivenBy::Hand;
         Self {
             passes: Passes::default(),
             queue,
-            counters: Counters::new(&name),
-            name,
-            spin,
-            given,
-            driven_by,
-            helps_below,
+            counters: Counters::new(&terms.name),
+            name: terms.name,
+            spin: terms.spin,
+            supply: terms.supply,
+            calls: Calls::at_once(terms.at_once),
+            controller: terms.controller,
+            returned: AtomicUsize::new(0),
+            is_paused: AtomicBool::new(false),
+            held_until: AtomicU64::new(0),
+            driven_by: terms.driven_by,
+            catch_up: terms.catch_up,
+            // As short as where the core does not spread what is late.
+            helps_below: if helps { terms.catch_up / 16 } else { 0 },
             driver_waker: OnceLock::new(),
             end: End::default(),
             backlog: Backlog::default(),
@@ -130,7 +147,7 @@ impl Line {
             // Not `guarded`, which would move the waiter once more.
             match panic::catch_unwind(AssertUnwindSafe(|| match weight {
                 // Nothing is free but what is granted.
-                weight if self.given.is_some() => {
+                weight if !self.supply.is_schedule() => {
                     Ok((CoreWaiter::enqueue_weighted(place, weight)?, None))
                 }
                 1 => CoreWaiter::enter_timed(place),
@@ -147,16 +164,20 @@ impl Line {
             if self.has_lost_its_clock() {
                 return Err(EnqueueError::Closed);
             }
-            self.passed(at);
-            return Ok(Waiter::passed(core));
+            self.passes.count(at);
+            return Ok(Waiter::new(core, at, WaitedFor::Nothing));
         }
         let now = self.now();
         if core.peek() == Status::Released {
-            self.passed(now);
-            return Ok(Waiter::passed(core));
+            self.passes.count(now);
+            return Ok(Waiter::new(core, now, WaitedFor::Nothing));
         }
         self.counters.joined();
-        let waiter = Waiter::joined(core, now);
+        let reason = match core.position() {
+            Some(0) | None => WaitedFor::Rate,
+            Some(_) => WaitedFor::Others,
+        };
+        let waiter = Waiter::new(core, now, reason);
         self.has_lost_its_clock();
         if self.queue.rate().interval() < self.helps_below {
             // Who joins behind a line that is due has no need to wait for a driver that is on its way, or kept from running. At
@@ -191,80 +212,193 @@ impl Line {
         self.counters.passed();
     }
 
-    /// For measuring how long something took.
+    /// A reading of the clock that permits are given by.
     pub(crate) fn now(&self) -> u64 {
-        self.queue.clock().stopwatch()
+        self.queue.clock().reading()
     }
 
-    /// `advance`, counted. With `waker`, that is left to be called when there is something to do again.
-    ///
-    /// None when a waker of a waiter panicked: come back at once.
-    pub(crate) fn advance(self: &Arc<Self>, waker: Option<&Waker>) -> Option<Progress> {
-        let close_at = self.close_at.load(Ordering::SeqCst);
-        if close_at != NEVER && close_at <= MonotonicClock.now() {
+    /// Changes what gives the permits, and has the driver look. None where that is the queue's own schedule.
+    fn tell<T>(self: &Arc<Self>, change: impl FnOnce(&dyn Permits) -> T) -> Option<T> {
+        let given = self.supply.given()?;
+        let told = guarded(|| change(&*given.permits));
+        if told.is_none() {
+            telemetry::survived(&self.name, "a source of permits panicked");
             self.close();
         }
-        let are_over = self.given.as_ref().is_some_and(|given| given.are_over());
-        if are_over || self.queue.clock().is_broken() {
-            self.close();
-        }
-        let advanced = guarded(|| match waker {
-            Some(waker) => self.queue.advance_with(waker),
-            None => self.queue.advance(),
-        });
-        let Some(advanced) = advanced else {
-            telemetry::survived(&self.name, "a waker panicked");
-            // The one whose waker it was. If others were released by the same call, as of a burst, the intervals miss
-            // them.
-            self.counters.released(self.now(), 1, &self.passes);
-            return None;
-        };
-        if advanced.released > 0 {
-            self.counters
-                .released(self.now(), advanced.released, &self.passes);
-        }
-        self.backlog.admit(self);
-        let mut released = advanced.released;
-        let next = match (advanced.next, &self.given) {
-            (Next::Closed, _) => {
-                self.end.reached();
-                Next::Closed
-            }
-            (Next::At(_), Some(given)) => {
-                let (more, next) = given.give(self);
-                released += more;
-                sooner(next, close_at)
-            }
-            (Next::At(at), None) => Next::At(self.queue.clock().in_system_time(at).min(close_at)),
-            (Next::OnEnqueue, given) => {
-                if let Some(given) = given {
-                    given.give_others();
-                }
-                sooner(Next::OnEnqueue, close_at)
-            }
-        };
-        Some(Progress { released, next })
+        self.wake_driver();
+        told
     }
 
-    /// Releases nobody for so many nanoseconds.
-    pub(crate) fn hold(self: &Arc<Self>, ticks: u64) {
-        match &self.given {
-            Some(given) => given.hold(ticks),
+    pub(crate) fn rate(&self) -> Rate {
+        let given = self.supply.given();
+        given
+            .and_then(|given| guarded(|| given.permits.rate()).flatten())
+            .unwrap_or_else(|| self.queue.rate().into())
+    }
+
+    pub(crate) fn set_rate(self: &Arc<Self>, rate: Rate) {
+        let catch_up = Duration::from_nanos(self.catch_up);
+        // It could be for another lateness, so it can be for this one.
+        let rate = rate.within_its_window(catch_up).unwrap_or(rate);
+        self.queue.set_rate(rate.ticks());
+        self.tell(|permits| permits.set_rate(rate));
+        self.has_lost_its_clock();
+    }
+
+    /// Releases nobody for so many nanoseconds, which were checked.
+    pub(crate) fn hold(self: &Arc<Self>, nanos: u64) {
+        if nanos == 0 {
+            return;
+        }
+        let until = self.now().wrapping_add(nanos);
+        // Ordering: Relaxed, as in `resume`; only told to those who ask what they have waited for.
+        self.held_until.fetch_max(until, Ordering::Relaxed);
+        if self.supply.is_schedule() {
             // Never an error: it was checked, and what has passed meanwhile holds nothing back.
-            None => {
-                let until = self.queue.clock().now().wrapping_add(ticks);
-                let _ = self.queue.hold_until(until);
-                self.has_lost_its_clock();
-            }
+            let _ = self.queue.hold_until(until);
+        }
+        self.tell(|permits| permits.hold(nanos));
+        self.has_lost_its_clock();
+    }
+
+    /// Releases nobody before `resume`.
+    pub(crate) fn pause(self: &Arc<Self>) {
+        // Ordering: Release, and Acquire where it is read; the wake-up of `resume` is what has others look again.
+        self.is_paused.store(true, Ordering::Release);
+        self.held_until.store(u64::MAX, Ordering::Relaxed);
+        if self.supply.is_schedule() {
+            // As long as a hold can be, which is no error.
+            let longest = self.now().wrapping_add(<u64 as Word>::MAX_SPAN);
+            let _ = self.queue.hold_until(longest);
         }
     }
 
     /// Ends a hold.
-    pub(crate) fn resume(&self) {
-        match &self.given {
-            // The hold in the queue's own words has no end.
-            Some(given) => given.resume(),
-            None => self.queue.resume(),
+    pub(crate) fn resume(self: &Arc<Self>) {
+        self.held_until.fetch_min(self.now(), Ordering::Relaxed);
+        let was_paused = self.is_paused.swap(false, Ordering::AcqRel);
+        if self.supply.is_schedule() {
+            // The hold of another in the queue's own words has no end.
+            self.queue.resume();
+            if was_paused {
+                // A hold spends the burst; this one was none of the server's.
+                self.queue.refund(self.queue.rate().burst_size());
+            }
+        }
+        self.tell(|permits| permits.resume());
+    }
+
+    /// Whether a hold was on at this reading or later.
+    pub(crate) fn was_held_since(&self, reading: u64) -> bool {
+        self.held_until.load(Ordering::Relaxed) > reading
+    }
+
+    pub(crate) fn charge(self: &Arc<Self>, permits: usize) -> Result<(), ChargeError> {
+        let charged = match &self.supply {
+            Supply::Schedule => self.queue.charge(permits),
+            Supply::Hand => Ok(()),
+            Supply::Others(_) => self
+                .tell(|given| given.charge(permits))
+                .unwrap_or(Ok(())),
+        };
+        self.has_lost_its_clock();
+        charged
+    }
+
+    pub(crate) fn refund(self: &Arc<Self>, permits: usize) {
+        if self.supply.is_schedule() {
+            self.queue.refund(permits);
+        }
+        self.tell(|given| given.refund(permits));
+        self.has_lost_its_clock();
+    }
+
+    /// What the first in line costs, if a call may begin.
+    pub(crate) fn first_weight(&self) -> Option<usize> {
+        self.queue.first_weight().filter(|_| self.room() > 0)
+    }
+
+    /// How many calls may begin.
+    pub(crate) fn room(&self) -> usize {
+        if self.is_paused.load(Ordering::Acquire) {
+            0
+        } else {
+            self.calls.room()
+        }
+    }
+
+    /// Releases up to `count` of those in line.
+    pub(crate) fn grant(self: &Arc<Self>, count: usize) -> usize {
+        let mut released = 0;
+        // A call is counted before its release, as it may be over before that returns.
+        while released < count && self.room() > 0 && self.calls.begin() {
+            match guarded(|| self.queue.grant()) {
+                Some(true) => released += 1,
+                Some(false) => {
+                    self.calls.end();
+                    break;
+                }
+                None => {
+                    telemetry::survived(&self.name, "a waker panicked");
+                    released += 1;
+                }
+            }
+        }
+        self.counters.released(self.now(), released, &self.passes);
+        self.backlog.admit(self);
+        self.look_for_the_end();
+        released
+    }
+
+    /// Somebody has left. `refused` for one who was never to have the place.
+    pub(crate) fn has_left(self: &Arc<Self>, refused: bool) {
+        if refused {
+            self.counters.refused_a_place();
+        } else {
+            self.counters.cancelled();
+        }
+        self.backlog.admit(self);
+        // The drain of a queue whose last waiters leave is over; nobody else would say so before the next slot.
+        if self.queue.is_closed() && !self.end.is_reached() {
+            self.wake_driver();
+            self.look_for_the_end();
+        }
+    }
+
+    /// When somebody with so many ahead goes at the earliest, where others give the permits.
+    pub(crate) fn estimate(&self, ahead: usize) -> Option<u64> {
+        let given = self.supply.given()?;
+        guarded(|| given.permits.estimate(ahead)).flatten()
+    }
+
+    /// Permits of a released waiter came back.
+    pub(crate) fn came_back(&self, permits: usize) {
+        if !self.supply.is_schedule() {
+            // Ordering: Relaxed; only a number, and the wake-up that follows has whoever gives them look.
+            self.returned.fetch_add(permits, Ordering::Relaxed);
+            self.wake_driver();
+        }
+    }
+
+    /// How many came back since the last call.
+    pub(crate) fn take_returned(&self) -> usize {
+        // Ordering: Relaxed; each counts once.
+        self.returned.swap(0, Ordering::Relaxed)
+    }
+
+    /// A call is over: the next may begin, or a drain is.
+    pub(crate) fn call_ended(self: &Arc<Self>) {
+        self.calls.end();
+        if self.queue.is_closed() && self.calls.under_way() == 0 && self.queue.waiting() == 0 {
+            self.end.reached();
+        }
+        self.wake_driver();
+    }
+
+    /// A drain may be over, and whoever grants by hand does not come to a line with nobody in it.
+    pub(crate) fn look_for_the_end(self: &Arc<Self>) {
+        if self.supply.is_by_hand() && self.queue.is_closed() && !self.end.is_reached() {
+            let _ = self.advance(None);
         }
     }
 
@@ -308,15 +442,6 @@ impl Drop for Line {
         } else if self.is_driven() {
             self.wake_driver();
         }
-    }
-}
-
-/// `next`, or `close_at` if that comes first.
-fn sooner(next: Next<u64>, close_at: u64) -> Next<u64> {
-    match next {
-        Next::At(at) => Next::At(at.min(close_at)),
-        Next::OnEnqueue if close_at != NEVER => Next::At(close_at),
-        other => other,
     }
 }
 

@@ -1,62 +1,156 @@
-//! Where a queue's permits come from, if not from the schedule in its own core queue.
+//! Where a queue's permits come from. The line, the waits, stop, stats and weights know nothing of which it is: they ask
+//! [`Supply`].
 //!
-//! The line, the waits, stop and stats know nothing of which it is: a line that has a [`Permits`] is held in its own schedule's
-//! words for ever, and asks it instead.
+//! | | |
+//! |---|---|
+//! | a rate | the schedule in the core queue itself, which needs nobody in between |
+//! | by hand | `ApiQueue::grant` |
+//! | several limits, shared ones | [`account`](crate::account) |
+//! | a source of another crate | whatever implements [`Source`], such as a fleet's limit |
+//!
+//! A line that is not paced by its own schedule is held in that one's words for ever.
 
-mod granted;
+mod waiters;
 
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::task::Waker;
 
 use apiqueue_core::{ChargeError, Next};
 
-use crate::line::Line;
-use crate::rate::Ticks;
+use crate::clock::Timebase;
+use crate::guarded::guarded;
+use crate::rate::Rate;
 
-pub(crate) use granted::Granted;
+pub use crate::clock::QueueClock;
+pub use waiters::Waiters;
 
-/// Gives permits to a line, by [`Line::grant`]. Called under no lock.
-pub(crate) trait Permits: fmt::Debug + Send + Sync {
-    /// The line is there.
-    fn attach(&self, line: &Arc<Line>);
+/// Gives permits to one queue: what a [`Source`] opens.
+///
+/// Times are readings of the queue's clock, nanoseconds. Everything here is called under no lock, from any thread, and behind a
+/// guard: where it panics, its queue is closed. After each change the driver comes to [`give`](Self::give) by itself.
+pub trait Permits: fmt::Debug + Send + Sync {
+    /// Releases those of `waiters` that may go, and says when to come back: at a reading, or when the driver is woken, as
+    /// it is by whoever comes to an empty line and by [`Waiters::waker`].
+    ///
+    /// Called by the driver, mostly one call at a time; two at once only where the user has a queue driven by two. When the queue is
+    /// [over](Waiters::are_over), it is called until it says [`Next::Closed`], to give back what it holds.
+    fn give(&self, waiters: &Waiters<'_>) -> Next<u64>;
 
-    /// Somebody is in line: releases who may go, in other lines too where the same permits count. How many those were, and when, as
-    /// [`MonotonicClock`](crate::MonotonicClock) tells it, to come back.
-    fn give(&self, line: &Line) -> (usize, Next<u64>);
-
-    /// Nobody is in line: others may have something to do.
-    fn give_others(&self);
-
-    /// Whether their clock has panicked, so that there are none any more.
-    fn are_over(&self) -> bool {
-        false
+    /// Takes a permit now, for somebody who is not in line; else says when there may be one, if that is known.
+    ///
+    /// # Errors
+    /// There is none now.
+    fn try_take(&self) -> Result<(), Option<u64>> {
+        Err(None)
     }
 
-    /// Whether the user grants them, by `ApiQueue::grant`.
-    fn are_granted_by_hand(&self) -> bool {
-        false
+    /// The rate, where others can change it; none where it is the one that the queue was told last.
+    fn rate(&self) -> Option<Rate> {
+        None
     }
 
-    /// Those of a released waiter came back.
-    fn came_back(&self, permits: usize);
+    /// Goes by another rate from now on.
+    fn set_rate(&self, rate: Rate);
 
-    /// How many came back since the last call.
-    fn take_returned(&self) -> usize;
+    /// Gives none for so many nanoseconds. Only extends a hold.
+    fn hold(&self, nanos: u64);
 
-    fn set_rate(&self, rate: Ticks);
-
-    /// Gives none for so many nanoseconds.
-    fn hold(&self, ticks: u64);
-
+    /// Ends a hold.
     fn resume(&self);
 
+    /// Uses up `permits` more.
+    ///
+    /// # Errors
+    /// [`ChargeError`] when that is too many; then none are used.
     fn charge(&self, permits: usize) -> Result<(), ChargeError>;
 
+    /// Puts `permits` back.
     fn refund(&self, permits: usize);
 
-    /// How many calls are under way, where they are counted.
-    fn under_way(&self) -> usize;
+    /// When a caller with `ahead` permits to be used before its own goes at the earliest, if that is known.
+    fn estimate(&self, ahead: usize) -> Option<u64> {
+        let _ = ahead;
+        None
+    }
 
-    /// One of them is over.
-    fn ended(&self);
+    /// Whether it can never give any again, as when a clock of the user's has panicked.
+    fn is_broken(&self) -> bool {
+        false
+    }
+}
+
+/// Where a queue's permits come from, as told to [`Builder::shared`](crate::Builder::shared).
+pub trait Source: fmt::Debug + Send + Sync {
+    /// The permits of one queue that is about to start.
+    ///
+    /// # Errors
+    /// Whatever speaks against it: [`StartError::Source`](crate::StartError::Source) has it.
+    fn open(&self, setup: &Setup<'_>) -> Result<Arc<dyn Permits>, Box<dyn Error + Send + Sync>>;
+}
+
+/// What a [`Source`] is told of a queue that is about to start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Setup<'a> {
+    /// What the queue is called.
+    pub name: &'a str,
+    /// The rate that it was given.
+    pub rate: Rate,
+    /// For how long lateness is made up, in nanoseconds.
+    pub catch_up: u64,
+    /// The queue's clock.
+    pub clock: QueueClock,
+}
+
+/// Where a line's permits come from.
+#[derive(Debug)]
+pub(crate) enum Supply {
+    /// The schedule in its own queue.
+    Schedule,
+    /// The user, by `ApiQueue::grant`.
+    Hand,
+    Others(Given),
+}
+
+/// Permits that are given to a line.
+#[derive(Clone, Debug)]
+pub(crate) struct Given {
+    pub(crate) permits: Arc<dyn Permits>,
+    /// The clock that it goes by.
+    pub(crate) clock: Timebase,
+}
+
+impl Supply {
+    pub(crate) fn given(&self) -> Option<&Given> {
+        match self {
+            Self::Others(given) => Some(given),
+            Self::Schedule | Self::Hand => None,
+        }
+    }
+
+    pub(crate) fn is_schedule(&self) -> bool {
+        matches!(self, Self::Schedule)
+    }
+
+    pub(crate) fn is_by_hand(&self) -> bool {
+        matches!(self, Self::Hand)
+    }
+}
+
+impl Given {
+    /// What is left to do for a line that is over, and when to come back for it, as
+    /// [`MonotonicClock`](crate::MonotonicClock) tells it.
+    pub(crate) fn leave(&self, waker: &Waker) -> Next<u64> {
+        let next = guarded(|| self.permits.give(&Waiters::gone(waker)));
+        next.map_or(Next::Closed, |next| self.in_system_time(next))
+    }
+
+    pub(crate) fn in_system_time(&self, next: Next<u64>) -> Next<u64> {
+        match next {
+            Next::At(at) => Next::At(self.clock.in_system_time(at)),
+            other => other,
+        }
+    }
 }

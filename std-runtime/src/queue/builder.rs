@@ -4,21 +4,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apiqueue_core::{Clock, Slot};
+use apiqueue_core::{Clock, Controller};
 
-use crate::account::Membership;
-use crate::clock::{OwnClock, Timebase};
+use crate::account::Account;
 use crate::error::{RateError, StartError};
-use crate::line::DrivenBy;
-use crate::permits::{Granted, Permits};
+use crate::line::controller::Own;
+use crate::permits::Source;
 use crate::queue::ApiQueue;
-use crate::rate::{MAX_SPAN, Rate};
+use crate::queue::parts::Driving;
+use crate::rate::Rate;
 
-/// The largest capacity: 2<sup>24</sup> places, 400 MB of them.
-pub(crate) const MAX_CAPACITY: usize = 1 << 24;
 const DEFAULT_CAPACITY: usize = 1024;
-/// Above that a thread that never sleeps is meant, and that is another design.
-const MAX_SPIN: Duration = Duration::from_millis(10);
 /// Longer than a busy machine's scheduler mostly lets a thread wait, and a hundredth of a second's calls.
 const DEFAULT_CATCH_UP: Duration = Duration::from_millis(10);
 
@@ -39,16 +35,24 @@ const DEFAULT_CATCH_UP: Duration = Duration::from_millis(10);
 #[derive(Clone)]
 #[must_use = "nothing is started before `start`"]
 pub struct Builder {
-    rate: Option<Result<Rate, RateError>>,
-    burst: Option<u32>,
-    strict: bool,
-    capacity: usize,
-    name: String,
-    manual: bool,
-    granted: bool,
-    spin: Duration,
-    catch_up: Duration,
-    clock: Option<Arc<dyn Clock<Tick = u64> + Send + Sync>>,
+    pub(super) rate: Option<Result<Rate, RateError>>,
+    pub(super) burst: Option<u32>,
+    pub(super) strict: bool,
+    pub(super) limits: Vec<Rate>,
+    pub(super) account: Option<Account>,
+    pub(super) share: Option<u32>,
+    pub(super) at_once: Option<usize>,
+    pub(super) source: Option<Arc<dyn Source>>,
+    pub(super) granted: bool,
+    /// Makes a controller for each queue that is started.
+    pub(super) controller: Option<Arc<dyn Fn() -> Own + Send + Sync>>,
+    pub(super) paused: bool,
+    pub(super) capacity: usize,
+    pub(super) name: String,
+    pub(super) manual: bool,
+    pub(super) spin: Duration,
+    pub(super) catch_up: Duration,
+    pub(super) clock: Option<Arc<dyn Clock<Tick = u64> + Send + Sync>>,
 }
 
 impl Default for Builder {
@@ -57,10 +61,17 @@ impl Default for Builder {
             rate: None,
             burst: None,
             strict: false,
+            limits: Vec::new(),
+            account: None,
+            share: None,
+            at_once: None,
+            source: None,
+            granted: false,
+            controller: None,
+            paused: false,
             capacity: DEFAULT_CAPACITY,
             name: String::new(),
             manual: false,
-            granted: false,
             spin: Duration::ZERO,
             catch_up: DEFAULT_CATCH_UP,
             clock: None,
@@ -86,6 +97,93 @@ impl Builder {
 
     fn with_rate(mut self, rate: Result<Rate, RateError>) -> Self {
         self.rate = Some(rate);
+        self
+    }
+
+    /// One more limit beside the rate and other limits: whoever goes has a permit of each.
+    ///
+    /// ```
+    /// use apiqueue::{ApiQueue, Rate};
+    /// use std::time::Duration;
+    ///
+    /// let hour = Duration::from_secs(3600);
+    /// let github = ApiQueue::builder()
+    ///     .limit(Rate::per_second(10)?)
+    ///     .limit(Rate::at_most(5_000, hour)?.burst(100)?)
+    ///     .start()?;
+    /// github.wait_turn()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// The rate, or else the first of these, is the one that [`ApiQueue::rate`] tells and [`ApiQueue::set_rate`] sets.
+    pub fn limit(mut self, rate: Rate) -> Self {
+        self.limits.push(rate);
+        self
+    }
+
+    /// Counts on the limits of `account`, too, which its queues share. Limits of its own are beside those, and may be missing.
+    pub fn within(mut self, account: &Account) -> Self {
+        self.account = Some(account.clone());
+        self
+    }
+
+    /// How much of the account's limits this queue gets beside others that could go (default 1): with shares of 3 and 1, three
+    /// permits of four.
+    pub fn share(mut self, share: u32) -> Self {
+        self.share = Some(share);
+        self
+    }
+
+    /// Has at most `calls` under way at once, beside all other limits: from the release of one's waiter until its
+    /// [`Turn`](crate::Turn) is dropped. One line for both: a call that ends makes room for the first in it, as soon as the limits
+    /// allow.
+    ///
+    /// ```
+    /// use apiqueue::ApiQueue;
+    ///
+    /// let model = ApiQueue::builder().per_second(50).at_once(8).start()?;
+    /// let turn = model.wait_turn()?;
+    /// // … the call …
+    /// assert_eq!(model.under_way(), 1);
+    /// drop(turn); // the next one may begin
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn at_once(mut self, calls: usize) -> Self {
+        self.at_once = Some(calls);
+        self
+    }
+
+    /// Gets its permits from `source`, such as a fleet's limit.
+    pub fn shared(mut self, source: impl Source + 'static) -> Self {
+        self.source = Some(Arc::new(source));
+        self
+    }
+
+    /// Goes by a rate that is found and not told: a controller hears what comes of the calls, through [`Turn::ok`](crate::Turn::ok) and
+    /// [`Turn::throttled`](crate::Turn::throttled), and sets the rate after each. It begins at the controller's own rate, in place of
+    /// one that is given here. One that panics is not asked again: the rate stays as it is.
+    ///
+    /// ```
+    /// use apiqueue::core::Cubic;
+    /// use apiqueue::ApiQueue;
+    ///
+    /// let queue = ApiQueue::builder().adaptive(Cubic::default()).start()?;
+    /// let before = queue.rate();
+    /// queue.wait_turn()?.throttled(None);
+    /// assert!(queue.rate().interval() > before.interval());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn adaptive(
+        mut self,
+        controller: impl Controller<u64> + Clone + Send + Sync + 'static,
+    ) -> Self {
+        self.controller = Some(Arc::new(move || Box::new(controller.clone())));
+        self
+    }
+
+    /// Starts it held, until [`ApiQueue::resume`], which leaves it the whole burst.
+    pub fn paused(mut self) -> Self {
+        self.paused = true;
         self
     }
 
@@ -187,95 +285,7 @@ impl Builder {
     /// # Errors
     /// [`StartError`], naming the value and what it may be.
     pub fn start(self) -> Result<ApiQueue, StartError> {
-        ApiQueue::start(self.parts()?)
-    }
-
-    /// Starts a queue that a task will drive.
-    pub(crate) fn start_for_task(self) -> Result<ApiQueue, StartError> {
-        if self.granted {
-            return Err(StartError::Granted);
-        }
-        let mut parts = self.parts()?;
-        parts.driven_by = DrivenBy::Task;
-        ApiQueue::start(parts)
-    }
-
-    /// Starts a queue of an account.
-    pub(crate) fn start_member(
-        self,
-        join: impl FnOnce() -> Membership,
-    ) -> Result<ApiQueue, StartError> {
-        let mut parts = self.parts()?;
-        let membership = join();
-        parts.driven_by = driven_by_hand(membership.is_driven_by_hand());
-        parts.clock = Timebase::Standing;
-        parts.given = Some(Box::new(membership));
-        ApiQueue::start(parts)
-    }
-
-    fn parts(self) -> Result<Parts, StartError> {
-        let rate = self.checked_rate()?;
-        if self.spin > MAX_SPIN {
-            return Err(StartError::Spin {
-                spin: self.spin,
-                max: MAX_SPIN,
-            });
-        }
-        Ok(Parts {
-            rate,
-            catch_up: self.checked_catch_up()?,
-            driven_by: driven_by_hand(self.manual || self.granted),
-            clock: if self.granted {
-                Timebase::Standing
-            } else {
-                self.clock.map_or(Timebase::System, |clock| {
-                    Timebase::Own(OwnClock::new(clock))
-                })
-            },
-            given: if self.granted {
-                Some(Box::new(Granted::default()))
-            } else {
-                None
-            },
-            slots: slots(self.capacity)?,
-            name: self.name,
-            spin: self.spin,
-        })
-    }
-}
-
-/// What a queue is made of, checked.
-pub(crate) struct Parts {
-    pub(crate) rate: Rate,
-    /// In nanoseconds.
-    pub(crate) catch_up: u64,
-    pub(crate) clock: Timebase,
-    pub(crate) given: Option<Box<dyn Permits>>,
-    pub(crate) slots: Box<[Slot]>,
-    pub(crate) name: String,
-    pub(crate) spin: Duration,
-    pub(crate) driven_by: DrivenBy,
-}
-
-impl Builder {
-    /// In nanoseconds.
-    pub(crate) fn checked_catch_up(&self) -> Result<u64, StartError> {
-        let nanos = u64::try_from(self.catch_up.as_nanos()).ok();
-        nanos
-            .filter(|_| self.catch_up <= MAX_SPAN)
-            .ok_or(StartError::CatchUp {
-                catch_up: self.catch_up,
-                max: MAX_SPAN,
-            })
-    }
-
-    /// The rate that a queue started now would have.
-    pub(crate) fn checked_rate(&self) -> Result<Rate, StartError> {
-        let mut rate = self.rate.ok_or(StartError::NoRate)??;
-        if let Some(n) = self.burst {
-            rate = rate.burst(n)?;
-        }
-        Ok(if self.strict { rate.strict() } else { rate })
+        self.start_driven(Driving::AsBuilt)
     }
 }
 
@@ -285,36 +295,19 @@ impl fmt::Debug for Builder {
             .field("rate", &self.rate)
             .field("burst", &self.burst)
             .field("strict", &self.strict)
+            .field("limits", &self.limits)
+            .field("account", &self.account)
+            .field("share", &self.share)
+            .field("at_once", &self.at_once)
+            .field("source", &self.source)
+            .field("granted", &self.granted)
+            .field("adaptive", &self.controller.is_some())
+            .field("paused", &self.paused)
             .field("capacity", &self.capacity)
             .field("name", &self.name)
             .field("manual", &self.manual)
-            .field("granted", &self.granted)
             .field("spin", &self.spin)
             .field("catch_up", &self.catch_up)
             .finish_non_exhaustive()
     }
-}
-
-fn driven_by_hand(by_hand: bool) -> DrivenBy {
-    if by_hand {
-        DrivenBy::Hand
-    } else {
-        DrivenBy::Thread
-    }
-}
-
-fn slots(capacity: usize) -> Result<Box<[Slot]>, StartError> {
-    if !(1..=MAX_CAPACITY).contains(&capacity) {
-        return Err(StartError::Capacity {
-            capacity,
-            max: MAX_CAPACITY,
-        });
-    }
-    let capacity = capacity.next_power_of_two();
-    let mut slots = Vec::new();
-    slots
-        .try_reserve_exact(capacity)
-        .map_err(|_| StartError::Memory { capacity })?;
-    slots.resize_with(capacity, Slot::new);
-    Ok(slots.into_boxed_slice())
 }

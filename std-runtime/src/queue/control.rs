@@ -13,7 +13,7 @@ impl ApiQueue {
     /// The present rate.
     #[must_use]
     pub fn rate(&self) -> Rate {
-        self.line().queue.rate().into()
+        self.line().rate()
     }
 
     /// Sets the rate, at once and for those already queued too: the pending release moves to the latest one's slot plus
@@ -32,11 +32,7 @@ impl ApiQueue {
     /// ```
     pub fn set_rate(&self, rate: Rate) {
         telemetry::changed(&self.line().name, "rate set", &rate);
-        self.line().queue.set_rate(rate.ticks());
-        if let Some(given) = &self.line().given {
-            given.set_rate(rate.ticks());
-        }
-        self.line().has_lost_its_clock();
+        self.line().set_rate(rate);
     }
 
     /// Does what a controller of the core says after a call: sets the rate, holds, or neither. Its readings are those of

@@ -20,7 +20,7 @@ pub enum Stop {
     /// Now: every waiter in line is woken and gets [`Closed`](crate::Closed).
     Now,
     /// Softly: nobody new gets in, those in line are released at the rate. Those left when the time is over get
-    /// [`Closed`](crate::Closed).
+    /// [`Closed`](crate::Closed). Where calls under way are [limited](crate::Builder::at_once), it ends with the last of them.
     Drain {
         /// How long that may take.
         timeout: Duration,
@@ -34,6 +34,8 @@ pub struct StopReport {
     pub released: usize,
     /// How many were still in line when the queue was closed.
     pub abandoned: usize,
+    /// How many calls were under way then, where they are [limited](crate::Builder::at_once); else 0.
+    pub under_way: usize,
 }
 
 /// How long a change may go unseen while a task's queue is driven by a thread that the task may need.
@@ -50,7 +52,7 @@ pub(crate) fn stop(line: &Arc<Line>, how: Stop) -> StopReport {
     let stopping = Stopping::begin(line, how);
     if let Stop::Drain { timeout } = how {
         let until = Instant::now().checked_add(timeout);
-        let others_do = (line.is_driven() && !line.has_task()) || line.given.is_some();
+        let others_do = (line.is_driven() && !line.has_task()) || line.supply.is_by_hand();
         if others_do && !driver::is_current_thread() {
             let mut end = line.end.watch();
             block::block_on(until, |waker| end.poll(waker));
@@ -91,27 +93,28 @@ impl<'a> Stopping<'a> {
         StopReport {
             released: usize::try_from(released).unwrap_or(usize::MAX),
             abandoned: self.line.queue.waiting(),
+            under_way: self.line.calls.under_way(),
         }
     }
 }
 
 /// For a queue whose driver is kept busy by this call: the user, the driver's thread, or, it may be, a task. A task's waker stays with
-/// the queue, so that it can go on too; should it come to the end first, this is told.
+/// the queue, so that it can go on too.
 fn drive_to_the_end(line: &Arc<Line>, until: Option<Instant>) {
     let (parker, unparker) = parking::pair();
     let waker = Waker::from(unparker);
     let has_task = line.has_task();
     let mut end = line.end.watch();
     while until.is_none_or(|until| Instant::now() < until) {
-        if has_task && end.poll(&waker).is_ready() {
+        if end.poll(&waker).is_ready() {
             return;
         }
         let progress = line.advance((!has_task).then_some(&waker));
         let due = match progress.map(|progress| progress.next) {
             None => continue,
-            Some(Next::Closed) => return,
             Some(Next::At(at)) => MonotonicClock.instant(at),
-            Some(Next::OnEnqueue) => None,
+            // Closed, but calls may be under way.
+            Some(Next::OnEnqueue | Next::Closed) => None,
         };
         // What wakes the task does not wake this.
         let soon = has_task.then(|| Instant::now() + LOOK_AGAIN);

@@ -10,6 +10,10 @@ pub(crate) const CAPACITY: usize = 256;
 
 /// What a key of a [`Registry`](crate::Registry) is held to.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for each rule, and they are not passed around"
+)]
 pub enum Limit {
     /// Nothing: there is no queue for it.
     None,

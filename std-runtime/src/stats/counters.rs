@@ -29,6 +29,7 @@ pub(crate) struct Counters {
     joined: AtomicU64,
     cancelled: AtomicU64,
     refused: AtomicU64,
+    given_back: AtomicU64,
     last: AtomicU64,
     /// Written by whoever drives, for the length of a few stores.
     window: Mutex<Option<Box<Window>>>,
@@ -45,6 +46,7 @@ impl Counters {
             joined: AtomicU64::new(0),
             cancelled: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            given_back: AtomicU64::new(0),
             last: AtomicU64::new(NEVER),
             window: Mutex::new(None),
             waits: OnceBox::new(),
@@ -59,13 +61,13 @@ impl Counters {
         self.joined.fetch_add(1, ORDER);
     }
 
-    /// Somebody got a permit without waiting: for the ecosystems, as `passes` has the count.
+    /// Somebody who had not to wait knows of the permit: for the ecosystems, as `passes` has the count.
     #[inline]
     pub(crate) fn passed(&self) {
         self.telemetry.waited(Duration::ZERO);
     }
 
-    /// A permit of `passed` was given back.
+    /// Somebody left before hearing of a release.
     pub(crate) fn cancelled(&self) {
         self.cancelled.fetch_add(1, ORDER);
         self.telemetry.cancelled();
@@ -74,6 +76,21 @@ impl Counters {
     pub(crate) fn refused(&self) {
         self.refused.fetch_add(1, ORDER);
         self.telemetry.refused();
+    }
+
+    /// Somebody who joined was never to have the place.
+    pub(crate) fn refused_a_place(&self) {
+        self.joined.fetch_sub(1, ORDER);
+        self.refused();
+    }
+
+    /// A permit was given back by one who knew of it.
+    pub(crate) fn gave_back(&self) {
+        self.given_back.fetch_add(1, ORDER);
+    }
+
+    pub(crate) fn given_back(&self) -> u64 {
+        self.given_back.load(ORDER)
     }
 
     /// `count` waiters were released at `now`.

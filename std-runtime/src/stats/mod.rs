@@ -39,12 +39,16 @@ pub struct Stats {
     pub capacity: usize,
     /// How many callers wait for a place.
     pub without_place: usize,
+    /// How many calls are under way, where that is [limited](crate::Builder::at_once); else 0.
+    pub under_way: usize,
     /// How many were let through, [`try_acquire`](crate::ApiQueue::try_acquire) included.
     pub released: u64,
     /// How many left the line before they were told of a release.
     pub cancelled: u64,
     /// How many were refused a place, because the line was full or the queue closed.
     pub refused: u64,
+    /// How many of those released [gave their permit back](crate::Turn::give_back).
+    pub given_back: u64,
     /// The time since the latest release; none before the first.
     pub since_last_release: Option<Duration>,
     /// The achieved intervals; none before a second release for which somebody had to wait.

@@ -47,7 +47,8 @@ impl Future for Enqueue {
             if place.is_ready() {
                 self.stage = Stage::Over;
             }
-            return place;
+            // Of one permit, which is never too many.
+            return place.map_err(|_| Closed);
         }
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Ready(place) => Poll::Ready(place),

@@ -1,128 +1,189 @@
-//! Place and turn in one call: [`ApiQueue::wait_turn`], [`ApiQueue::turn`].
-//!
-//! Where nobody is in line and a permit is free, they borrow the queue, count on no `Arc`, and make no waiter.
+//! [`Turn`]: what a released caller holds, and through which it tells how the call went.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
-use apiqueue_core::Closed;
+use apiqueue_core::{ChargeError, Outcome, Word};
 
-use crate::error::WaitError;
-use crate::queue::ApiQueue;
-use crate::wait::place::Enqueue;
-use crate::wait::waiter::Waiter;
+use crate::line::{CoreWaiter, Line};
+use crate::rate::MAX_SPAN;
 
-impl ApiQueue {
-    /// Blocks this thread until its turn, in line with all others: a place, where need be as soon as there is room, and the
-    /// wait for its release. The quickest way where a permit is free.
-    ///
-    /// ```
-    /// use apiqueue::ApiQueue;
-    ///
-    /// let ec2 = ApiQueue::builder().per_second(1000).start()?;
-    /// for _ in 0..3 {
-    ///     ec2.wait_turn()?;
-    ///     // the call
-    /// }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// Not for a thread that drives the queue by hand, and not for async code: `.await` [`turn`](Self::turn) there.
-    ///
-    /// # Errors
-    /// [`Closed`] when the queue is stopped before.
+/// A caller's turn: the call may be made now, and is under way as long as this lives.
+///
+/// That matters where calls under way are [limited](crate::Builder::at_once): keep it until the call is over there. Elsewhere it can
+/// be ignored, and costs and means nothing then. What came of the call can be told through it: [`ok`](Self::ok),
+/// [`throttled`](Self::throttled), [`charge`](Self::charge), [`refund`](Self::refund). Dropping it tells nothing.
+///
+/// ```
+/// use apiqueue::ApiQueue;
+///
+/// let model = ApiQueue::builder().per_second(1000).burst(1000).at_once(8).start()?;
+/// let turn = model.wait_turn()?;
+/// // … the call …
+/// turn.charge(20)?; // it has cost 21
+/// turn.ok(); // over: the next may begin
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// `Turn<'static>` can be kept and sent anywhere, as a [`Waiter`](crate::Waiter) gives it; the turn of
+/// [`wait_turn`](crate::ApiQueue::wait_turn) and [`turn`](crate::ApiQueue::turn) borrows its queue.
+pub struct Turn<'q> {
+    held: Held<'q>,
+    /// When its holder was told, by the clock that permits are given by.
+    told: u64,
+    /// In nanoseconds.
+    waited: u64,
+    reason: WaitedFor,
+}
+
+/// How it holds on to the queue.
+enum Held<'q> {
+    /// It took a permit without a place in line.
+    Line(&'q Arc<Line>),
+    Waiter(CoreWaiter),
+}
+
+/// What a [`Turn`] has waited for. Of several things, the latter in this list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WaitedFor {
+    /// Nothing: a permit was free.
+    Nothing,
+    /// The next permit, by the rate or another limit.
+    Rate,
+    /// Others who were ahead in line, and the permits for them.
+    Others,
+    /// The end of a [hold](crate::ApiQueue::hold_for) of this queue.
+    Hold,
+}
+
+impl<'q> Turn<'q> {
+    pub(crate) fn of(core: CoreWaiter, told: u64, waited: u64, reason: WaitedFor) -> Self {
+        Self {
+            held: Held::Waiter(core),
+            told,
+            waited,
+            reason,
+        }
+    }
+
+    /// Of one who took a permit at this reading.
     #[inline]
-    pub fn wait_turn(&self) -> Result<(), Closed> {
-        if self.pass() {
-            return Ok(());
+    pub(crate) fn passed(line: &'q Arc<Line>, at: u64) -> Self {
+        Self {
+            held: Held::Line(line),
+            told: at,
+            waited: 0,
+            reason: WaitedFor::Nothing,
         }
-        self.enqueue_wait()?.wait()
     }
 
-    /// [`wait_turn`](Self::wait_turn) for `timeout` at most, the wait for room included. Then the place is given up, which
-    /// costs nobody a turn.
+    fn line(&self) -> &Arc<Line> {
+        match &self.held {
+            Held::Line(line) => line,
+            Held::Waiter(core) => core.queue().line(),
+        }
+    }
+
+    /// How long it waited in line.
+    #[must_use]
+    pub fn waited(&self) -> Duration {
+        Duration::from_nanos(self.waited)
+    }
+
+    /// What for.
+    #[must_use]
+    pub fn waited_for(&self) -> WaitedFor {
+        self.reason
+    }
+
+    /// How long ago it came.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        Duration::from_nanos(self.line().now().saturating_sub(self.told))
+    }
+
+    /// The call was taken by the server, be its answer good or bad, and is over.
+    pub fn ok(self) {
+        self.outcome(Outcome::Ok);
+    }
+
+    /// The server refused the call for coming too often, and it is over. With `retry_after`, how long it asks to stay away, the queue
+    /// is [held](crate::ApiQueue::hold_for) so long, 2 years at most; an [adaptive](crate::Builder::adaptive) one goes slower as well.
+    pub fn throttled(self, retry_after: Option<Duration>) {
+        self.outcome(match retry_after {
+            Some(time) => Outcome::RetryAfter(
+                u64::try_from(time.min(MAX_SPAN).as_nanos()).unwrap_or(u64::MAX_SPAN),
+            ),
+            None => Outcome::Throttled,
+        });
+    }
+
+    fn outcome(&self, outcome: Outcome<u64>) {
+        let line = self.line();
+        match (&line.controller, outcome) {
+            (Some(controller), _) => controller.outcome(line, self.told, outcome),
+            (None, Outcome::RetryAfter(nanos)) => line.hold(nanos),
+            (None, _) => {}
+        }
+    }
+
+    /// Uses up `permits` more: [`ApiQueue::charge`](crate::ApiQueue::charge).
     ///
     /// # Errors
-    /// [`WaitError::TimedOut`] when the time is over first, [`WaitError::Closed`] when the queue is stopped first.
-    pub fn wait_turn_timeout(&self, timeout: Duration) -> Result<(), WaitError> {
-        if self.pass() {
-            return Ok(());
-        }
-        let begun = Instant::now();
-        let waiter = self.enqueue_wait_timeout(timeout)?;
-        match waiter.wait_timeout(timeout.saturating_sub(begun.elapsed())) {
-            Err(WaitError::TimedOut { .. }) => Err(WaitError::TimedOut { timeout }),
-            other => other,
-        }
+    /// As there.
+    pub fn charge(&self, permits: usize) -> Result<(), ChargeError> {
+        self.line().charge(permits)
     }
 
-    /// The async twin of [`wait_turn`](Self::wait_turn).
+    /// Puts `permits` back: [`ApiQueue::refund`](crate::ApiQueue::refund).
+    pub fn refund(&self, permits: usize) {
+        self.line().refund(permits);
+    }
+
+    /// Gives the permit back, when the call will not be made after all: the next one then goes early.
     ///
     /// ```
-    /// # futures_lite::future::block_on(async {
     /// use apiqueue::ApiQueue;
+    /// use std::time::Duration;
     ///
-    /// let ec2 = ApiQueue::builder().per_second(1000).start()?;
-    /// for _ in 0..3 {
-    ///     ec2.turn().await?;
-    ///     // the call
-    /// }
+    /// let queue = ApiQueue::builder().every(Duration::from_secs(3600)).start()?;
+    /// queue.wait_turn()?.give_back(); // the answer was in the cache
+    /// queue.wait_turn()?; // not an hour later
     /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// # }).unwrap();
     /// ```
-    ///
-    /// The place is taken at the first poll, not by this call.
-    ///
-    /// # Cancel safety
-    /// Dropping the future leaves the line, or the wait for room, and costs nobody a turn; see [`Waiter`].
-    pub fn turn(&self) -> NextTurn<'_> {
-        NextTurn {
-            stage: Stage::Begin(self),
+    pub fn give_back(self) {
+        let line = self.line();
+        let weight = match &self.held {
+            Held::Line(_) => 1,
+            Held::Waiter(core) => core.weight(),
+        };
+        line.counters.gave_back();
+        if line.supply.is_schedule() {
+            line.refund(weight);
+        } else {
+            line.came_back(weight);
         }
     }
 }
 
-/// A turn to come, from [`ApiQueue::turn`]. Says [`Closed`] when the queue is stopped first.
-#[derive(Debug)]
-#[must_use = "futures do nothing unless awaited"]
-pub struct NextTurn<'q> {
-    stage: Stage<'q>,
-}
-
-#[derive(Debug)]
-enum Stage<'q> {
-    Begin(&'q ApiQueue),
-    Place(Enqueue),
-    Line(Waiter),
-    Over,
-}
-
-impl Future for NextTurn<'_> {
-    type Output = Result<(), Closed>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        loop {
-            let outcome = match &mut self.stage {
-                Stage::Begin(queue) if queue.pass() => Ok(()),
-                Stage::Begin(queue) => {
-                    self.stage = Stage::Place(queue.enqueue_async());
-                    continue;
-                }
-                Stage::Place(place) => match ready!(Pin::new(place).poll(cx)) {
-                    Ok(waiter) => {
-                        self.stage = Stage::Line(waiter);
-                        continue;
-                    }
-                    Err(closed) => Err(closed),
-                },
-                Stage::Line(waiter) => ready!(Pin::new(waiter).poll(cx)),
-                // Polled after it was ready: there is no second turn.
-                Stage::Over => Err(Closed),
-            };
-            self.stage = Stage::Over;
-            return Poll::Ready(outcome);
+impl Drop for Turn<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        let line = self.line();
+        if line.calls.are_counted() {
+            line.call_ended();
         }
+    }
+}
+
+impl fmt::Debug for Turn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Turn")
+            .field("queue", &self.line().name)
+            .field("waited", &self.waited())
+            .field("waited_for", &self.reason)
+            .finish_non_exhaustive()
     }
 }

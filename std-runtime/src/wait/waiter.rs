@@ -1,4 +1,4 @@
-//! What a caller holds while in line, and the three ways to wait.
+//! [`Waiter`]: what a caller holds while in line, and the ways to wait.
 
 use std::fmt;
 use std::future::Future;
@@ -14,11 +14,12 @@ use crate::error::WaitError;
 use crate::guarded::guarded;
 use crate::line::{CoreWaiter, Line};
 use crate::wait::block;
+use crate::wait::turn::{Turn, WaitedFor};
 
 /// A place in line, from [`ApiQueue::enqueue`](crate::ApiQueue::enqueue).
 ///
-/// Look at [`is_waiting`](Self::is_waiting) now and then, block in [`wait`](Self::wait) or
-/// [`wait_timeout`](Self::wait_timeout), or `.await` it on any executor.
+/// Ask [`try_wait`](Self::try_wait) now and then, block in [`wait`](Self::wait) or
+/// [`wait_timeout`](Self::wait_timeout), or `.await` it on any executor: each gives a [`Turn`].
 ///
 /// It keeps its queue going: a waiter is released in its turn even if nobody else holds the queue any more.
 ///
@@ -31,74 +32,122 @@ use crate::wait::block;
 /// Strictly first in, first out, whichever way each of them waits.
 #[must_use = "dropping a waiter leaves the line"]
 pub struct Waiter {
-    core: CoreWaiter,
-    /// When it took its place, until the wait has been counted.
-    since: AtomicU64,
+    /// None once it has become a turn.
+    core: Option<CoreWaiter>,
+    /// When it took its place, by the clock that permits are given by.
+    since: u64,
+    /// When its holder was first told of the release.
+    told: AtomicU64,
+    reason: WaitedFor,
 }
 
-/// There is no wait to count.
-const COUNTED: u64 = u64::MAX;
+/// Not told yet.
+const UNTOLD: u64 = u64::MAX;
 
 impl Waiter {
-    /// One that has its permit.
-    pub(crate) fn passed(core: CoreWaiter) -> Self {
-        Self::joined(core, COUNTED)
-    }
-
-    /// One that has to wait, from this reading on.
-    pub(crate) fn joined(core: CoreWaiter, since: u64) -> Self {
+    /// One that waits for `reason`, or has its permit, since this reading.
+    pub(crate) fn new(core: CoreWaiter, since: u64, reason: WaitedFor) -> Self {
         Self {
-            core,
-            since: AtomicU64::new(since),
+            core: Some(core),
+            since,
+            told: AtomicU64::new(UNTOLD),
+            reason,
         }
     }
 
-    pub(crate) fn line(&self) -> &Arc<Line> {
-        self.core.queue().line()
+    fn line(&self) -> Option<&Arc<Line>> {
+        self.core.as_ref().map(|core| core.queue().line())
     }
 
-    /// Whether it still waits. False once released, and once the queue is closed: [`wait`](Self::wait) then returns at
-    /// once and tells which.
-    ///
-    /// ```
-    /// use apiqueue::ApiQueue;
-    ///
-    /// let queue = ApiQueue::builder().per_second(1000).start()?;
-    /// let _first = queue.enqueue()?;
-    /// let second = queue.enqueue()?;
-    /// while second.is_waiting() {
-    ///     std::thread::yield_now(); // or some work
-    /// }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Whether it still waits: a look that changes nothing, for showing it. False once released, but also once the queue is closed:
+    /// who is about to make a call asks [`try_wait`](Self::try_wait), which tells the two apart.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
         self.status() == Status::Waiting
     }
 
-    /// Waiting, released, or closed. Like every look at a waiter, this counts as telling its holder of the release.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        match self.core.status() {
+    /// Like every look at a waiter, this counts as telling its holder of the release.
+    fn status(&self) -> Status {
+        let Some(core) = &self.core else {
+            return Status::Closed;
+        };
+        match core.status() {
             Status::Released => {
-                self.count();
+                self.tell(core.queue().line());
                 Status::Released
             }
             // Nobody drives the queue here.
-            Status::Waiting if self.line().is_forked() => Status::Closed,
+            Status::Waiting if core.queue().line().is_forked() => Status::Closed,
             other => other,
         }
     }
 
-    /// Counts the wait, once.
-    fn count(&self) {
-        // Ordering: Relaxed; only a number, and the swap has it counted once.
-        if self.since.load(Ordering::Relaxed) != COUNTED {
-            let since = self.since.swap(COUNTED, Ordering::Relaxed);
-            if since != COUNTED {
-                let line = self.line();
-                line.counters.waited(line.now().saturating_sub(since));
+    /// Its holder knows of the release. Counts the wait, once; says when that was.
+    fn tell(&self, line: &Line) -> u64 {
+        // Ordering: Relaxed; only numbers, and the exchange has it counted once.
+        let told = self.told.load(Ordering::Relaxed);
+        if told != UNTOLD {
+            return told;
+        }
+        let now = match self.reason {
+            WaitedFor::Nothing => self.since,
+            _ => line.now(),
+        };
+        let exchange =
+            self.told
+                .compare_exchange(UNTOLD, now, Ordering::Relaxed, Ordering::Relaxed);
+        match exchange {
+            Ok(_) => {
+                match self.reason {
+                    WaitedFor::Nothing => line.counters.passed(),
+                    _ => line.counters.waited(now.saturating_sub(self.since)),
+                }
+                now
             }
+            Err(told) => told,
+        }
+    }
+
+    /// The turn of one that was released.
+    fn turn(&mut self) -> Result<Turn<'static>, Closed> {
+        // Polled after it was ready: there is no second turn.
+        let core = self.core.take().ok_or(Closed)?;
+        let line = core.queue().line();
+        let told = self.tell(line);
+        let reason = match self.reason {
+            WaitedFor::Rate | WaitedFor::Others if line.was_held_since(self.since) => {
+                WaitedFor::Hold
+            }
+            reason => reason,
+        };
+        let waited = told.saturating_sub(self.since);
+        Ok(Turn::of(core, told, waited, reason))
+    }
+
+    /// The turn, if it has come; none while it has not. The way to wait for who has other work to do meanwhile.
+    ///
+    /// ```
+    /// use apiqueue::ApiQueue;
+    ///
+    /// let queue = ApiQueue::builder().per_second(1000).start()?;
+    /// queue.wait_turn()?;
+    /// let mut waiter = queue.enqueue()?;
+    /// let turn = loop {
+    ///     match waiter.try_wait()? {
+    ///         Some(turn) => break turn,
+    ///         None => std::thread::yield_now(), // or some work
+    ///     }
+    /// };
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Closed`] when the queue was closed first, and after the turn was given.
+    pub fn try_wait(&mut self) -> Result<Option<Turn<'static>>, Closed> {
+        match self.status() {
+            Status::Waiting => Ok(None),
+            Status::Released => self.turn().map(Some),
+            Status::Closed => Err(Closed),
         }
     }
 
@@ -106,16 +155,21 @@ impl Waiter {
     /// not wait any more.
     #[must_use]
     pub fn position(&self) -> Option<usize> {
-        self.core.position()
+        self.core.as_ref()?.position()
     }
 
-    /// When it will be released at the present rate and hold, if nobody ahead leaves. None when it does not wait any
-    /// more, or that is too far away to be told.
+    /// When it will be released at the present rate and hold, if nobody ahead leaves; where others share the limits, at the
+    /// earliest. None when it does not wait any more, or nobody can tell.
     #[must_use]
     pub fn estimate(&self) -> Option<Instant> {
-        self.core
-            .estimate()
-            .and_then(|at| self.core.queue().clock().instant(at))
+        let core = self.core.as_ref()?;
+        let line = core.queue().line();
+        let at = if line.supply.is_schedule() {
+            core.estimate()
+        } else {
+            line.estimate(core.position()?)
+        };
+        line.queue.clock().instant(at?)
     }
 
     /// Blocks this thread until the release. Allocates nothing after a thread's first wait.
@@ -124,117 +178,109 @@ impl Waiter {
     ///
     /// # Errors
     /// [`Closed`] when the queue is closed first.
-    pub fn wait(self) -> Result<(), Closed> {
+    pub fn wait(mut self) -> Result<Turn<'static>, Closed> {
         self.block(None).unwrap_or(Err(Closed))
     }
 
-    /// [`wait`](Self::wait), for `timeout` at most. Then the place is given up, which costs nobody a turn. A release
-    /// that comes in the same moment counts.
+    /// [`wait`](Self::wait), for `timeout` at most. It keeps its place: who does not wait on drops it, which costs nobody a turn.
+    /// A release that comes in the same moment counts.
     ///
     /// ```
     /// use apiqueue::{ApiQueue, WaitError};
     /// use std::time::Duration;
     ///
-    /// let queue = ApiQueue::builder().every(Duration::from_secs(60)).start()?;
+    /// let queue = ApiQueue::builder().every(Duration::from_millis(20)).start()?;
     /// queue.enqueue()?.wait()?; // the first is free
-    /// let timeout = Duration::from_millis(1);
-    /// assert_eq!(queue.enqueue()?.wait_timeout(timeout), Err(WaitError::TimedOut { timeout }));
+    /// let mut waiter = queue.enqueue()?;
+    /// let turn = loop {
+    ///     match waiter.wait_timeout(Duration::from_millis(5)) {
+    ///         Err(WaitError::TimedOut { .. }) => println!("still waiting"),
+    ///         other => break other?,
+    ///     }
+    /// };
+    /// assert!(turn.waited() <= Duration::from_secs(1));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     /// [`WaitError::TimedOut`] when the time is over first, [`WaitError::Closed`] when the queue is closed first.
-    pub fn wait_timeout(mut self, timeout: Duration) -> Result<(), WaitError> {
-        if let Some(outcome) = self.block(Instant::now().checked_add(timeout)) {
-            return Ok(outcome?);
-        }
-        match self.leave() {
-            Left::Released => Ok(()),
-            Left::InLine | Left::Over => Err(WaitError::TimedOut { timeout }),
+    pub fn wait_timeout(&mut self, timeout: Duration) -> Result<Turn<'static>, WaitError> {
+        match self.block(Instant::now().checked_add(timeout)) {
+            Some(turn) => Ok(turn?),
+            None => self.try_wait()?.ok_or(WaitError::TimedOut { timeout }),
         }
     }
 
     /// None when `until` came first.
-    fn block(&self, until: Option<Instant>) -> Option<Result<(), Closed>> {
+    fn block(&mut self, until: Option<Instant>) -> Option<Result<Turn<'static>, Closed>> {
         match self.status() {
-            Status::Waiting => block::block_on(until, |waker| self.poll_release(waker)),
-            Status::Released => Some(Ok(())),
+            Status::Waiting => block::block_on(until, |waker| self.poll_turn(waker)),
+            Status::Released => Some(self.turn()),
             Status::Closed => Some(Err(Closed)),
         }
     }
 
-    fn poll_release(&self, waker: &Waker) -> Poll<Result<(), Closed>> {
-        match self.core.poll_release(waker) {
-            Poll::Ready(outcome) => {
-                if outcome.is_ok() {
-                    self.count();
-                }
-                Poll::Ready(outcome)
-            }
-            Poll::Pending if self.line().is_forked() => Poll::Ready(Err(Closed)),
+    fn poll_turn(&mut self, waker: &Waker) -> Poll<Result<Turn<'static>, Closed>> {
+        let Some(core) = &self.core else {
+            return Poll::Ready(Err(Closed));
+        };
+        match core.poll_release(waker) {
+            Poll::Ready(outcome) => Poll::Ready(outcome.and_then(|()| self.turn())),
+            Poll::Pending if core.queue().line().is_forked() => Poll::Ready(Err(Closed)),
             Poll::Pending => Poll::Pending,
         }
     }
 
-    /// Gives the permit back, when the call will not be made after all: the next one then goes early. Says whether it
-    /// could be: not before the release, and not once another was released or the rate or hold has changed.
-    ///
-    /// ```
-    /// use apiqueue::ApiQueue;
-    /// use std::time::Duration;
-    ///
-    /// let queue = ApiQueue::builder().every(Duration::from_secs(3600)).start()?;
-    /// let waiter = queue.enqueue()?;
-    /// assert!(!waiter.is_waiting());
-    /// assert!(waiter.give_back()); // the answer was in the cache
-    /// queue.enqueue()?.wait()?; // not an hour later
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn give_back(mut self) -> bool {
-        let given = self.core.give_back();
-        if given {
-            self.line().gave_back(self.core.weight());
-        }
-        given
-    }
-
-    pub(crate) fn leave(&mut self) -> Left {
+    /// Leaves the line. `refused` for one who was never to have the place.
+    fn leave(&mut self, refused: bool) {
+        let Some(mut core) = self.core.take() else {
+            return;
+        };
         // Only who was in line leaves a waker behind, whose drop is user code. The core then has not looked who is next.
-        let left = guarded(|| self.core.leave()).unwrap_or_else(|| {
-            self.line().wake_driver();
+        let left = guarded(|| core.leave()).unwrap_or_else(|| {
+            core.queue().line().wake_driver();
             Left::InLine
         });
+        let gave_back = left == Left::Released && core.give_back();
+        let line = core.queue().line();
         match left {
-            Left::InLine => {
-                let line = self.core.queue().line();
+            Left::InLine => line.has_left(refused),
+            Left::Released if gave_back => {
                 line.counters.cancelled();
-                line.backlog.admit(line);
-                // The drain of a queue whose last waiters leave is over; nobody else would say so before the next slot.
-                if line.queue.is_closed() && !line.end.is_reached() {
-                    line.wake_driver();
-                    line.look_for_the_end();
-                }
+                line.came_back(core.weight());
             }
-            Left::Released => self.count(),
+            Left::Released => {
+                self.tell(line);
+            }
             Left::Over => {}
         }
-        left
+        let is_released = match left {
+            Left::InLine => false,
+            Left::Released => true,
+            Left::Over => line.calls.are_counted() && core.peek() == Status::Released,
+        };
+        if is_released && line.calls.are_counted() {
+            line.call_ended();
+        }
+    }
+
+    /// Gives the place up, which counts as refused.
+    pub(crate) fn refuse(mut self) {
+        self.leave(true);
     }
 }
 
 impl Future for Waiter {
-    type Output = Result<(), Closed>;
+    type Output = Result<Turn<'static>, Closed>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.poll_release(cx.waker())
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.poll_turn(cx.waker())
     }
 }
 
 impl Drop for Waiter {
     fn drop(&mut self) {
-        if self.leave() == Left::Released && self.core.give_back() {
-            self.line().gave_back(self.core.weight());
-        }
+        self.leave(false);
     }
 }
 
@@ -242,7 +288,7 @@ impl fmt::Debug for Waiter {
     /// Without the status: to look at that counts.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Waiter")
-            .field("queue", &self.line().name)
+            .field("queue", &self.line().map(|line| &line.name))
             .finish_non_exhaustive()
     }
 }

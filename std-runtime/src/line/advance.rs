@@ -1,0 +1,106 @@
+//! What the driver does with a line: releases who may go, and finds out when to come back.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Waker;
+
+use apiqueue_core::{Clock, Next};
+
+use super::{Line, NEVER};
+use crate::clock::MonotonicClock;
+use crate::guarded::guarded;
+use crate::permits::{Given, Supply, Waiters};
+use crate::stats::telemetry;
+
+/// What a call of [`Line::advance`] did, and when the next is due.
+pub(crate) struct Progress {
+    pub(crate) released: usize,
+    /// [`Next::At`] is a reading of [`MonotonicClock`].
+    pub(crate) next: Next<u64>,
+}
+
+impl Line {
+    /// `advance`, counted. With `waker`, that is left to be called when there is something to do again.
+    ///
+    /// None when a waker of a waiter panicked: come back at once.
+    pub(crate) fn advance(self: &Arc<Self>, waker: Option<&Waker>) -> Option<Progress> {
+        let close_at = self.close_at.load(Ordering::SeqCst);
+        if close_at != NEVER && close_at <= MonotonicClock.now() {
+            self.close();
+        }
+        let given = self.supply.given();
+        let is_broken = given.is_some_and(|given| {
+            guarded(|| given.permits.is_broken()).unwrap_or(true)
+        });
+        if is_broken || self.queue.clock().is_broken() {
+            self.close();
+        }
+        let advanced = guarded(|| match waker {
+            Some(waker) => self.queue.advance_with(waker),
+            None => self.queue.advance(),
+        });
+        let Some(advanced) = advanced else {
+            telemetry::survived(&self.name, "a waker panicked");
+            // The one whose waker it was. If others were released by the same call, as of a burst, the intervals miss
+            // them.
+            self.counters.released(self.now(), 1, &self.passes);
+            return None;
+        };
+        if advanced.released > 0 {
+            self.counters
+                .released(self.now(), advanced.released, &self.passes);
+        }
+        self.backlog.admit(self);
+        let is_over = advanced.next == Next::Closed;
+        if is_over && self.calls.under_way() == 0 {
+            self.end.reached();
+        }
+        let (more, next) = match (&self.supply, advanced.next) {
+            // Where there is a driver, it is that who asks for permits: others only wake it.
+            (Supply::Others(_), _) if waker.is_none() && self.is_driven() => {
+                self.wake_driver();
+                (0, Next::OnEnqueue)
+            }
+            (Supply::Others(given), _) => self.give(given, is_over, waker),
+            (_, Next::Closed) => (0, Next::Closed),
+            (Supply::Schedule, Next::At(at)) => {
+                (0, Next::At(self.queue.clock().in_system_time(at)))
+            }
+            (Supply::Hand, _) | (_, Next::OnEnqueue) => (0, Next::OnEnqueue),
+        };
+        Some(Progress {
+            released: advanced.released + more,
+            next: if is_over { next } else { sooner(next, close_at) },
+        })
+    }
+
+    /// Has others give permits. How many went by them, and when to come back.
+    fn give(
+        self: &Arc<Self>,
+        given: &Given,
+        is_over: bool,
+        waker: Option<&Waker>,
+    ) -> (usize, Next<u64>) {
+        let waiters = Waiters::of(self, is_over, waker.unwrap_or(Waker::noop()));
+        let Some(next) = guarded(|| given.permits.give(&waiters)) else {
+            telemetry::survived(&self.name, "a source of permits panicked");
+            self.close();
+            return (waiters.released(), Next::Closed);
+        };
+        let next = match next {
+            // Of a queue that is not.
+            Next::Closed if !is_over => Next::OnEnqueue,
+            next => given.in_system_time(next),
+        };
+        (waiters.released(), next)
+    }
+}
+
+/// `next`, or `close_at` if that comes first.
+fn sooner(next: Next<u64>, close_at: u64) -> Next<u64> {
+    match next {
+        Next::At(at) => Next::At(at.min(close_at)),
+        Next::OnEnqueue if close_at != NEVER => Next::At(close_at),
+        other => other,
+    }
+}

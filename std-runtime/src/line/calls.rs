@@ -1,0 +1,56 @@
+//! How many calls are under way, where that is limited: [`Builder::at_once`](crate::Builder::at_once).
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A call is under way from the release of its waiter until its turn is dropped.
+#[derive(Debug)]
+pub(crate) struct Calls {
+    /// `usize::MAX` where they are not counted.
+    at_once: usize,
+    under_way: AtomicUsize,
+}
+
+impl Calls {
+    pub(crate) fn at_once(at_once: Option<usize>) -> Self {
+        Self {
+            at_once: at_once.unwrap_or(usize::MAX),
+            under_way: AtomicUsize::new(0),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn are_counted(&self) -> bool {
+        self.at_once != usize::MAX
+    }
+
+    pub(crate) fn under_way(&self) -> usize {
+        // Ordering: Acquire; whoever finds room has what the call that made it did.
+        self.under_way.load(Ordering::Acquire)
+    }
+
+    /// How many more may begin.
+    pub(crate) fn room(&self) -> usize {
+        self.at_once.saturating_sub(self.under_way())
+    }
+
+    /// One begins. False where there is no room.
+    pub(crate) fn begin(&self) -> bool {
+        if !self.are_counted() {
+            return true;
+        }
+        // Ordering: as above.
+        self.under_way
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |under_way| {
+                (under_way < self.at_once).then_some(under_way + 1)
+            })
+            .is_ok()
+    }
+
+    /// One is over.
+    pub(crate) fn end(&self) {
+        if self.are_counted() {
+            // Ordering: Release; whoever finds the room has what it did.
+            self.under_way.fetch_sub(1, Ordering::Release);
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! What a [`Builder`] comes to: everything checked, and where the permits come from.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use apiqueue_core::Slot;
+
+use crate::account::Giver;
+use crate::clock::{QueueClock, Timebase};
+use crate::error::StartError;
+use crate::guarded::guarded;
+use crate::line::controller::{Adaptive, Own};
+use crate::line::{DrivenBy, Terms};
+use crate::permits::{Given, Permits, Setup, Supply};
+use crate::queue::{ApiQueue, Builder};
+use crate::rate::{MAX_SPAN, Rate};
+
+/// The largest capacity: 2<sup>24</sup> places, 400 MB of them.
+pub(crate) const MAX_CAPACITY: usize = 1 << 24;
+/// Above that a thread that never sleeps is meant, and that is another design.
+const MAX_SPIN: Duration = Duration::from_millis(10);
+
+/// What a queue is made of, checked.
+pub(crate) struct Parts {
+    pub(crate) rate: Rate,
+    pub(crate) clock: Timebase,
+    pub(crate) slots: Box<[Slot]>,
+    pub(crate) terms: Terms,
+}
+
+/// Who is to drive it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Driving {
+    AsBuilt,
+    ByTask,
+}
+
+impl Builder {
+    pub(crate) fn start_driven(self, driving: Driving) -> Result<ApiQueue, StartError> {
+        let paused = self.paused;
+        let queue = ApiQueue::start(self.parts(driving)?)?;
+        if paused {
+            queue.line().pause();
+        }
+        Ok(queue)
+    }
+
+    fn parts(self, driving: Driving) -> Result<Parts, StartError> {
+        self.check_together(driving)?;
+        if self.spin > MAX_SPIN {
+            return Err(StartError::Spin {
+                spin: self.spin,
+                max: MAX_SPIN,
+            });
+        }
+        let catch_up = self.checked_catch_up()?;
+        let controller = match &self.controller {
+            Some(make) => Some(guarded(|| make()).ok_or(StartError::Controller)?),
+            None => None,
+        };
+        let own = self.own_limits(controller.as_ref())?;
+        let slots = slots(self.capacity)?;
+        let clock = match &self.account {
+            Some(account) => account.giver.clock.clone(),
+            None => Timebase::new(self.clock.clone()),
+        };
+        if clock.is_broken() {
+            return Err(StartError::Clock);
+        }
+        let (rate, supply) = self.supply(&own, catch_up, &clock)?;
+        let by_hand = match &self.account {
+            Some(account) => account.giver.manual,
+            None => self.manual || self.granted,
+        };
+        let driven_by = match driving {
+            Driving::ByTask => DrivenBy::Task,
+            Driving::AsBuilt if by_hand => DrivenBy::Hand,
+            Driving::AsBuilt => DrivenBy::Thread,
+        };
+        Ok(Parts {
+            rate,
+            clock: match &supply {
+                Supply::Schedule => clock,
+                Supply::Hand | Supply::Others(_) => Timebase::Standing(Box::new(clock)),
+            },
+            slots,
+            terms: Terms {
+                name: self.name,
+                spin: self.spin,
+                driven_by,
+                catch_up,
+                supply,
+                at_once: self.at_once,
+                controller: controller.map(Adaptive::new),
+            },
+        })
+    }
+
+    /// Of what can't be together, nothing is left out in silence.
+    fn check_together(&self, driving: Driving) -> Result<(), StartError> {
+        let by_task = driving == Driving::ByTask;
+        let within = self.account.is_some();
+        let several = !self.limits.is_empty();
+        let adaptive = self.controller.is_some();
+        for (is_so, one, other) in [
+            (self.granted && within, "granted", "within"),
+            (self.granted && several, "granted", "limit"),
+            (self.granted && adaptive, "granted", "adaptive"),
+            (self.granted && self.source.is_some(), "granted", "shared"),
+            (self.granted && by_task, "granted", "start_with_task"),
+            (self.source.is_some() && within, "shared", "within"),
+            (self.source.is_some() && several, "shared", "limit"),
+            (self.source.is_some() && adaptive, "shared", "adaptive"),
+            (adaptive && self.rate.is_some(), "adaptive", "a rate"),
+            (within && self.manual, "within", "manual"),
+            (within && self.clock.is_some(), "within", "clock"),
+            (within && by_task, "within", "start_with_task"),
+            (self.manual && by_task, "manual", "start_with_task"),
+        ] {
+            if is_so {
+                return Err(StartError::Conflict { one, other });
+            }
+        }
+        if let Some(at_once @ 0) = self.at_once {
+            return Err(StartError::AtOnce { at_once });
+        }
+        match self.share {
+            Some(share @ 0) => Err(StartError::Share { share }),
+            Some(_) if !within => Err(StartError::Needs {
+                one: "share",
+                other: "within",
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// In nanoseconds.
+    pub(crate) fn checked_catch_up(&self) -> Result<u64, StartError> {
+        let nanos = u64::try_from(self.catch_up.as_nanos()).ok();
+        nanos
+            .filter(|_| self.catch_up <= MAX_SPAN)
+            .ok_or(StartError::CatchUp {
+                catch_up: self.catch_up,
+                max: MAX_SPAN,
+            })
+    }
+
+    /// The rate, where one is given, and the other limits.
+    fn own_limits(&self, controller: Option<&Own>) -> Result<Vec<Rate>, StartError> {
+        let rate = match controller {
+            Some(controller) => {
+                let rate = guarded(|| controller.rate()).ok_or(StartError::Controller)?;
+                Some(rate.into())
+            }
+            None => self.rate.transpose()?,
+        };
+        let mut own = Vec::new();
+        match rate {
+            Some(rate) => own.push(self.trimmed(rate)?),
+            None if self.burst.is_some() || self.strict => {
+                return Err(StartError::NoRate);
+            }
+            None => {}
+        }
+        own.extend(&self.limits);
+        let needs_none = self.granted || self.account.is_some() || self.at_once.is_some();
+        if own.is_empty() && (!needs_none || self.source.is_some()) {
+            return Err(StartError::NoRate);
+        }
+        let catch_up = self.catch_up;
+        own.into_iter()
+            .map(|rate| rate.within_its_window(catch_up).map_err(StartError::Rate))
+            .collect()
+    }
+
+    /// With the burst and strictness that were asked for.
+    fn trimmed(&self, mut rate: Rate) -> Result<Rate, StartError> {
+        if let Some(n) = self.burst {
+            rate = rate.burst(n)?;
+        }
+        Ok(if self.strict { rate.strict() } else { rate })
+    }
+
+    /// The rate that a queue started now would have, for a [`Registry`](crate::Registry).
+    pub(crate) fn checked_rate(&self) -> Result<Rate, StartError> {
+        let rate = self.rate.ok_or(StartError::NoRate)??;
+        let rate = self.trimmed(rate)?.within_its_window(self.catch_up)?;
+        Ok(rate)
+    }
+
+    /// Where the permits come from, and what the line is to know of the rate.
+    fn supply(
+        &self,
+        own: &[Rate],
+        catch_up: u64,
+        clock: &Timebase,
+    ) -> Result<(Rate, Supply), StartError> {
+        let unlimited = Rate::unlimited();
+        let first = own.first().copied();
+        if self.granted {
+            return Ok((first.unwrap_or(unlimited), Supply::Hand));
+        }
+        if let Some(source) = &self.source {
+            let rate = first.unwrap_or(unlimited);
+            let setup = Setup {
+                name: &self.name,
+                rate,
+                catch_up,
+                clock: QueueClock(clock.clone()),
+            };
+            let opened = guarded(|| source.open(&setup));
+            let permits = opened
+                .unwrap_or_else(|| Err("it panicked".into()))
+                .map_err(StartError::Source)?;
+            return Ok((rate, others(permits, clock)));
+        }
+        let giver = match &self.account {
+            Some(account) => Arc::clone(&account.giver),
+            None => match own {
+                [rate] if self.at_once.is_none() => return Ok((*rate, Supply::Schedule)),
+                _ => Arc::new(Giver::new(clock.clone(), self.manual, &[])),
+            },
+        };
+        let burst = own.iter().map(|rate| rate.burst_size()).min();
+        let burst = burst.unwrap_or(usize::MAX).min(giver.smallest_burst);
+        let rate = first.or(giver.nominal).unwrap_or(unlimited);
+        // Nothing to wait for, but a hold needs a schedule.
+        let own = if own.is_empty() { &[unlimited] } else { own };
+        let member = giver.join(own, self.share.unwrap_or(1));
+        let rate = rate.with_burst_within(burst);
+        Ok((rate, others(Arc::new(member), clock)))
+    }
+}
+
+fn others(permits: Arc<dyn Permits>, clock: &Timebase) -> Supply {
+    Supply::Others(Given {
+        permits,
+        clock: clock.clone(),
+    })
+}
+
+fn slots(capacity: usize) -> Result<Box<[Slot]>, StartError> {
+    if !(1..=MAX_CAPACITY).contains(&capacity) {
+        return Err(StartError::Capacity {
+            capacity,
+            max: MAX_CAPACITY,
+        });
+    }
+    let capacity = capacity.next_power_of_two();
+    let mut slots = Vec::new();
+    slots
+        .try_reserve_exact(capacity)
+        .map_err(|_| StartError::Memory { capacity })?;
+    slots.resize_with(capacity, Slot::new);
+    Ok(slots.into_boxed_slice())
+}
