@@ -152,7 +152,10 @@ impl fmt::Display for StartError {
                 write!(f, "{at_once} calls at once is less than the least, 1")
             }
             Self::Conflict { one, other } => {
-                write!(f, "a queue can't be started with both `{one}` and `{other}`")
+                write!(
+                    f,
+                    "a queue can't be started with both `{one}` and `{other}`"
+                )
             }
             Self::Needs { one, other } => write!(f, "`{one}` means nothing without `{other}`"),
             Self::Controller => f.write_str("the controller panicked at the start"),

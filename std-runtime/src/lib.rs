@@ -130,8 +130,8 @@ pub use registry::{Limit, Limits, Registry};
 pub use stats::{Intervals, Stats, Waits};
 #[cfg(feature = "http")]
 pub use throttled::Throttled;
-pub use wait::place::Enqueue;
 pub use wait::next_turn::NextTurn;
+pub use wait::place::Enqueue;
 pub use wait::turn::{Turn, WaitedFor};
 pub use wait::waiter::Waiter;
 

@@ -101,9 +101,9 @@ impl Rate {
     ///
     /// let hour = Duration::from_secs(3600);
     /// let even = Rate::at_most(5_000, hour)?; // evenly spaced
-    /// assert_eq!(even.interval().as_micros(), 720_014);
+    /// assert_eq!(even.interval().as_micros(), 720_013);
     /// let rate = Rate::at_most(5_000, hour)?.burst(1_000)?; // 1,000 of them may go at once
-    /// assert_eq!(rate.interval().as_micros(), 899_798);
+    /// assert_eq!(rate.interval().as_micros(), 899_796);
     /// let why = Rate::at_most(5_000, hour)?.burst(5_001).unwrap_err();
     /// assert_eq!(why.to_string(), "a burst of 5001 is not in 1..=5000 at this interval");
     /// # Ok::<(), apiqueue::RateError>(())
@@ -183,7 +183,13 @@ impl Rate {
         if let Some(window) = self.window {
             return Self::in_window(window, n, CATCH_UP)
                 .filter(|_| n > 0)
-                .map(|rate| if self.is_strict() { rate.strict() } else { rate })
+                .map(|rate| {
+                    if self.is_strict() {
+                        rate.strict()
+                    } else {
+                        rate
+                    }
+                })
                 .ok_or(refused(u64::from(window.count)));
         }
         let longest = u64::MAX_SPAN.checked_div(self.ticks.interval());

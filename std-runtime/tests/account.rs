@@ -62,7 +62,11 @@ fn a_queue_of_two_limits_keeps_both() {
 #[test]
 fn what_one_limit_refuses_is_taken_from_none() {
     let (account, clock) = by_hand(&[every(10).burst(5).unwrap()]);
-    let slow = ApiQueue::builder().within(&account).limit(every(1_000)).start().unwrap();
+    let slow = ApiQueue::builder()
+        .within(&account)
+        .limit(every(1_000))
+        .start()
+        .unwrap();
     let quick = ApiQueue::builder().within(&account).start().unwrap();
     let slow_line = fill(&slow, 3);
     assert_eq!(account.advance().released, 1);
@@ -87,8 +91,14 @@ fn what_one_limit_refuses_is_taken_from_none() {
 #[test]
 fn queues_share_by_their_weights_and_none_starves() {
     let (account, clock) = by_hand(&[every(1)]);
-    let queues =
-        [1, 2, 5].map(|share| ApiQueue::builder().within(&account).share(share).capacity(1024).start().unwrap());
+    let queues = [1, 2, 5].map(|share| {
+        ApiQueue::builder()
+            .within(&account)
+            .share(share)
+            .capacity(1024)
+            .start()
+            .unwrap()
+    });
     let lines = queues.each_ref().map(|queue| fill(queue, 1000));
     for passed in 1..=800_u64 {
         assert_eq!(account.advance().released, 1);
@@ -183,7 +193,13 @@ fn a_hold_or_a_rate_of_one_queue_is_its_own_and_that_of_the_account_is_everybody
 #[test]
 fn a_release_that_nobody_saw_is_given_back_to_the_account_and_to_the_queue() {
     let (account, clock) = by_hand(&[every(1_000)]);
-    let [first, second] = [(); 2].map(|()| ApiQueue::builder().within(&account).limit(every(10)).start().unwrap());
+    let [first, second] = [(); 2].map(|()| {
+        ApiQueue::builder()
+            .within(&account)
+            .limit(every(10))
+            .start()
+            .unwrap()
+    });
     let unseen = first.enqueue().unwrap();
     assert_eq!(account.advance().released, 1);
     drop(unseen);
@@ -202,8 +218,8 @@ fn a_release_that_nobody_saw_is_given_back_to_the_account_and_to_the_queue() {
 #[test]
 fn charges_and_refunds_count_on_every_limit_or_on_none() {
     let (account, clock) = by_hand(&[every(10).burst(10).unwrap()]);
-    let queue = account
-        .queue()
+    let queue = ApiQueue::builder()
+        .within(&account)
         .limit(every(1).burst(10).unwrap())
         .start()
         .unwrap();

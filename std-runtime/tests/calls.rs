@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use apiqueue::{CallQueue, Closed, Rate, StartError, Stop, WaitError};
+use apiqueue::{ApiQueue, Closed, StartError, Stop, WaitError};
 use futures_lite::future::block_on;
 
-fn calls(at_most: usize) -> CallQueue {
-    CallQueue::start(Rate::per_second(1_000_000).unwrap(), at_most).unwrap()
+fn calls(at_once: usize) -> ApiQueue {
+    let builder = ApiQueue::builder().per_second(1_000_000);
+    builder.at_once(at_once).start().unwrap()
 }
 
 #[test]
@@ -38,7 +39,7 @@ fn never_more_calls_are_under_way_than_allowed_on_threads_and_tasks() {
     });
     assert!(most.load(Ordering::SeqCst) <= 3);
     assert_eq!(queue.under_way(), 0);
-    assert_eq!(queue.queue().stats().released, 160);
+    assert_eq!(queue.stats().released, 160);
 }
 
 #[test]
@@ -47,9 +48,9 @@ fn a_call_that_ends_makes_room_for_the_first_in_line() {
     let call = queue.enqueue().unwrap().wait().unwrap();
     let (first, second) = (queue.enqueue().unwrap(), queue.enqueue().unwrap());
     let timeout = Duration::from_millis(20);
-    let third = queue.enqueue().unwrap();
+    let mut third = queue.enqueue().unwrap();
     assert_eq!(
-        third.wait_timeout(timeout).unwrap_err().map(drop),
+        third.wait_timeout(timeout).unwrap_err(),
         WaitError::TimedOut { timeout }
     );
     assert!(first.is_waiting() && second.is_waiting());
@@ -95,7 +96,7 @@ fn stopping_tells_those_in_line_and_leaves_calls_under_way_alone() {
     let queue = calls(1);
     let call = queue.enqueue().unwrap().wait().unwrap();
     let waiter = queue.enqueue().unwrap();
-    let report = queue.queue().stop(Stop::Now);
+    let report = queue.stop(Stop::Now);
     assert_eq!(report.abandoned, 1);
     assert_eq!(waiter.wait().unwrap_err(), Closed);
     assert_eq!(queue.under_way(), 1);
@@ -105,10 +106,11 @@ fn stopping_tells_those_in_line_and_leaves_calls_under_way_alone() {
 
 #[test]
 fn no_call_at_once_is_refused_with_the_range() {
-    let why = CallQueue::start(Rate::per_second(1).unwrap(), 0).unwrap_err();
-    assert!(matches!(why, StartError::AtMost { at_most: 0 }));
-    assert!(
-        why.to_string()
-            .starts_with("at most 0 calls at once is not in 1..=")
-    );
+    let why = ApiQueue::builder()
+        .per_second(1)
+        .at_once(0)
+        .start()
+        .unwrap_err();
+    assert!(matches!(why, StartError::AtOnce { at_once: 0 }));
+    assert_eq!(why.to_string(), "0 calls at once is less than the least, 1");
 }

@@ -61,7 +61,8 @@ fn every(ms: u64) -> ApiQueue {
 }
 
 fn poll(waiter: &mut Waiter, waker: &Waker) -> Poll<Result<(), Closed>> {
-    std::pin::Pin::new(waiter).poll(&mut Context::from_waker(waker))
+    let turn = std::pin::Pin::new(waiter).poll(&mut Context::from_waker(waker));
+    turn.map(|turn| turn.map(drop))
 }
 
 #[cfg(target_os = "linux")]
@@ -261,7 +262,7 @@ fn a_panic_s_panic_harms_neither_the_driver_nor_other_queues() {
     let other = every(3_600_000);
     other.enqueue().unwrap().wait().unwrap();
     let parked = other.enqueue().unwrap();
-    let parked = thread::spawn(|| parked.wait());
+    let parked = thread::spawn(|| parked.wait().map(drop));
     queue.enqueue().unwrap().wait().unwrap();
     let mut deadly = queue.enqueue().unwrap();
     let waker = Waker::from(Arc::new(Deadly));

@@ -86,7 +86,7 @@ fn a_guest_without_a_place_gets_one_when_a_grant_makes_room() {
     let queue = granted(1);
     let first = queue.enqueue().unwrap();
     thread::scope(|scope| {
-        let guest = scope.spawn(|| queue.enqueue_wait().unwrap().wait());
+        let guest = scope.spawn(|| queue.enqueue_wait().unwrap().wait().map(drop));
         while queue.stats().without_place == 0 {
             thread::yield_now();
         }

@@ -146,11 +146,11 @@ fn a_thousand_threads_and_a_thousand_tasks_are_released_in_order() {
         let waiter = queue.enqueue().unwrap();
         let through = through.clone();
         if place % 2 == 0 {
-            let wait = move || through.send((place, waiter.wait())).unwrap();
+            let wait = move || through.send((place, waiter.wait().map(drop))).unwrap();
             let thread = thread::Builder::new().stack_size(64 * 1024);
             threads.push(thread.spawn(wait).unwrap());
         } else {
-            runtime.spawn(async move { through.send((place, waiter.await)).unwrap() });
+            runtime.spawn(async move { through.send((place, waiter.await.map(drop))).unwrap() });
         }
     }
     for place in 0..2 * EACH {

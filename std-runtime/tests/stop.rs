@@ -85,7 +85,7 @@ fn a_drain_releases_those_in_line_at_the_rate_and_counts_them() {
             StopReport {
                 released: 20,
                 abandoned: 0,
-            ..StopReport::default()
+                ..StopReport::default()
             }
         );
     });
@@ -108,8 +108,11 @@ fn a_drain_that_runs_out_of_time_abandons_the_rest() {
             ..StopReport::default()
         }
     );
-    for waiter in waiters {
-        assert_eq!(waiter.wait_timeout(Duration::ZERO).map(drop), Err(WaitError::Closed));
+    for mut waiter in waiters {
+        assert_eq!(
+            waiter.wait_timeout(Duration::ZERO).map(drop),
+            Err(WaitError::Closed)
+        );
     }
 }
 
@@ -166,7 +169,7 @@ fn a_drain_is_over_when_the_last_in_line_leaves() {
             StopReport {
                 released: 0,
                 abandoned: 0,
-            ..StopReport::default()
+                ..StopReport::default()
             }
         );
     });

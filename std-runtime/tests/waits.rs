@@ -165,7 +165,7 @@ fn waiters_that_leave_cost_nobody_a_turn() {
     let queue = every(60_000);
     queue.enqueue().unwrap().wait().unwrap();
     let mut waiters: Vec<_> = (0..101).map(|_| queue.enqueue().unwrap()).collect();
-    let last = waiters.pop().unwrap();
+    let mut last = waiters.pop().unwrap();
     drop(waiters);
     queue.set_rate(Rate::every(Duration::from_secs(1)).unwrap());
     // A turn each would be 100 s.
@@ -176,7 +176,7 @@ fn waiters_that_leave_cost_nobody_a_turn() {
 fn a_permit_that_nobody_looked_at_goes_to_the_next_one() {
     let queue = every(60_000);
     let unseen = queue.enqueue().unwrap();
-    let next = queue.enqueue().unwrap();
+    let mut next = queue.enqueue().unwrap();
     drop(unseen);
     next.wait_timeout(Duration::from_secs(30)).unwrap();
 }
@@ -186,7 +186,7 @@ fn a_wait_that_times_out_gives_its_place_up() {
     let queue = every(60_000);
     queue.enqueue().unwrap().wait().unwrap();
     let timeout = Duration::from_millis(20);
-    let impatient = queue.enqueue().unwrap();
+    let mut impatient = queue.enqueue().unwrap();
     let patient = queue.enqueue().unwrap();
     let start = Instant::now();
     assert_eq!(
@@ -274,7 +274,10 @@ fn try_acquire_never_overtakes_a_waiter() {
         Err(apiqueue::TryAcquireError::NotYet { at: Some(_) })
     ));
     let _waiter = queue.enqueue().unwrap();
-    assert_eq!(queue.try_acquire().map(drop), Err(apiqueue::TryAcquireError::Queued));
+    assert_eq!(
+        queue.try_acquire().map(drop),
+        Err(apiqueue::TryAcquireError::Queued)
+    );
 }
 
 #[test]
@@ -288,7 +291,7 @@ fn no_wake_up_is_lost_between_enqueue_and_a_driver_going_to_sleep() {
             let queue = &queue;
             scope.spawn(move || {
                 for round in 0..1000 {
-                    let waiter = queue.enqueue().unwrap();
+                    let mut waiter = queue.enqueue().unwrap();
                     if (round + n) % 5 == 0 {
                         drop(waiter);
                     } else if round % 2 == 0 {

@@ -46,7 +46,12 @@ impl<W: Word + Into<u64> + TryFrom<u64>> Course<W> {
             1,
             mul_div(W::MAX_SPAN.into(), 1, bounds.slowest.into()),
         )?;
-        Ok(Self {
+        Ok(Self::of(bounds, start))
+    }
+
+    /// From what was checked.
+    pub(super) fn of(bounds: Bounds<W>, start: Rate<W>) -> Self {
+        Self {
             rate: bounds.micro(start.interval()),
             least: bounds.micro(bounds.slowest),
             most: bounds.micro(bounds.fastest),
@@ -57,7 +62,7 @@ impl<W: Word + Into<u64> + TryFrom<u64>> Course<W> {
             since: 0,
             held: 0,
             is_ramping: true,
-        })
+        }
     }
 
     pub(super) fn told(&self) -> Rate<W> {

@@ -88,16 +88,24 @@ impl<W: Word + Into<u64> + TryFrom<u64>> Cubic<W> {
         start: Rate<W>,
         constants: Constants,
     ) -> Result<Self, SettingError> {
-        let constants = constants.checked()?;
+        Ok(Self::of(
+            bounds,
+            Course::new(bounds, start)?,
+            constants.checked()?,
+        ))
+    }
+
+    /// From what was checked.
+    fn of(bounds: Bounds<W>, course: Course<W>, constants: Constants) -> Self {
         let second = bounds.ticks_per_second;
         let stretch = second.saturating_mul(constants.stretch_millis.into()) / 1000;
-        Ok(Self {
-            course: Course::new(bounds, start)?,
+        Self {
+            course,
             constants,
             measured: Meter::new(stretch.max(1), second, constants.smoothing),
             peak: 0,
             back: 0,
-        })
+        }
     }
 
     fn congested(&mut self) {
@@ -122,6 +130,28 @@ impl<W: Word + Into<u64> + TryFrom<u64>> Cubic<W> {
         } else {
             self.peak.saturating_add(rise)
         }
+    }
+}
+
+/// On a clock of nanoseconds, where nothing is known of the limit: from 2 calls a second, between one each 10 s and 1,000 a second,
+/// along the curve of [`Constants::CALM`].
+impl Default for Cubic<u64> {
+    fn default() -> Self {
+        const SECOND: u64 = 1_000_000_000;
+        const START: Rate<u64> = {
+            let Ok(rate) = Rate::every(SECOND / 2) else {
+                panic!("told when this is compiled, if at all");
+            };
+            rate
+        };
+        let bounds = Bounds {
+            slowest: 10 * SECOND,
+            fastest: SECOND / 1000,
+            ticks_per_second: SECOND,
+            settle: SECOND / 2,
+            ramp: 2 * SECOND,
+        };
+        Self::of(bounds, Course::of(bounds, START), Constants::CALM)
     }
 }
 

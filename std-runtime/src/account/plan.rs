@@ -65,12 +65,7 @@ impl Plan {
     }
 
     /// `own` has at least one limit, which is the one that [`set_rate`](Self::set_rate) sets.
-    pub(super) fn add(
-        &mut self,
-        id: u64,
-        own: impl Iterator<Item = Ticks>,
-        share: u32,
-    ) {
+    pub(super) fn add(&mut self, id: u64, own: impl Iterator<Item = Ticks>, share: u32) {
         self.members.insert(
             id,
             Member {
@@ -190,7 +185,11 @@ impl Plan {
             .map(|limit| limit.next_after(now, ahead))
             .try_fold(now, |latest, at| {
                 let at = at?;
-                Some(if wait(at, now) > wait(latest, now) { at } else { latest })
+                Some(if wait(at, now) > wait(latest, now) {
+                    at
+                } else {
+                    latest
+                })
             })
     }
 

@@ -29,9 +29,8 @@ impl Line {
             self.close();
         }
         let given = self.supply.given();
-        let is_broken = given.is_some_and(|given| {
-            guarded(|| given.permits.is_broken()).unwrap_or(true)
-        });
+        let is_broken =
+            given.is_some_and(|given| guarded(|| given.permits.is_broken()).unwrap_or(true));
         if is_broken || self.queue.clock().is_broken() {
             self.close();
         }
@@ -70,7 +69,11 @@ impl Line {
         };
         Some(Progress {
             released: advanced.released + more,
-            next: if is_over { next } else { sooner(next, close_at) },
+            next: if is_over {
+                next
+            } else {
+                sooner(next, close_at)
+            },
         })
     }
 

@@ -31,7 +31,6 @@ use crate::stats::telemetry;
 use crate::wait::turn::WaitedFor;
 use crate::wait::waiter::Waiter;
 
-
 pub(crate) type Queue = QueueOver<Timebase, Box<[Slot]>, Weighted>;
 pub(crate) type CoreWaiter = apiqueue_core::Waiter<Place>;
 
@@ -297,9 +296,7 @@ impl Line {
         let charged = match &self.supply {
             Supply::Schedule => self.queue.charge(permits),
             Supply::Hand => Ok(()),
-            Supply::Others(_) => self
-                .tell(|given| given.charge(permits))
-                .unwrap_or(Ok(())),
+            Supply::Others(_) => self.tell(|given| given.charge(permits)).unwrap_or(Ok(())),
         };
         self.has_lost_its_clock();
         charged

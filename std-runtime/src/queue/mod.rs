@@ -150,7 +150,9 @@ impl ApiQueue {
     /// Whether it is as a new queue of its rate would be: nobody in line, the whole burst free, nothing held, open.
     #[must_use]
     pub fn is_rested(&self) -> bool {
-        self.line.queue.is_rested() && self.line.backlog.len() == 0 && self.line.supply.is_schedule()
+        self.line.queue.is_rested()
+            && self.line.backlog.len() == 0
+            && self.line.supply.is_schedule()
     }
 
     /// Whether no other handle and no waiter holds this queue, at this moment.

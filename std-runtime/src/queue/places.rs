@@ -110,11 +110,7 @@ impl ApiQueue {
     }
 
     /// None when `until` came first.
-    fn place(
-        &self,
-        weight: usize,
-        until: Option<Instant>,
-    ) -> Option<Result<Waiter, EnqueueError>> {
+    fn place(&self, weight: usize, until: Option<Instant>) -> Option<Result<Waiter, EnqueueError>> {
         match self.try_place(weight) {
             Some(place) => Some(place),
             None => {
@@ -141,7 +137,9 @@ impl ApiQueue {
     /// [`EnqueueError::Weight`] as for [`enqueue_weighted`](Self::enqueue_weighted), [`EnqueueError::Closed`] when the queue is stopped
     /// before.
     pub fn wait_turn_weighted(&self, weight: usize) -> Result<Turn<'_>, EnqueueError> {
-        let place = self.place(weight, None).unwrap_or(Err(EnqueueError::Closed));
+        let place = self
+            .place(weight, None)
+            .unwrap_or(Err(EnqueueError::Closed));
         place?.wait().map_err(|Closed| EnqueueError::Closed)
     }
 
