@@ -179,11 +179,23 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     /// once the queue is closed, and stays so: it is then how many were refused their turn.
     #[must_use]
     pub fn waiting(&self) -> usize {
+        self.tickets_waiting().count()
+    }
+
+    /// How many permits those in line cost together, those who have left not counted: what is ahead of somebody who comes now. Walks
+    /// the places likewise.
+    #[must_use]
+    pub fn permits_in_line(&self) -> usize {
+        self.tickets_waiting().fold(0, |permits: usize, ticket| {
+            permits.saturating_add(self.extra(ticket)).saturating_add(1)
+        })
+    }
+
+    fn tickets_waiting(&self) -> impl Iterator<Item = usize> {
         let first = self.head.load().ticket();
         (0..self.len())
-            .map(|place| first.wrapping_add(place.wrapping_mul(ONE)))
+            .map(move |place| first.wrapping_add(place.wrapping_mul(ONE)))
             .filter(|&ticket| self.ring.is_taken(ticket))
-            .count()
     }
 
     /// How many places the ring has.

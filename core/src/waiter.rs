@@ -1,8 +1,10 @@
 //! What a caller holds while in line: poll it, await it, drop it to leave.
 
 use core::future::Future;
+use core::mem::ManuallyDrop;
 use core::ops::Deref;
 use core::pin::Pin;
+use core::ptr;
 use core::task::{Context, Poll, Waker};
 
 use crate::atomic::{AtomicU8, Ordering};
@@ -277,6 +279,19 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
     /// How it holds its queue.
     pub fn queue(&self) -> &Q {
         &self.queue
+    }
+
+    /// Lets go of its place, if it was released, and keeps the permit for a call that will be made: for whoever was told of the release
+    /// and needs its queue only. One that is in line leaves.
+    #[inline]
+    pub fn into_queue(mut self) -> Q {
+        if self.tie.load(Ordering::Relaxed) & (TOLD | PASSED) == 0 {
+            self.leave();
+        }
+        let this = ManuallyDrop::new(self);
+        // SAFETY: `this` is never used again, nor dropped, so that its queue is moved out and not doubled. Nothing else in it needs
+        // a drop: the place was left above.
+        unsafe { ptr::read(&raw const this.queue) }
     }
 }
 

@@ -145,11 +145,15 @@ fn run(name: &str) -> bool {
         }
         "std.free-permit" => {
             let (queue, _) = std_queue(std_unlimited());
-            count(|| black_box(&queue).enqueue().unwrap().wait().unwrap());
+            count(|| drop(black_box(&queue).enqueue().unwrap().wait().unwrap()));
         }
         "std.try_acquire" => {
             let (queue, _) = std_queue(std_unlimited());
-            count(|| black_box(&queue).try_acquire().unwrap());
+            count(|| drop(black_box(&queue).try_acquire().unwrap()));
+        }
+        "std.wait_turn" => {
+            let (queue, _) = std_queue(std_unlimited());
+            count(|| drop(black_box(&queue).wait_turn().unwrap()));
         }
         "std.release" => {
             let (queue, clock) = std_queue(Rate::per_second(10_000_000).unwrap());
@@ -163,7 +167,7 @@ fn run(name: &str) -> bool {
         }
         "std.account" => {
             let account = Account::builder().limit(std_unlimited()).manual().start();
-            let queue = account.queue().start().unwrap();
+            let queue = ApiQueue::builder().within(&account).start().unwrap();
             count(|| {
                 let waiter = black_box(&queue).enqueue().unwrap();
                 let _ = black_box(&account).advance();

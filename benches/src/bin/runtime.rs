@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use apiqueue::core::{Clock, Status};
+use apiqueue::core::Clock;
 use apiqueue::{ApiQueue, Limit, MonotonicClock, Registry, Waiter};
 use futures_lite::future::block_on;
 
@@ -56,7 +56,7 @@ fn fast_path() {
         ("Instant::now()", &mut || {
             black_box(Instant::now());
         }),
-        ("try_acquire", &mut || queue.try_acquire().unwrap()),
+        ("try_acquire", &mut || drop(queue.try_acquire().unwrap())),
         ("enqueue, wait", &mut || {
             queue.enqueue().unwrap().wait().unwrap();
         }),
@@ -249,11 +249,7 @@ fn many_queues(time: Duration, shortest: Duration) {
         2 * shortest
     );
     println!("  {released} releases, {:.1} % of one core", 100.0 * used);
-    assert!(
-        line.iter()
-            .flatten()
-            .any(|waiter| waiter.status() == Status::Waiting)
-    );
+    assert!(line.iter().flatten().any(|waiter| waiter.is_waiting()));
 }
 
 /// Resident memory of this process, in bytes.

@@ -137,7 +137,7 @@ pub(crate) fn pass(queue: &ApiQueue, service: Service, end: &End) -> Result<(), 
     if let Service::Other(_) = service {
         return Ok(());
     }
-    let released = queue.enqueue().map(|waiter| waiter.wait());
+    let released = queue.enqueue().map(|waiter| waiter.wait().map(drop));
     match released {
         Ok(Ok(())) => Ok(()),
         // Closed, since the end has come.

@@ -347,13 +347,9 @@ impl Line {
         released
     }
 
-    /// Somebody has left. `refused` for one who was never to have the place.
-    pub(crate) fn has_left(self: &Arc<Self>, refused: bool) {
-        if refused {
-            self.counters.refused_a_place();
-        } else {
-            self.counters.cancelled();
-        }
+    /// Somebody has left.
+    pub(crate) fn has_left(self: &Arc<Self>) {
+        self.counters.cancelled();
         self.backlog.admit(self);
         // The drain of a queue whose last waiters leave is over; nobody else would say so before the next slot.
         if self.queue.is_closed() && !self.end.is_reached() {
@@ -362,10 +358,13 @@ impl Line {
         }
     }
 
-    /// When somebody with so many ahead goes at the earliest, where others give the permits.
+    /// When somebody with so many permits ahead goes at the earliest, if that can be told.
     pub(crate) fn estimate(&self, ahead: usize) -> Option<u64> {
-        let given = self.supply.given()?;
-        guarded(|| given.permits.estimate(ahead)).flatten()
+        match &self.supply {
+            Supply::Schedule => apiqueue_core::Line::estimate(&self.queue, ahead),
+            Supply::Hand => None,
+            Supply::Others(given) => guarded(|| given.permits.estimate(ahead)).flatten(),
+        }
     }
 
     /// Permits of a released waiter came back.
@@ -449,6 +448,10 @@ pub(crate) struct Place(Arc<Line>);
 impl Place {
     pub(crate) fn line(&self) -> &Arc<Line> {
         &self.0
+    }
+
+    pub(crate) fn into_line(self) -> Arc<Line> {
+        self.0
     }
 }
 

@@ -162,7 +162,7 @@ impl ApiQueue {
     }
 
     /// [`enqueue`](Self::enqueue), unless the turn would come later than `longest` from now by the [estimate](Waiter::estimate) of this
-    /// moment: then it says so at once. Where nobody can tell when it will come, it takes the place.
+    /// moment: then it says so at once. Where nobody can tell when it will come, it takes the place. Walks the line.
     ///
     /// ```
     /// use apiqueue::{ApiQueue, RefusedError};
@@ -178,16 +178,20 @@ impl ApiQueue {
     /// # Errors
     /// [`RefusedError`].
     pub fn enqueue_within(&self, longest: Duration) -> Result<Waiter, RefusedError> {
-        let waiter = self.enqueue()?;
-        let wait = match waiter.estimate() {
-            Some(at) => at.saturating_duration_since(Instant::now()),
-            None => return Ok(waiter),
-        };
-        if wait <= longest {
-            return Ok(waiter);
+        let line = self.line();
+        // One who would not get a place is told that, and not how long he would have waited in it.
+        if line.backlog.len() == 0 && !self.is_closed() && self.len() < self.capacity() {
+            let ahead = line.queue.permits_in_line();
+            let wait = match line.estimate(ahead) {
+                Some(at) => line.queue.clock().until(at),
+                None => Duration::ZERO,
+            };
+            if wait > longest {
+                line.counters.refused();
+                return Err(RefusedError::TooLate { wait, longest });
+            }
         }
-        waiter.refuse();
-        Err(RefusedError::TooLate { wait, longest })
+        Ok(self.enqueue()?)
     }
 
     /// The async twin of [`enqueue_wait`](Self::enqueue_wait): a future of the place in line. Awaiting the [`Waiter`] that
@@ -223,7 +227,17 @@ impl ApiQueue {
     ///
     /// # Errors
     /// [`TryAcquireError`] says why not, and if it is a matter of time, until when.
+    #[inline]
     pub fn try_acquire(&self) -> Result<Turn<'_>, TryAcquireError> {
+        match self.pass() {
+            Some(turn) => Ok(turn),
+            None => self.try_once_more(),
+        }
+    }
+
+    /// For one who could not pass: why not, or a permit after all.
+    #[cold]
+    fn try_once_more(&self) -> Result<Turn<'_>, TryAcquireError> {
         let line = self.line();
         if line.backlog.len() > 0 && !self.is_closed() {
             return Err(TryAcquireError::Queued);

@@ -78,12 +78,6 @@ impl Counters {
         self.telemetry.refused();
     }
 
-    /// Somebody who joined was never to have the place.
-    pub(crate) fn refused_a_place(&self) {
-        self.joined.fetch_sub(1, ORDER);
-        self.refused();
-    }
-
     /// A permit was given back by one who knew of it.
     pub(crate) fn gave_back(&self) {
         self.given_back.fetch_add(1, ORDER);

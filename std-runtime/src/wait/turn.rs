@@ -29,7 +29,8 @@ use crate::rate::MAX_SPAN;
 /// `Turn<'static>` can be kept and sent anywhere, as a [`Waiter`](crate::Waiter) gives it; the turn of
 /// [`wait_turn`](crate::ApiQueue::wait_turn) and [`turn`](crate::ApiQueue::turn) borrows its queue.
 pub struct Turn<'q> {
-    held: Held<'q>,
+    line: Held<'q>,
+    weight: usize,
     /// When its holder was told, by the clock that permits are given by.
     told: u64,
     /// In nanoseconds.
@@ -39,9 +40,8 @@ pub struct Turn<'q> {
 
 /// How it holds on to the queue.
 enum Held<'q> {
-    /// It took a permit without a place in line.
-    Line(&'q Arc<Line>),
-    Waiter(CoreWaiter),
+    Borrowed(&'q Arc<Line>),
+    Owned(Arc<Line>),
 }
 
 /// What a [`Turn`] has waited for. Of several things, the latter in this list.
@@ -59,9 +59,11 @@ pub enum WaitedFor {
 }
 
 impl<'q> Turn<'q> {
+    /// Of one who was told at this reading, and had waited for so many nanoseconds.
     pub(crate) fn of(core: CoreWaiter, told: u64, waited: u64, reason: WaitedFor) -> Self {
         Self {
-            held: Held::Waiter(core),
+            weight: core.weight(),
+            line: Held::Owned(core.into_queue().into_line()),
             told,
             waited,
             reason,
@@ -72,7 +74,8 @@ impl<'q> Turn<'q> {
     #[inline]
     pub(crate) fn passed(line: &'q Arc<Line>, at: u64) -> Self {
         Self {
-            held: Held::Line(line),
+            line: Held::Borrowed(line),
+            weight: 1,
             told: at,
             waited: 0,
             reason: WaitedFor::Nothing,
@@ -80,9 +83,9 @@ impl<'q> Turn<'q> {
     }
 
     fn line(&self) -> &Arc<Line> {
-        match &self.held {
-            Held::Line(line) => line,
-            Held::Waiter(core) => core.queue().line(),
+        match &self.line {
+            Held::Borrowed(line) => line,
+            Held::Owned(line) => line,
         }
     }
 
@@ -155,15 +158,11 @@ impl<'q> Turn<'q> {
     /// ```
     pub fn give_back(self) {
         let line = self.line();
-        let weight = match &self.held {
-            Held::Line(_) => 1,
-            Held::Waiter(core) => core.weight(),
-        };
         line.counters.gave_back();
         if line.supply.is_schedule() {
-            line.refund(weight);
+            line.refund(self.weight);
         } else {
-            line.came_back(weight);
+            line.came_back(self.weight);
         }
     }
 }

@@ -63,62 +63,77 @@ impl Waiter {
     /// who is about to make a call asks [`try_wait`](Self::try_wait), which tells the two apart.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        self.status() == Status::Waiting
+        let status = self.status();
+        // Ordering: Relaxed; only numbers, and the exchange has it counted once.
+        if status == Status::Released && self.told.load(Ordering::Relaxed) == UNTOLD {
+            self.tell();
+        }
+        status == Status::Waiting
+    }
+
+    /// Counts the wait, once.
+    #[cold]
+    fn tell(&self) {
+        if let Some(line) = self.line() {
+            let now = self.told(line);
+            let order = Ordering::Relaxed;
+            if self
+                .told
+                .compare_exchange(UNTOLD, now, order, order)
+                .is_ok()
+            {
+                self.count(line, now);
+            }
+        }
     }
 
     /// Like every look at a waiter, this counts as telling its holder of the release.
+    #[inline]
     fn status(&self) -> Status {
         let Some(core) = &self.core else {
             return Status::Closed;
         };
         match core.status() {
-            Status::Released => {
-                self.tell(core.queue().line());
-                Status::Released
-            }
             // Nobody drives the queue here.
             Status::Waiting if core.queue().line().is_forked() => Status::Closed,
-            other => other,
+            status => status,
         }
     }
 
-    /// Its holder knows of the release. Counts the wait, once; says when that was.
-    fn tell(&self, line: &Line) -> u64 {
-        // Ordering: Relaxed; only numbers, and the exchange has it counted once.
-        let told = self.told.load(Ordering::Relaxed);
-        if told != UNTOLD {
-            return told;
-        }
-        let now = match self.reason {
+    /// When its holder, who hears of the release now, was told of it first.
+    fn told(&self, line: &Line) -> u64 {
+        match self.reason {
             WaitedFor::Nothing => self.since,
             _ => line.now(),
-        };
-        let exchange =
-            self.told
-                .compare_exchange(UNTOLD, now, Ordering::Relaxed, Ordering::Relaxed);
-        match exchange {
-            Ok(_) => {
-                match self.reason {
-                    WaitedFor::Nothing => line.counters.passed(),
-                    _ => line.counters.waited(now.saturating_sub(self.since)),
-                }
-                now
-            }
-            Err(told) => told,
+        }
+    }
+
+    /// Counts the wait of one who was told at this reading.
+    fn count(&self, line: &Line, told: u64) {
+        match self.reason {
+            WaitedFor::Nothing => line.counters.passed(),
+            _ => line.counters.waited(told.saturating_sub(self.since)),
         }
     }
 
     /// The turn of one that was released.
+    #[inline(always)]
     fn turn(&mut self) -> Result<Turn<'static>, Closed> {
         // Polled after it was ready: there is no second turn.
         let core = self.core.take().ok_or(Closed)?;
         let line = core.queue().line();
-        let told = self.tell(line);
-        let reason = match self.reason {
-            WaitedFor::Rate | WaitedFor::Others if line.was_held_since(self.since) => {
-                WaitedFor::Hold
-            }
-            reason => reason,
+        let mut told = *self.told.get_mut();
+        if told == UNTOLD {
+            told = self.told(line);
+            self.count(line, told);
+        }
+        if self.reason == WaitedFor::Nothing {
+            return Ok(Turn::of(core, told, 0, WaitedFor::Nothing));
+        }
+        let reason = if line.was_held_since(self.since) {
+            WaitedFor::Hold
+        } else {
+            self.reason
         };
         let waited = told.saturating_sub(self.since);
         Ok(Turn::of(core, told, waited, reason))
@@ -178,7 +193,11 @@ impl Waiter {
     ///
     /// # Errors
     /// [`Closed`] when the queue is closed first.
+    #[inline]
     pub fn wait(mut self) -> Result<Turn<'static>, Closed> {
+        if self.reason == WaitedFor::Nothing {
+            return self.turn();
+        }
         self.block(None).unwrap_or(Err(Closed))
     }
 
@@ -212,6 +231,7 @@ impl Waiter {
     }
 
     /// None when `until` came first.
+    #[cold]
     fn block(&mut self, until: Option<Instant>) -> Option<Result<Turn<'static>, Closed>> {
         match self.status() {
             Status::Waiting => block::block_on(until, |waker| self.poll_turn(waker)),
@@ -231,8 +251,8 @@ impl Waiter {
         }
     }
 
-    /// Leaves the line. `refused` for one who was never to have the place.
-    fn leave(&mut self, refused: bool) {
+    /// Leaves the line.
+    fn leave(&mut self) {
         let Some(mut core) = self.core.take() else {
             return;
         };
@@ -244,14 +264,12 @@ impl Waiter {
         let gave_back = left == Left::Released && core.give_back();
         let line = core.queue().line();
         match left {
-            Left::InLine => line.has_left(refused),
+            Left::InLine => line.has_left(),
             Left::Released if gave_back => {
                 line.counters.cancelled();
                 line.came_back(core.weight());
             }
-            Left::Released => {
-                self.tell(line);
-            }
+            Left::Released => self.count(line, self.told(line)),
             Left::Over => {}
         }
         let is_released = match left {
@@ -262,11 +280,6 @@ impl Waiter {
         if is_released && line.calls.are_counted() {
             line.call_ended();
         }
-    }
-
-    /// Gives the place up, which counts as refused.
-    pub(crate) fn refuse(mut self) {
-        self.leave(true);
     }
 }
 
@@ -279,8 +292,11 @@ impl Future for Waiter {
 }
 
 impl Drop for Waiter {
+    #[inline]
     fn drop(&mut self) {
-        self.leave(false);
+        if self.core.is_some() {
+            self.leave();
+        }
     }
 }
 

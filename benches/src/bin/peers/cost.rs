@@ -59,11 +59,15 @@ pub(crate) fn run(report: &mut Report, quick: bool) {
         (<Ours as Tasks>::NAME, We, &|| {
             block_on(ours.enqueue().unwrap()).unwrap();
         }),
-        ("apiqueue wait_turn", We, &|| ours.wait_turn().unwrap()),
+        ("apiqueue wait_turn", We, &|| {
+            ours.wait_turn().unwrap();
+        }),
         ("apiqueue wait_turn, cycle counter", We, &|| {
             by_cycles.wait_turn().unwrap();
         }),
-        ("apiqueue try_acquire", We, &|| ours.try_acquire().unwrap()),
+        ("apiqueue try_acquire", We, &|| {
+            ours.try_acquire().unwrap();
+        }),
         ("apiqueue core, by hand", We, &|| {
             let waiter = core.enter().unwrap();
             while waiter.is_waiting() {
