@@ -28,25 +28,30 @@
 //!
 //! | | |
 //! |---|---|
-//! | [`waiter.is_waiting()`](Waiter::is_waiting) | look now and then, do other work meanwhile |
+//! | [`waiter.try_wait()`](Waiter::try_wait) | ask now and then, do other work meanwhile |
 //! | [`waiter.wait()`](Waiter::wait), [`waiter.wait_timeout(d)`](Waiter::wait_timeout) | block this thread |
 //! | `waiter.await` | on any executor |
 //!
-//! All stand in the same line. Dropping a waiter leaves it, and costs nobody a turn.
+//! All stand in the same line, and each gives a [`Turn`]: the call may be made. Dropping a waiter leaves the line, and costs nobody a
+//! turn. After a stop nobody waits and nobody may go: who polls [`is_waiting`](Waiter::is_waiting) alone can't tell that from a release,
+//! so it is for showing; the three above give a turn or say [`Closed`].
 //!
 //! | | |
 //! |---|---|
 //! | place and turn in one call, the quickest where a permit is free | [`wait_turn`](ApiQueue::wait_turn), [`wait_turn_timeout`](ApiQueue::wait_turn_timeout), [`turn`](ApiQueue::turn)`.await` |
 //! | when the line is full | [`enqueue`](ApiQueue::enqueue) says so at once; [`enqueue_wait`](ApiQueue::enqueue_wait), [`enqueue_wait_timeout`](ApiQueue::enqueue_wait_timeout) and [`enqueue_async`](ApiQueue::enqueue_async) wait for a place, in order |
 //! | now or not at all | [`try_acquire`](ApiQueue::try_acquire) |
-//! | the server said `Retry-After` | [`hold_for`](ApiQueue::hold_for), [`resume`](ApiQueue::resume) |
-//! | it costs several permits | [`enqueue_weighted`](ApiQueue::enqueue_weighted); known only after the call: [`charge`](ApiQueue::charge), [`refund`](ApiQueue::refund) |
-//! | nobody has told the limit | [`apply`](ApiQueue::apply), with a controller of the core |
+//! | now or soon, or not at all | [`enqueue_within`](ApiQueue::enqueue_within) |
+//! | the server said `Retry-After` | [`Turn::throttled`], [`hold_for`](ApiQueue::hold_for), [`resume`](ApiQueue::resume) |
+//! | it costs several permits | [`enqueue_weighted`](ApiQueue::enqueue_weighted), [`wait_turn_weighted`](ApiQueue::wait_turn_weighted), [`turn_weighted`](ApiQueue::turn_weighted); known only after the call: [`charge`](Turn::charge), [`refund`](Turn::refund) |
+//! | nobody has told the limit | [`Builder::adaptive`], and [`Turn::ok`] or [`Turn::throttled`] after each call |
 //! | the limit has changed | [`set_rate`](ApiQueue::set_rate), for those in line too |
-//! | the call was not needed after all | [`give_back`](Waiter::give_back) |
-//! | several limits at once, shared by several queues or not | [`Account`] |
-//! | at most so many calls under way | [`CallQueue`] |
-//! | permits come from elsewhere | [`Builder::granted`], [`grant`](ApiQueue::grant) |
+//! | the call was not needed after all | [`Turn::give_back`] |
+//! | so many in any window of time | [`Rate::at_most`] |
+//! | several limits at once | [`Builder::limit`] |
+//! | limits that several queues share | [`Account`], [`Builder::within`] |
+//! | at most so many calls under way | [`Builder::at_once`] |
+//! | permits come from elsewhere | [`Builder::granted`], [`grant`](ApiQueue::grant); a [`Source`] of your own, [`Builder::shared`] |
 //! | the end | [`stop`](ApiQueue::stop), [`stop_async`](ApiQueue::stop_async) |
 //! | how is it doing? | [`stats`](ApiQueue::stats) |
 //!
@@ -76,7 +81,7 @@
 //! | | |
 //! |---|---|
 //! | `tracing` | events of target `apiqueue`: changes at `DEBUG`, each release at `TRACE`, survived panics at `ERROR` |
-//! | `metrics` | `apiqueue_released_total`, `_cancelled_total`, `_refused_total`, `_wait_seconds`, `_interval_seconds`, labelled `queue`; install the recorder before starting queues |
+//! | `metrics` | `apiqueue_released_total`, `_cancelled_total`, `_refused_total`, `_wait_seconds`, `_interval_seconds`, and the gauges `_depth`, `_calls_under_way` and `_rate_per_second`, labelled `queue`; install the recorder before starting queues |
 //! | `quanta` | `CycleClock`: the processor's cycle counter as a clock |
 //! | `tokio` | `TokioTimer`: a driver as a task of tokio, to the system's precision; with `TokioClock` tests whose time is paused take none |
 //! | `toml` | `Registry::from_toml`: limits from a file |

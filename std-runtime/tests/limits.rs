@@ -1,5 +1,5 @@
 //! Rates for a window, none at all, queues that start paused, and waits that would be too long. On the mock clock.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::pin::pin;
 use std::sync::Arc;

@@ -71,13 +71,82 @@ fn metrics_count_what_stats_count() {
     assert_eq!(
         told,
         [
+            "apiqueue_calls_under_way 0",
             "apiqueue_cancelled_total 1",
+            "apiqueue_depth 0",
             "apiqueue_interval_seconds [0.01]",
+            "apiqueue_rate_per_second 5",
             "apiqueue_refused_total 1",
             "apiqueue_released_total 2",
             "apiqueue_wait_seconds [0.0, 0.01]",
         ]
     );
+}
+
+/// One is dropped unseen, one gives its permit back, one is under way and one in line.
+#[cfg(feature = "metrics")]
+#[test]
+fn metrics_and_stats_agree_on_permits_that_came_back() {
+    use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+
+    let _alone = ALONE.lock().unwrap();
+    for at_once in [None, Some(2)] {
+        let recorder = DebuggingRecorder::new();
+        let snapshotter = recorder.snapshotter();
+        metrics::with_local_recorder(&recorder, || {
+            let clock = Arc::new(ManualClock::<u64>::new(0));
+            let mut builder = ApiQueue::builder()
+                .every(Duration::from_millis(10))
+                .clock(Arc::clone(&clock))
+                .manual();
+            if let Some(at_once) = at_once {
+                builder = builder.at_once(at_once);
+            }
+            let queue = builder.start().unwrap();
+            let unseen = queue.enqueue().unwrap();
+            let _ = queue.advance();
+            drop(unseen);
+            clock.advance(10_000_000);
+            let back = queue.enqueue().unwrap();
+            let _ = queue.advance();
+            back.wait().unwrap().give_back();
+            clock.advance(10_000_000);
+            let under_way = queue.enqueue().unwrap();
+            let _ = queue.advance();
+            let _under_way = under_way.wait().unwrap();
+            let _in_line = queue.enqueue().unwrap();
+            let _ = queue.advance();
+            let stats = queue.stats();
+            assert_eq!((stats.released, stats.cancelled), (2, 1));
+            assert_eq!((stats.given_back, stats.depth), (1, 1));
+            let mut told: Vec<(String, f64)> = snapshotter
+                .snapshot()
+                .into_vec()
+                .into_iter()
+                .filter_map(|(key, _, _, value)| {
+                    let value = match value {
+                        DebugValue::Counter(n) => n as f64,
+                        DebugValue::Gauge(n) => n.into_inner(),
+                        DebugValue::Histogram(_) => return None,
+                    };
+                    Some((key.key().name().to_owned(), value))
+                })
+                .collect();
+            told.sort_by(|a, b| a.0.cmp(&b.0));
+            let told: Vec<_> = told.iter().map(|(name, n)| (name.as_str(), *n)).collect();
+            assert_eq!(
+                told,
+                [
+                    ("apiqueue_calls_under_way", at_once.map_or(0.0, |_| 1.0)),
+                    ("apiqueue_cancelled_total", 1.0),
+                    ("apiqueue_depth", 1.0),
+                    ("apiqueue_rate_per_second", 100.0),
+                    ("apiqueue_refused_total", 0.0),
+                    ("apiqueue_released_total", 2.0),
+                ]
+            );
+        });
+    }
 }
 
 #[cfg(feature = "tracing")]

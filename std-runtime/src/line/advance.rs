@@ -48,6 +48,7 @@ impl Line {
         if advanced.released > 0 {
             self.counters
                 .released(self.now(), advanced.released, &self.passes);
+            self.tell_level();
         }
         self.backlog.admit(self);
         let is_over = advanced.next == Next::Closed;

@@ -177,6 +177,7 @@ impl Line {
             Some(_) => WaitedFor::Others,
         };
         let waiter = Waiter::new(core, now, reason);
+        self.tell_level();
         self.has_lost_its_clock();
         if self.queue.rate().interval() < self.helps_below {
             // Who joins behind a line that is due has no need to wait for a driver that is on its way, or kept from running. At
@@ -195,6 +196,22 @@ impl Line {
             self.close();
         }
         has
+    }
+
+    /// For the ecosystems.
+    #[inline]
+    fn tell_level(&self) {
+        let telemetry = &self.counters.telemetry;
+        telemetry.level(|| self.depth(), || self.calls.under_way());
+    }
+
+    /// How many places are taken.
+    pub(crate) fn depth(&self) -> usize {
+        if self.end.is_reached() {
+            0
+        } else {
+            self.queue.len()
+        }
     }
 
     /// Has the driver look. Its waker is the user's where it is a task or the user himself.
@@ -240,6 +257,7 @@ impl Line {
         // It could be for another lateness, so it can be for this one.
         let rate = rate.within_its_window(catch_up).unwrap_or(rate);
         self.queue.set_rate(rate.ticks());
+        self.counters.telemetry.rate(rate);
         self.tell(|permits| permits.set_rate(rate));
         self.has_lost_its_clock();
     }
@@ -342,6 +360,7 @@ impl Line {
             }
         }
         self.counters.released(self.now(), released, &self.passes);
+        self.tell_level();
         self.backlog.admit(self);
         self.look_for_the_end();
         released
@@ -350,6 +369,7 @@ impl Line {
     /// Somebody has left.
     pub(crate) fn has_left(self: &Arc<Self>) {
         self.counters.cancelled();
+        self.tell_level();
         self.backlog.admit(self);
         // The drain of a queue whose last waiters leave is over; nobody else would say so before the next slot.
         if self.queue.is_closed() && !self.end.is_reached() {
@@ -385,6 +405,7 @@ impl Line {
     /// A call is over: the next may begin, or a drain is.
     pub(crate) fn call_ended(self: &Arc<Self>) {
         self.calls.end();
+        self.tell_level();
         if self.queue.is_closed() && self.calls.under_way() == 0 && self.queue.waiting() == 0 {
             self.end.reached();
         }
@@ -427,6 +448,7 @@ impl Line {
         });
         self.backlog.admit(self);
         self.end.reached();
+        self.tell_level();
     }
 }
 

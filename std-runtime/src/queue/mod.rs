@@ -74,6 +74,7 @@ impl ApiQueue {
             .catch_up(terms.catch_up);
         let driven_by = terms.driven_by;
         let line = Arc::new(Line::new(queue, terms));
+        line.counters.telemetry.rate(rate);
         if !line.supply.is_schedule() {
             // Never an error: it is one tick away.
             let _ = line.queue.hold_until(HELD_UNTIL);
@@ -92,10 +93,7 @@ impl ApiQueue {
     /// How many places of the line are taken. A waiter that has left counts until the head passes its place.
     #[must_use]
     pub fn len(&self) -> usize {
-        if self.line.end.is_reached() {
-            return 0;
-        }
-        self.line.queue.len()
+        self.line.depth()
     }
 
     /// Whether nobody is in line.

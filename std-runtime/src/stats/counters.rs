@@ -35,7 +35,7 @@ pub(crate) struct Counters {
     window: Mutex<Option<Box<Window>>>,
     waits: OnceBox<Option<AtomicHistogram>>,
     longest: AtomicU64,
-    telemetry: Telemetry,
+    pub(crate) telemetry: Telemetry,
     /// Where this was made.
     process: u32,
 }

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::rate::Rate;
+
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 use crate::guarded::guarded;
 
@@ -21,6 +23,9 @@ struct Metrics {
     refused: metrics::Counter,
     wait: metrics::Histogram,
     interval: metrics::Histogram,
+    depth: metrics::Gauge,
+    under_way: metrics::Gauge,
+    rate: metrics::Gauge,
 }
 
 #[cfg_attr(
@@ -59,6 +64,26 @@ impl Telemetry {
         guarded(|| self.metrics.interval.record(interval));
         #[cfg(all(feature = "tracing", not(feature = "metrics")))]
         let _ = interval;
+    }
+
+    /// How many are in line and how many calls are under way, which are asked for only where somebody wants to know.
+    #[inline]
+    pub(crate) fn level(&self, depth: impl FnOnce() -> usize, under_way: impl FnOnce() -> usize) {
+        #[cfg(feature = "metrics")]
+        {
+            let (depth, under_way) = (depth(), under_way());
+            guarded(|| {
+                self.metrics.depth.set(depth as f64);
+                self.metrics.under_way.set(under_way as f64);
+            });
+        }
+    }
+
+    /// The rate, in releases a second.
+    #[inline]
+    pub(crate) fn rate(&self, rate: Rate) {
+        #[cfg(feature = "metrics")]
+        guarded(|| self.metrics.rate.set(rate.interval().as_secs_f64().recip()));
     }
 
     #[inline]
@@ -109,7 +134,10 @@ impl Metrics {
             cancelled: metrics::counter!("apiqueue_cancelled_total", "queue" => queue.clone()),
             refused: metrics::counter!("apiqueue_refused_total", "queue" => queue.clone()),
             wait: metrics::histogram!("apiqueue_wait_seconds", "queue" => queue.clone()),
-            interval: metrics::histogram!("apiqueue_interval_seconds", "queue" => queue),
+            interval: metrics::histogram!("apiqueue_interval_seconds", "queue" => queue.clone()),
+            depth: metrics::gauge!("apiqueue_depth", "queue" => queue.clone()),
+            under_way: metrics::gauge!("apiqueue_calls_under_way", "queue" => queue.clone()),
+            rate: metrics::gauge!("apiqueue_rate_per_second", "queue" => queue),
         }
     }
 }
