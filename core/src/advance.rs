@@ -53,7 +53,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     ///
     /// One driver at a time can be told: the waker left last.
     pub fn advance_with(&self, waker: &Waker) -> Advance<C::Tick> {
-        self.bell.register(waker);
+        self.driver_waker.register(waker);
         self.tail.wake();
         self.pace.driver_looks();
         self.run(|end| self.tail.rest(end))

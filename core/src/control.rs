@@ -111,7 +111,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     /// doing so.
     fn tell_driver(&self, is_sooner: bool) {
         if is_sooner || self.pace.is_untold() {
-            self.bell.ring();
+            self.driver_waker.wake();
         }
     }
 
@@ -233,18 +233,18 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
         self.bump();
         let turn = self.free_turn();
         self.close_waiters(turn, self.tail.load());
-        self.bell.ring();
+        self.driver_waker.wake();
     }
 
     /// Refuses new waiters and goes on releasing those in line, at the rate. Wakes the driver, so that it can tell the
     /// end ([`Next::Closed`](crate::Next::Closed)) of an empty queue.
     pub fn drain(&self) {
         self.tail.drain();
-        self.bell.ring();
+        self.driver_waker.wake();
     }
 
     /// Wakes the driver that sleeps on this queue, if one does: for a clock that was set.
     pub fn wake_driver(&self) {
-        self.bell.ring();
+        self.driver_waker.wake();
     }
 }

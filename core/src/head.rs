@@ -5,7 +5,7 @@
 //! rest:
 //!
 //! ```text
-//!   word = ticket | version | SPENT_ELSE | TURN | phase
+//!   word = ticket | version | NOT_RETURNABLE | TURN | phase
 //!
 //!   FREE ──► RELEASING ──► slot: WAITING → next lap ──► last: spent ──► FREE, ticket + 1, TURN flipped
 //!     │           └──────► slot: CANCELLED ───────────────────────────► FREE, ticket + 1, version + 1
@@ -34,11 +34,11 @@
 //! between a load and its compare-and-swap while exactly so many permits are taken or changes of rate or hold made and
 //! nothing is released, or exactly so many waiters pass, for its swap to succeed wrongly.
 //!
-//! A release starts the version at 0 and every waiter passed over counts it up, so that while `SPENT_ELSE` is not set the
+//! A release starts the version at 0 and every waiter passed over counts it up, so that while `NOT_RETURNABLE` is not set the
 //! word also tells whose release was the latest: the ticket before the head's, less those passed over.
 
 use crate::atomic::{AtomicUsize, Ordering, const_unless_loom};
-use crate::layout::head::{FREE, PHASE, SPENT_ELSE, TAKING, TURN, VERSION, VERSION_SHIFT};
+use crate::layout::head::{FREE, NOT_RETURNABLE, PHASE, TAKING, TURN, VERSION, VERSION_SHIFT};
 use crate::layout::{ONE, TICKET, TICKET_SHIFT};
 use crate::weight::Weighing;
 
@@ -101,7 +101,7 @@ impl Turn {
     /// The ticket whose release was the latest change of `last`, if that was one and nothing else has changed since.
     pub(crate) fn latest_release(self) -> Option<usize> {
         let passed_over = (self.0 & VERSION) >> VERSION_SHIFT << TICKET_SHIFT;
-        (self.0 & SPENT_ELSE == 0)
+        (self.0 & NOT_RETURNABLE == 0)
             .then(|| self.ticket().wrapping_sub(passed_over).wrapping_sub(ONE))
     }
 
@@ -111,7 +111,7 @@ impl Turn {
         let versions = VERSION >> VERSION_SHIFT;
         let of =
             |turn: Self| (turn.0 >> TICKET_SHIFT).wrapping_sub(turn.0 >> VERSION_SHIFT) & versions;
-        of(self) == of(earlier) && (self.0 ^ earlier.0) & (SPENT_ELSE | TURN | PHASE) == 0
+        of(self) == of(earlier) && (self.0 ^ earlier.0) & (NOT_RETURNABLE | TURN | PHASE) == 0
     }
 
     /// `FREE → phase`, of something that costs `extra` beyond one permit.
@@ -146,14 +146,14 @@ impl Turn {
     #[inline]
     pub(crate) fn given_up<K: Weighing>(self) -> Self {
         // The weight of the release stands where those passed over were counted.
-        let lost = if K::WEIGHTED { SPENT_ELSE } else { 0 };
+        let lost = if K::WEIGHTED { NOT_RETURNABLE } else { 0 };
         Self(self.passed_over().0 & !PHASE | lost)
     }
 
     /// `FREE → FREE`: no decision made before takes effect after it.
     #[inline]
     pub(crate) fn bumped(self) -> Self {
-        Self(self.next_version() | SPENT_ELSE)
+        Self(self.next_version() | NOT_RETURNABLE)
     }
 
     fn next_version(self) -> usize {

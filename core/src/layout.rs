@@ -3,7 +3,7 @@
 //! ```text
 //! word        of      high ◄─────────────────────────────────────────────────────────────► low
 //!
-//! head    u   Head   │ ticket │ version, or the extra weight under way │ SPENT_ELSE │ TURN │ phase:2 │
+//! head    u   Head   │ ticket │ version, or the extra weight under way │ NOT_RETURNABLE │ TURN │ phase:2 │
 //! tail    u   Tail   │ ticket │ extra weight not yet in its slot            │ CLOSED │ DRAINING │ IDLE │
 //! slot    u   Slot   │ lap    │ extra weight                                     │ state:2    │ BUSY │
 //!
@@ -46,11 +46,11 @@ pub(crate) mod head {
     /// Flipped by each change of the schedule's `last` that a release or a taking makes.
     pub(crate) const TURN: usize = 1 << 2;
     /// The latest change of `last` was no release of a waiter, or the rate or hold has changed since: nothing to give back.
-    pub(crate) const SPENT_ELSE: usize = 1 << 3;
+    pub(crate) const NOT_RETURNABLE: usize = 1 << 3;
     pub(crate) const VERSION_SHIFT: u32 = 4;
-    /// Counts on with each change that leaves the ticket where it is. While `SPENT_ELSE` is not set it is how many waiters
+    /// Counts on with each change that leaves the ticket where it is. While `NOT_RETURNABLE` is not set it is how many waiters
     /// that had left were passed over since the latest release.
-    pub(crate) const VERSION: usize = !TICKET & !(SPENT_ELSE | TURN | PHASE);
+    pub(crate) const VERSION: usize = !TICKET & !(NOT_RETURNABLE | TURN | PHASE);
 }
 
 pub(crate) mod tail {

@@ -140,7 +140,6 @@ pub mod stepped;
 mod adaptive;
 mod advance;
 mod atomic;
-mod bell;
 #[cfg(all(
     not(any(loom, feature = "stepped")),
     target_pointer_width = "32",
@@ -150,6 +149,7 @@ mod called;
 mod catch_up;
 mod clock;
 mod control;
+mod driver_waker;
 mod error;
 mod grid;
 #[cfg(all(feature = "embedded-hal", not(loom)))]

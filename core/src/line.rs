@@ -57,7 +57,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     pub(crate) fn tell_idle(&self) {
         // The mark is the driver's own, and stays until it has looked.
         if self.tail.load().is_idle() {
-            self.bell.ring();
+            self.driver_waker.wake();
         }
     }
 
@@ -84,7 +84,7 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     pub(crate) fn wake_for_the_next(&self) {
         let end = self.tail.latest();
         if !end.is_idle() || end.ticket() != self.free_turn().ticket() {
-            self.bell.ring();
+            self.driver_waker.wake();
         }
     }
 

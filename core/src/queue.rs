@@ -3,8 +3,8 @@
 use core::ops::{Deref, DerefMut};
 
 use crate::atomic::const_unless_loom;
-use crate::bell::Bell;
 use crate::clock::{Clock, Tick, WordOf};
+use crate::driver_waker::DriverWaker;
 use crate::error::CapacityError;
 use crate::head::Head;
 use crate::layout::{MAX_CAPACITY, ONE, TICKET_SHIFT};
@@ -33,7 +33,7 @@ pub struct QueueOver<C: Clock, S, K: Weighing = Single> {
     pub(crate) pace: Pace<WordOf<C>>,
     pub(crate) head: Head,
     pub(crate) tail: Tail,
-    pub(crate) bell: Bell,
+    pub(crate) driver_waker: DriverWaker,
     pub(crate) clock: C,
     pub(crate) ring: Ring<S, K>,
 }
@@ -112,7 +112,7 @@ impl<C: Clock, S, K: Weighing> QueueOver<C, S, K> {
             head: Head::new(),
             tail: Tail::new(),
             pace: Pace::new(rate),
-            bell: Bell::new(),
+            driver_waker: DriverWaker::new(),
             clock,
             ring: Ring::new(slots),
         }

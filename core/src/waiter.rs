@@ -47,7 +47,7 @@ pub struct Waiter<Q: Deref<Target: Line>> {
     /// Without a ticket, the schedule's word that it wrote.
     word: <Q::Target as Sealed>::Word,
     /// As below.
-    tie: AtomicU8,
+    state: AtomicU8,
 }
 
 /// It has a ticket, and nobody was told of a release yet.
@@ -144,7 +144,7 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
             queue,
             place: ticket,
             word: <Q::Target as Sealed>::Word::ZERO,
-            tie: AtomicU8::new(IN_LINE),
+            state: AtomicU8::new(IN_LINE),
         }
     }
 
@@ -153,7 +153,7 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
             queue,
             place: permit.turn.into_word(),
             word: permit.word,
-            tie: AtomicU8::new(PASSED),
+            state: AtomicU8::new(PASSED),
         }
     }
 
@@ -166,19 +166,19 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
     pub fn status(&self) -> Status {
         let status = self.peek();
         if status == Status::Released {
-            let tie = self.tie.load(Ordering::Relaxed);
-            self.tie.store(tie | TOLD, Ordering::Relaxed);
+            let state = self.state.load(Ordering::Relaxed);
+            self.state.store(state | TOLD, Ordering::Relaxed);
         }
         status
     }
 
     /// [`status`](Self::status) for bookkeeping: its holder does not count as told of a release.
     pub fn peek(&self) -> Status {
-        // Ordering: Relaxed, as all of `tie`: `LEFT` is only stored through `&mut`, and whether somebody was told only read
+        // Ordering: Relaxed, as all of `state`: `LEFT` is only stored through `&mut`, and whether somebody was told only read
         // through it.
-        match self.tie.load(Ordering::Relaxed) {
+        match self.state.load(Ordering::Relaxed) {
             LEFT => Status::Closed,
-            tie if tie & PASSED != 0 => Status::Released,
+            state if state & PASSED != 0 => Status::Released,
             _ => self.queue.status(self.place),
         }
     }
@@ -186,10 +186,10 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
     /// Leaves the line now, and says what it was: one atomic transition decides between this and a release. What
     /// dropping it does, for whoever wants to know.
     pub fn leave(&mut self) -> Left {
-        let before = self.tie.load(Ordering::Relaxed);
+        let before = self.state.load(Ordering::Relaxed);
         // Before it leaves, so that one whose waker panics when it is dropped has left, and only once.
-        self.tie.store(LEFT, Ordering::Relaxed);
-        let (tie, left) = match before {
+        self.state.store(LEFT, Ordering::Relaxed);
+        let (state, left) = match before {
             IN_LINE => match self.queue.leave(self.place) {
                 Status::Waiting => (LEFT, Left::InLine),
                 Status::Released => (TOLD, Left::Released),
@@ -198,7 +198,7 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
             PASSED => (PASSED | TOLD, Left::Released),
             other => (other, Left::Over),
         };
-        self.tie.store(tie, Ordering::Relaxed);
+        self.state.store(state, Ordering::Relaxed);
         left
     }
 
@@ -209,9 +209,9 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
             return false;
         }
         // Ordering: Relaxed, as in `peek`.
-        let tie = self.tie.load(Ordering::Relaxed);
-        self.tie.store(LEFT, Ordering::Relaxed);
-        self.put_back(tie & PASSED != 0)
+        let state = self.state.load(Ordering::Relaxed);
+        self.state.store(LEFT, Ordering::Relaxed);
+        self.put_back(state & PASSED != 0)
     }
 
     fn put_back(&self, has_passed: bool) -> bool {
@@ -229,12 +229,12 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
     /// waker of a whole lap before is just being taken out, it is called at once, to try again.)
     pub fn poll_release(&self, waker: &Waker) -> Poll<Result<(), Closed>> {
         // Ordering: as in `peek`.
-        let tie = self.tie.load(Ordering::Relaxed);
-        if tie & PASSED != 0 {
-            self.tie.store(PASSED | TOLD, Ordering::Relaxed);
+        let state = self.state.load(Ordering::Relaxed);
+        if state & PASSED != 0 {
+            self.state.store(PASSED | TOLD, Ordering::Relaxed);
             return Poll::Ready(Ok(()));
         }
-        if tie == LEFT {
+        if state == LEFT {
             return Poll::Ready(Err(Closed));
         }
         match self.queue.register(self.place, waker) {
@@ -244,7 +244,7 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
                 Poll::Pending
             }
             Register::Over(Status::Released) => {
-                self.tie.store(TOLD, Ordering::Relaxed);
+                self.state.store(TOLD, Ordering::Relaxed);
                 Poll::Ready(Ok(()))
             }
             Register::Over(_) => Poll::Ready(Err(Closed)),
@@ -270,7 +270,7 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
 
     /// How many permits it costs.
     pub fn weight(&self) -> usize {
-        if self.tie.load(Ordering::Relaxed) & PASSED != 0 {
+        if self.state.load(Ordering::Relaxed) & PASSED != 0 {
             return 1;
         }
         self.queue.weight(self.place)
@@ -285,7 +285,7 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
     /// and needs its queue only. One that is in line leaves.
     #[inline]
     pub fn into_queue(mut self) -> Q {
-        if self.tie.load(Ordering::Relaxed) & (TOLD | PASSED) == 0 {
+        if self.state.load(Ordering::Relaxed) & (TOLD | PASSED) == 0 {
             self.leave();
         }
         let this = ManuallyDrop::new(self);
@@ -306,7 +306,7 @@ impl<Q: Deref<Target: Line>> Future for Waiter<Q> {
 impl<Q: Deref<Target: Line>> Drop for Waiter<Q> {
     fn drop(&mut self) {
         // Ordering: Relaxed, as in `peek`.
-        let has_passed = match self.tie.load(Ordering::Relaxed) {
+        let has_passed = match self.state.load(Ordering::Relaxed) {
             IN_LINE if self.queue.leave(self.place) == Status::Released => false,
             PASSED => true,
             _ => return,

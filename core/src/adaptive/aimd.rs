@@ -6,8 +6,8 @@ use crate::rate::Rate;
 use super::bounds::{Bounds, SettingError, within};
 use super::controller::{Change, Controller, Outcome};
 use super::course::Course;
-use super::meter::Meter;
 use super::micro::part;
+use super::throughput::Throughput;
 
 /// The rate grows by so much each second; on a congestion it falls to a part of itself.
 ///
@@ -16,7 +16,7 @@ use super::micro::part;
 #[derive(Clone, Copy, Debug)]
 pub struct Aimd<W: Word> {
     course: Course<W>,
-    accepted: Meter,
+    accepted: Throughput,
     growth: u32,
     keep: u16,
 }
@@ -40,7 +40,7 @@ impl<W: Word + Into<u64> + TryFrom<u64>> Aimd<W> {
         let second = bounds.ticks_per_second;
         Ok(Self {
             course: Course::new(bounds, start)?,
-            accepted: Meter::new(second, second, 800),
+            accepted: Throughput::new(second, second, 800),
             growth: growth_milli,
             keep: 850,
         })

@@ -13,8 +13,8 @@ use crate::rate::Rate;
 use super::bounds::{Bounds, SettingError, within};
 use super::controller::{Change, Controller, Outcome};
 use super::course::Course;
-use super::meter::Meter;
 use super::micro::{cube_root, mul_div, part};
+use super::throughput::Throughput;
 
 /// The shape of the curve and how the rate in use is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl Constants {
 pub struct Cubic<W: Word> {
     course: Course<W>,
     constants: Constants,
-    measured: Meter,
+    measured: Throughput,
     /// The rate at the latest congestion.
     peak: u64,
     /// When the curve is back at it, in thousandths of a second.
@@ -102,7 +102,7 @@ impl<W: Word + Into<u64> + TryFrom<u64>> Cubic<W> {
         Self {
             course,
             constants,
-            measured: Meter::new(stretch.max(1), second, constants.smoothing),
+            measured: Throughput::new(stretch.max(1), second, constants.smoothing),
             peak: 0,
             back: 0,
         }

@@ -9,8 +9,8 @@ mod bounds;
 mod controller;
 mod course;
 mod cubic;
-mod meter;
 mod micro;
+mod throughput;
 
 pub use aimd::Aimd;
 pub use bounds::{Bounds, SettingError};

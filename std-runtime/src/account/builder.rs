@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use apiqueue_core::Clock;
 
-use super::{Account, Giver};
+use super::{Account, Scheduler};
 use crate::clock::Timebase;
 use crate::rate::Rate;
 
@@ -41,7 +41,7 @@ impl AccountBuilder {
     pub fn start(self) -> Account {
         let clock = Timebase::new(self.clock);
         Account {
-            giver: Arc::new(Giver::new(clock, self.manual, &self.limits)),
+            scheduler: Arc::new(Scheduler::new(clock, self.manual, &self.limits)),
         }
     }
 }

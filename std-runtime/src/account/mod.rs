@@ -1,8 +1,8 @@
 //! [`Account`]: limits that several queues share, and queues of several limits.
 
 mod builder;
-mod giver;
 mod plan;
+mod scheduler;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::queue::{Advance, Next};
 use crate::rate::{MAX_SPAN, Rate};
 
 pub use builder::AccountBuilder;
-pub(crate) use giver::Giver;
+pub(crate) use scheduler::Scheduler;
 
 /// What several queues share: limits on all their releases together, as of a whole account beside those of its actions.
 ///
@@ -51,7 +51,7 @@ pub(crate) use giver::Giver;
 /// A handle: clones mean the same account. Its queues keep it.
 #[derive(Clone)]
 pub struct Account {
-    pub(crate) giver: Arc<Giver>,
+    pub(crate) scheduler: Arc<Scheduler>,
 }
 
 impl Account {
@@ -66,7 +66,7 @@ impl Account {
     /// # Errors
     /// [`LimitError`] when there are not so many.
     pub fn set_rate(&self, index: usize, rate: Rate) -> Result<(), LimitError> {
-        self.giver.set_shared(index, rate)
+        self.scheduler.set_shared(index, rate)
     }
 
     /// Releases nobody of any of its queues for `duration`. Only extends a hold.
@@ -81,22 +81,22 @@ impl Account {
                 duration,
                 max: MAX_SPAN,
             })?;
-        self.giver.hold(None, ticks);
+        self.scheduler.hold(None, ticks);
         Ok(())
     }
 
     /// Ends a hold of the account now; those of its queues go on.
     pub fn resume(&self) {
-        self.giver.resume(None);
+        self.scheduler.resume(None);
     }
 
     /// Releases those that are due in all its queues, and says when to call again: how a
     /// [`manual`](AccountBuilder::manual) account is driven.
     pub fn advance(&self) -> Advance {
-        let (released, next) = self.giver.advance();
+        let (released, next) = self.scheduler.advance();
         let next = match next {
             apiqueue_core::Next::At(at) => {
-                apiqueue_core::Next::At(self.giver.clock.in_system_time(at))
+                apiqueue_core::Next::At(self.scheduler.clock.in_system_time(at))
             }
             other => other,
         };

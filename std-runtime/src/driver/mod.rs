@@ -1,12 +1,12 @@
 //! The background thread that drives all queues of the process.
 //!
 //! It starts with the first queue and ends after the last (`queues`). Each queue has an [`Entry`], which is its core
-//! waker: a ring hands the entry over and unparks the thread (`ready`). The thread serves those and the ones that are
+//! waker: a wake puts the entry on the ready list and unparks the thread (`ready`). The thread serves those and the ones that are
 //! due (`timers`), and sleeps until the first deadline. A queue with nobody in line has no deadline, so that with nothing
 //! due there are no wake-ups at all.
 //!
 //! The thread holds queues weakly, and for the time of one `advance` only: a queue ends with its last handle and waiter,
-//! and its `Drop` rings one last time.
+//! and its `Drop` wakes the thread one last time.
 
 mod backoff;
 mod queues;
@@ -32,7 +32,7 @@ use crate::line::{Line, NEVER};
 use crate::permits::Given;
 
 use backoff::Backoff;
-use ready::{Mark, ReadyList};
+use ready::{Listed, ReadyList};
 use timers::Timers;
 
 #[cfg(feature = "tokio")]
@@ -42,7 +42,7 @@ pub use task::{DriverTask, Timer};
 /// What others see of the thread.
 #[derive(Debug)]
 pub(crate) struct Driver {
-    rung: ReadyList<Arc<Entry>>,
+    ready: ReadyList<Arc<Entry>>,
     unparker: Unparker,
     process: u32,
 }
@@ -55,7 +55,7 @@ pub(crate) struct Entry {
     /// Where its permits come from, if not from itself: there is something to do for it when the line is gone.
     given: Option<Given>,
     driver: Arc<Driver>,
-    mark: Mark,
+    listed: Listed,
     /// The deadline that counts, [`NEVER`] for none, as [`MonotonicClock`] tells it. Only the driver's thread writes it.
     pub(crate) due: AtomicU64,
     /// How long before its deadlines the driver stays awake, in nanoseconds.
@@ -70,7 +70,7 @@ pub(crate) fn attach(line: &Arc<Line>) -> io::Result<()> {
         line: Arc::downgrade(line),
         given: line.supply.given().cloned(),
         driver,
-        mark: Mark::new(),
+        listed: Listed::new(),
         due: AtomicU64::new(NEVER),
         spin: u64::try_from(line.spin.as_nanos()).unwrap_or(NEVER),
         backoff: Backoff::default(),
@@ -92,7 +92,7 @@ thread_local! {
 fn spawn() -> io::Result<Arc<Driver>> {
     let (parker, unparker) = parking::pair();
     let driver = Arc::new(Driver {
-        rung: ReadyList::new(),
+        ready: ReadyList::new(),
         unparker,
         process: std::process::id(),
     });
@@ -127,8 +127,8 @@ impl Wake for Entry {
     fn wake_by_ref(self: &Arc<Self>) {
         // In a forked child there is no such thread, and its locks may be held for ever.
         if self.driver.process == std::process::id() {
-            self.driver.rung.ring(
-                &self.mark,
+            self.driver.ready.push(
+                &self.listed,
                 || Arc::clone(self),
                 || {
                     self.driver.unparker.unpark();
@@ -147,11 +147,11 @@ struct Rounds {
 
 impl Rounds {
     fn run(mut self) {
-        let mut rung = Vec::new();
+        let mut ready = Vec::new();
         loop {
-            self.driver.rung.take(&mut rung);
-            for entry in rung.drain(..) {
-                entry.mark.clear();
+            self.driver.ready.take(&mut ready);
+            for entry in ready.drain(..) {
+                entry.listed.clear();
                 if self.serve(&entry, false) {
                     return;
                 }
@@ -222,7 +222,7 @@ struct LastWill(Arc<Driver>);
 
 impl Drop for LastWill {
     fn drop(&mut self) {
-        drop(self.0.rung.end());
+        drop(self.0.ready.end());
         if !thread::panicking() {
             return;
         }

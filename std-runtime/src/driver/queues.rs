@@ -8,14 +8,14 @@ use once_cell::race::OnceBox;
 
 use crate::driver::{Driver, Entry};
 
-static REGISTER: OnceBox<Register> = OnceBox::new();
+static QUEUES: OnceBox<Queues> = OnceBox::new();
 
-/// The register of one process. That of a forked child hangs from its parent's, whose lock may be held for ever in the
+/// The queues of one process. That of a forked child hangs from its parent's, whose lock may be held for ever in the
 /// child's copy, and whose entries mean nothing there. `OnceBox` has no lock that a fork could find held.
-struct Register {
+struct Queues {
     process: u32,
     state: Mutex<State>,
-    child: OnceBox<Register>,
+    child: OnceBox<Queues>,
 }
 
 #[derive(Default)]
@@ -30,25 +30,25 @@ pub(crate) fn add(
     spawn: impl FnOnce() -> io::Result<Arc<Driver>>,
     entry: impl FnOnce(u64, Arc<Driver>) -> Entry,
 ) -> io::Result<Arc<Entry>> {
-    let mut register = lock();
-    let driver = match &register.driver {
+    let mut queues = lock();
+    let driver = match &queues.driver {
         Some(driver) => Arc::clone(driver),
-        None => Arc::clone(register.driver.insert(spawn()?)),
+        None => Arc::clone(queues.driver.insert(spawn()?)),
     };
-    let id = register.next_id;
-    register.next_id += 1;
+    let id = queues.next_id;
+    queues.next_id += 1;
     let entry = Arc::new(entry(id, driver));
-    register.entries.insert(id, Arc::clone(&entry));
+    queues.entries.insert(id, Arc::clone(&entry));
     Ok(entry)
 }
 
 /// Forgets a queue that is gone. Says whether it was the driver's last; then the thread must end.
 pub(crate) fn remove(id: u64) -> bool {
-    let mut register = lock();
-    let was_there = register.entries.remove(&id).is_some();
-    let last = was_there && register.entries.is_empty();
+    let mut queues = lock();
+    let was_there = queues.entries.remove(&id).is_some();
+    let last = was_there && queues.entries.is_empty();
     if last {
-        register.driver = None;
+        queues.driver = None;
     }
     last
 }
@@ -61,9 +61,9 @@ pub(crate) fn driver() -> Option<Arc<Driver>> {
 
 /// The driver has died: nobody may find it here any more.
 pub(crate) fn clear() -> impl Iterator<Item = Arc<Entry>> {
-    let mut register = lock();
-    register.driver = None;
-    std::mem::take(&mut register.entries).into_values()
+    let mut queues = lock();
+    queues.driver = None;
+    std::mem::take(&mut queues.entries).into_values()
 }
 
 fn lock() -> MutexGuard<'static, State> {
@@ -71,16 +71,16 @@ fn lock() -> MutexGuard<'static, State> {
     ours().state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn ours() -> &'static Register {
+fn ours() -> &'static Queues {
     let process = std::process::id();
     let new = || {
-        Box::new(Register {
+        Box::new(Queues {
             process,
             state: Mutex::default(),
             child: OnceBox::new(),
         })
     };
-    let mut youngest = REGISTER.get_or_init(new);
+    let mut youngest = QUEUES.get_or_init(new);
     while let Some(child) = youngest.child.get() {
         youngest = child;
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use apiqueue_core::Slot;
 
-use crate::account::Giver;
+use crate::account::Scheduler;
 use crate::clock::{QueueClock, Timebase};
 use crate::error::StartError;
 use crate::guarded::guarded;
@@ -61,7 +61,7 @@ impl Builder {
         let own = self.own_limits(controller.as_ref())?;
         let slots = slots(self.capacity)?;
         let clock = match &self.account {
-            Some(account) => account.giver.clock.clone(),
+            Some(account) => account.scheduler.clock.clone(),
             None => Timebase::new(self.clock.clone()),
         };
         if clock.is_broken() {
@@ -69,7 +69,7 @@ impl Builder {
         }
         let (rate, supply) = self.supply(&own, catch_up, &clock)?;
         let by_hand = match &self.account {
-            Some(account) => account.giver.manual,
+            Some(account) => account.scheduler.manual,
             None => self.manual || self.granted,
         };
         let driven_by = match driving {
@@ -214,19 +214,19 @@ impl Builder {
                 .map_err(StartError::Source)?;
             return Ok((rate, others(permits, clock)));
         }
-        let giver = match &self.account {
-            Some(account) => Arc::clone(&account.giver),
+        let scheduler = match &self.account {
+            Some(account) => Arc::clone(&account.scheduler),
             None => match own {
                 [rate] if self.at_once.is_none() => return Ok((*rate, Supply::Schedule)),
-                _ => Arc::new(Giver::new(clock.clone(), self.manual, &[])),
+                _ => Arc::new(Scheduler::new(clock.clone(), self.manual, &[])),
             },
         };
         let burst = own.iter().map(|rate| rate.burst_size()).min();
-        let burst = burst.unwrap_or(usize::MAX).min(giver.smallest_burst);
-        let rate = first.or(giver.nominal).unwrap_or(unlimited);
+        let burst = burst.unwrap_or(usize::MAX).min(scheduler.smallest_burst);
+        let rate = first.or(scheduler.nominal).unwrap_or(unlimited);
         // Nothing to wait for, but a hold needs a schedule.
         let own = if own.is_empty() { &[unlimited] } else { own };
-        let member = giver.join(own, self.share.unwrap_or(1));
+        let member = scheduler.join(own, self.share.unwrap_or(1));
         let rate = rate.with_burst_within(burst);
         Ok((rate, others(Arc::new(member), clock)))
     }

@@ -7,14 +7,14 @@ use std::time::Instant;
 use parking::Parker;
 
 thread_local! {
-    static SEAT: Cell<Option<Seat>> = const { Cell::new(None) };
+    static PARKER: Cell<Option<ThreadParker>> = const { Cell::new(None) };
 }
 
 /// What a thread sleeps in.
 ///
 /// Not `std::thread::park`, whose one permit the caller's own code may be using. A waker left behind somewhere may unpark
 /// the thread in a later wait; that looks again and sleeps on.
-struct Seat {
+struct ThreadParker {
     parker: Parker,
     waker: Waker,
 }
@@ -24,37 +24,41 @@ pub(crate) fn block_on<T>(
     until: Option<Instant>,
     mut poll: impl FnMut(&Waker) -> Poll<T>,
 ) -> Option<T> {
-    let seat = Seat::take();
+    let place = ThreadParker::take();
     let outcome = loop {
-        if let Poll::Ready(outcome) = poll(&seat.waker) {
+        if let Poll::Ready(outcome) = poll(&place.waker) {
             break Some(outcome);
         }
         match until {
-            None => seat.parker.park(),
+            None => place.parker.park(),
             Some(until) => {
-                if !seat.parker.park_deadline(until) {
+                if !place.parker.park_deadline(until) {
                     break None;
                 }
             }
         }
     };
-    seat.put_back();
+    place.put_back();
     outcome
 }
 
-impl Seat {
+impl ThreadParker {
     fn take() -> Self {
-        SEAT.try_with(Cell::take).ok().flatten().unwrap_or_else(|| {
-            let (parker, unparker) = parking::pair();
-            Self {
-                parker,
-                waker: unparker.into(),
-            }
-        })
+        PARKER
+            .try_with(Cell::take)
+            .ok()
+            .flatten()
+            .unwrap_or_else(|| {
+                let (parker, unparker) = parking::pair();
+                Self {
+                    parker,
+                    waker: unparker.into(),
+                }
+            })
     }
 
     fn put_back(self) {
         // Where the thread is just ending there is no place for it.
-        let _ = SEAT.try_with(|place| place.set(Some(self)));
+        let _ = PARKER.try_with(|place| place.set(Some(self)));
     }
 }

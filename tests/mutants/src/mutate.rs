@@ -340,11 +340,11 @@ impl VisitMut for Mutator<'_> {
         if is_choice(expr) {
             return;
         }
-        if let Expr::If(by_hand) = &mut *expr
-            && is_choice(&by_hand.cond)
+        if let Expr::If(handwritten) = &mut *expr
+            && is_choice(&handwritten.cond)
         {
             // What was put in by hand is no place for more.
-            if let Some((_, otherwise)) = &mut by_hand.else_branch {
+            if let Some((_, otherwise)) = &mut handwritten.else_branch {
                 self.visit_expr_mut(otherwise);
             }
             return;

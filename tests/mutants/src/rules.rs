@@ -2,7 +2,7 @@
 
 /// The files of `core/src` that are mutated.
 pub const FILES: [&str; 19] = [
-    "slot", "head", "lane", "catch_up", "tail", "pace", "release", "line", "bell", "advance",
+    "slot", "head", "lane", "catch_up", "tail", "pace", "release", "line", "driver_waker", "advance",
     "grid", "schedule", "control", "waiter", "ring", "scale", "stamp", "weight", "clock",
 ];
 
@@ -20,7 +20,7 @@ pub fn operators(op: &str) -> &'static [&'static str] {
         "/" => &["*"],
         "*" => &["/"],
         "&" => &["|", "^"],
-        // Not `^`: every `|` joins bits that don't overlap, but for those in `by_hand.txt`.
+        // Not `^`: every `|` joins bits that don't overlap, but for those in `handwritten.txt`.
         "|" => &["&"],
         "^" => &["&", "|"],
         "<<" => &[">>"],
@@ -64,7 +64,7 @@ pub const MASKS: &[&str] = &[
     "RELEASING",
     "TAKING",
     "TURN",
-    "SPENT_ELSE",
+    "NOT_RETURNABLE",
     "VERSION",
     "IDLE",
     "DRAINING",

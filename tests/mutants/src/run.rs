@@ -23,11 +23,11 @@ const PREEMPTIONS: &str = "2";
 /// Whether every survivor is explained.
 pub fn run(repository: &Path, options: &Options) -> io::Result<bool> {
     let base = std::path::absolute(repository.join("target/mutants"))?;
-    let by_hand = fs::read_to_string(repository.join("tests/mutants/by_hand.txt"))?;
+    let handwritten = fs::read_to_string(repository.join("tests/mutants/handwritten.txt"))?;
     let known = fs::read_to_string(repository.join("tests/mutants/equivalent.txt"))?;
     let known = report::explained(&known);
     let tree = base.join("tree");
-    let mutants: Vec<Mutant> = tree::write(repository, &tree, &by_hand)?
+    let mutants: Vec<Mutant> = tree::write(repository, &tree, &handwritten)?
         .into_iter()
         .filter(|mutant| {
             options

@@ -51,7 +51,7 @@ incremental = false
 "#;
 
 /// Copies what is needed of `repository` to `tree`, with the mutants in it. All of them.
-pub fn write(repository: &Path, tree: &Path, by_hand: &str) -> io::Result<Vec<Mutant>> {
+pub fn write(repository: &Path, tree: &Path, handwritten: &str) -> io::Result<Vec<Mutant>> {
     if tree.exists() {
         fs::remove_dir_all(tree)?;
     }
@@ -67,7 +67,7 @@ pub fn write(repository: &Path, tree: &Path, by_hand: &str) -> io::Result<Vec<Mu
     let source = tree.join("core/src");
     let mut mutants = Mutants::default();
     for file in rules::FILES {
-        mutate(&source, file, by_hand, &mut mutants)?;
+        mutate(&source, file, handwritten, &mut mutants)?;
     }
     fs::write(source.join("mutant.rs"), CHOICE)?;
     let root = source.join("lib.rs");
@@ -77,10 +77,10 @@ pub fn write(repository: &Path, tree: &Path, by_hand: &str) -> io::Result<Vec<Mu
     Ok(mutants.all)
 }
 
-fn mutate(source: &Path, file: &str, by_hand: &str, mutants: &mut Mutants) -> io::Result<()> {
+fn mutate(source: &Path, file: &str, handwritten: &str, mutants: &mut Mutants) -> io::Result<()> {
     let path = source.join(file).with_extension("rs");
     let mut text = fs::read_to_string(&path)?;
-    for made in HandMade::all(by_hand).filter(|made| made.file == file) {
+    for made in HandMade::all(handwritten).filter(|made| made.file == file) {
         text = made.put_into(&text, mutants)?;
     }
     let mut parsed = syn::parse_file(&text).map_err(io::Error::other)?;

@@ -7,12 +7,12 @@ mod changes;
 mod common;
 mod door;
 mod drivers;
-mod handover;
 mod lane;
 mod lane_changes;
 mod lane_returns;
 mod leaving;
 mod rates;
+mod ready_list;
 /// The std runtime's own file.
 #[path = "../../../std-runtime/src/driver/ready.rs"]
 #[expect(dead_code, reason = "the models end otherwise")]

@@ -3,7 +3,7 @@
 use super::micro::{ONE, mul_div, part};
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Meter {
+pub(super) struct Throughput {
     /// A stretch, in ticks.
     stretch: u64,
     ticks_per_second: u64,
@@ -14,7 +14,7 @@ pub(super) struct Meter {
     rate: Option<u64>,
 }
 
-impl Meter {
+impl Throughput {
     pub(super) fn new(stretch: u64, ticks_per_second: u64, smoothing: u16) -> Self {
         Self {
             stretch,

@@ -14,15 +14,15 @@ use crate::permits::{Permits, Waiters};
 use crate::rate::Rate;
 
 #[derive(Debug)]
-pub(crate) struct Giver {
+pub(crate) struct Scheduler {
     pub(crate) clock: Timebase,
     pub(crate) manual: bool,
     /// What of the shared limits a queue must know: the first rate, and the smallest burst.
     pub(crate) nominal: Option<Rate>,
     pub(crate) smallest_burst: usize,
     state: Mutex<State>,
-    /// Somebody is giving; a waker that comes back here must not.
-    giving: AtomicBool,
+    /// A thread is at it; a waker that comes back here must not.
+    busy: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -40,14 +40,14 @@ struct State {
 /// A queue's place in an account.
 #[derive(Debug)]
 pub(crate) struct Membership {
-    pub(super) giver: Arc<Giver>,
+    pub(super) scheduler: Arc<Scheduler>,
     pub(super) id: u64,
 }
 
 /// How long a waker that drives from within its own wake-up is put off.
 const LATER: u64 = 1_000_000;
 
-impl Giver {
+impl Scheduler {
     pub(crate) fn new(clock: Timebase, manual: bool, shared: &[Rate]) -> Self {
         Self {
             clock,
@@ -65,7 +65,7 @@ impl Giver {
                 emptied: Vec::new(),
                 told: None,
             }),
-            giving: AtomicBool::new(false),
+            busy: AtomicBool::new(false),
         }
     }
 
@@ -81,14 +81,14 @@ impl Giver {
         let own = own.iter().map(|rate| rate.ticks());
         state.plan.add(id, own, share);
         Membership {
-            giver: Arc::clone(self),
+            scheduler: Arc::clone(self),
             id,
         }
     }
 
     /// Releases who is due, and says how many those were and when to come back.
     pub(crate) fn advance(&self) -> (usize, Next<u64>) {
-        if self.giving.swap(true, Ordering::Acquire) {
+        if self.busy.swap(true, Ordering::Acquire) {
             return (0, Next::At(self.clock.now().wrapping_add(LATER)));
         }
         let mut released = 0;
@@ -118,7 +118,7 @@ impl Giver {
         if let Next::At(at) = next {
             self.lock().told = Some(at);
         }
-        self.giving.store(false, Ordering::Release);
+        self.busy.store(false, Ordering::Release);
         (released, next)
     }
 
@@ -227,26 +227,26 @@ impl State {
 impl Membership {
     /// Whether the latest look found nobody in the queue's line.
     fn is_empty(&self) -> bool {
-        self.giver.lock().plan.head_of(self.id).is_none()
+        self.scheduler.lock().plan.head_of(self.id).is_none()
     }
 }
 
 impl Permits for Membership {
     fn give(&self, waiters: &Waiters<'_>) -> Next<u64> {
         if let Some(line) = waiters.line() {
-            let mut state = self.giver.lock();
+            let mut state = self.scheduler.lock();
             let there = state.lines.entry(self.id);
             there.or_insert_with(|| Arc::downgrade(line));
         }
         if waiters.are_over() || waiters.first_weight().is_none() {
-            waiters.add_released(self.giver.advance_for_others());
+            waiters.add_released(self.scheduler.advance_for_others());
             return if waiters.are_over() {
                 Next::Closed
             } else {
                 Next::OnEnqueue
             };
         }
-        let (released, next) = self.giver.advance();
+        let (released, next) = self.scheduler.advance();
         waiters.add_released(released);
         // Whom the queue saw in line has left before the account could look: once more, as the driver has left no waker there.
         if self.is_empty() {
@@ -256,34 +256,34 @@ impl Permits for Membership {
     }
 
     fn is_broken(&self) -> bool {
-        self.giver.clock.is_broken()
+        self.scheduler.clock.is_broken()
     }
 
     fn set_rate(&self, rate: Rate) {
-        self.giver
+        self.scheduler
             .change(|plan, now| plan.set_rate(self.id, now, rate.ticks()));
     }
 
     fn hold(&self, nanos: u64) {
-        self.giver.hold(Some(self.id), nanos);
+        self.scheduler.hold(Some(self.id), nanos);
     }
 
     fn resume(&self) {
-        self.giver.resume(Some(self.id));
+        self.scheduler.resume(Some(self.id));
     }
 
     fn charge(&self, permits: usize) -> Result<(), ChargeError> {
-        self.giver
+        self.scheduler
             .change(|plan, now| plan.charge(self.id, permits, now))
     }
 
     fn refund(&self, permits: usize) {
-        self.giver
+        self.scheduler
             .change(|plan, now| plan.refund(self.id, permits, now));
     }
 
     fn estimate(&self, ahead: usize) -> Option<u64> {
-        let now = self.giver.clock.now();
-        self.giver.lock().plan.estimate(self.id, ahead, now)
+        let now = self.scheduler.clock.now();
+        self.scheduler.lock().plan.estimate(self.id, ahead, now)
     }
 }

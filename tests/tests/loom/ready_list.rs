@@ -9,12 +9,12 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread::{self, Thread};
 
 use crate::common::{Shared, Waiter, check, check_within};
-use crate::runtime::{Mark, ReadyList};
+use crate::runtime::{Listed, ReadyList};
 
 /// What the driver knows of one queue.
 struct Entry {
-    rung: Arc<ReadyList<()>>,
-    mark: Mark,
+    ready: Arc<ReadyList<()>>,
+    listed: Listed,
     driver: Thread,
 }
 
@@ -24,7 +24,8 @@ impl Wake for Entry {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.rung.ring(&self.mark, || (), || self.driver.unpark());
+        self.ready
+            .push(&self.listed, || (), || self.driver.unpark());
     }
 }
 
@@ -38,8 +39,8 @@ struct Driver {
 impl Driver {
     fn over(queue: &Shared<2>) -> Self {
         let entry = Arc::new(Entry {
-            rung: Arc::new(ReadyList::new()),
-            mark: Mark::new(),
+            ready: Arc::new(ReadyList::new()),
+            listed: Listed::new(),
             driver: thread::current(),
         });
         let waker = Waker::from(Arc::clone(&entry));
@@ -54,11 +55,11 @@ impl Driver {
     /// Drives until `enough` waiters were released or the queue is closed; sleeps only when nothing is due. If a wake-up
     /// is lost it sleeps for ever, and loom says so.
     fn drive(self, enough: usize) -> usize {
-        let (mut rung, mut released) = (Vec::new(), 0);
+        let (mut ready, mut released) = (Vec::new(), 0);
         loop {
-            self.entry.rung.take(&mut rung);
-            for () in rung.drain(..) {
-                self.entry.mark.clear();
+            self.entry.ready.take(&mut ready);
+            for () in ready.drain(..) {
+                self.entry.listed.clear();
                 loop {
                     let advance = self.queue.advance_with(&self.waker);
                     released += advance.released;

@@ -1,4 +1,4 @@
-//! The bell that wakes a sleeping driver.
+//! [`DriverWaker`]: the place where a sleeping driver leaves its waker.
 
 use core::task::Waker;
 
@@ -8,27 +8,27 @@ use crate::slot::{Register, Release, Slot};
 
 /// A place for the waker of one sleeping driver.
 ///
-/// Each ring moves a [`Slot`] on by a lap, so the slot's own argument holds: a driver registers for the lap it has read,
-/// and a ring in between makes that fail. Whichever of the two comes second in the order of the word sees the other: the
-/// driver finds the lap moved, and everything done before the ring is visible to it; or the ring finds the waker.
+/// Each wake moves a [`Slot`] on by a lap, so the slot's own argument holds: a driver registers for the lap it has read,
+/// and a wake in between makes that fail. Whichever of the two comes second in the order of the word sees the other: the
+/// driver finds the lap moved, and everything done before the wake is visible to it; or the wake finds the waker.
 #[derive(Debug)]
-pub(crate) struct Bell {
+pub(crate) struct DriverWaker {
     slot: Slot,
 }
 
 const NEXT: usize = 1 << BITS;
 
-impl Bell {
+impl DriverWaker {
     const_unless_loom! {
     pub(crate) const fn new() -> Self {
         Self { slot: Slot::new() }
     }
     }
 
-    /// Leaves a clone of `waker` to be called by the next ring, in place of one left before.
+    /// Leaves a clone of `waker` to be called by the next wake, in place of one left before.
     ///
-    /// Whatever was done before a ring that this call comes after, its caller sees. `waker` is cloned once at most, so that a
-    /// clone that rings does not keep this from ending.
+    /// Whatever was done before a wake that this call comes after, its caller sees. `waker` is cloned once at most, so that a
+    /// clone that wakes the driver does not keep this from ending.
     pub(crate) fn register(&self, waker: &Waker) {
         let mut clone = None;
         loop {
@@ -37,20 +37,20 @@ impl Bell {
                 .register(self.slot.word() & LAP, waker, &mut clone)
             {
                 Register::Armed => return,
-                // A ring came first: what it announced is visible now, but a later ring must find the waker.
+                // A wake came first: what it announced is visible now, but a later one must find the waker.
                 Register::Over(_) => {}
-                // A ring is just taking out the waker before. It may be slow, so don't wait for it: come back at once.
+                // A wake is just taking out the waker before. It may be slow, so don't wait for it: come back at once.
                 Register::Busy => return waker.wake_by_ref(),
             }
         }
     }
 
     /// Wakes the driver, if it left its waker.
-    pub(crate) fn ring(&self) {
+    pub(crate) fn wake(&self) {
         let mut waker = None;
         loop {
             let lap = self.slot.word() & LAP;
-            // Another ring may come between. It may have come before the register that hid our news, so ring again.
+            // Another wake may come between. It may have come before the register that hid our news, so try again.
             if let Release::Done = self.slot.release(lap, lap.wrapping_add(NEXT), &mut waker) {
                 break;
             }
