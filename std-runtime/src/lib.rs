@@ -80,7 +80,7 @@
 //! | `quanta` | `CycleClock`: the processor's cycle counter as a clock |
 //! | `tokio` | `TokioTimer`: a driver as a task of tokio, to the system's precision; with `TokioClock` tests whose time is paused take none |
 //! | `toml` | `Registry::from_toml`: limits from a file |
-//! | `http` | `Throttled`: how long to hold after an answer with status 429 or 503 and its `Retry-After`; `Follow`: rates and holds by the `RateLimit` and `X-RateLimit-…` fields of every answer |
+//! | `http` | `Route`: which queue a request goes through, and what its answer does to that queue. It is made of `Throttled`: how long to hold after an answer with status 429 or 503 and its `Retry-After`; `Follow`: rates and holds by the `RateLimit` and `X-RateLimit-…` fields of every answer |
 //! | `embedded-hal` | `StdDelay`: embedded-hal's `DelayNs`, blocking and async, over the operating system |
 //!
 //! The queue itself is [`apiqueue_core`], without std; what it promises is written there.
@@ -99,6 +99,8 @@ mod permits;
 mod queue;
 mod rate;
 mod registry;
+#[cfg(feature = "http")]
+mod route;
 mod stats;
 #[cfg(feature = "http")]
 mod throttled;
@@ -127,6 +129,8 @@ pub use rate::Rate;
 #[cfg(feature = "toml")]
 pub use registry::FileError;
 pub use registry::{Limit, Limits, Registry};
+#[cfg(feature = "http")]
+pub use route::Route;
 pub use stats::{Intervals, Stats, Waits};
 #[cfg(feature = "http")]
 pub use throttled::Throttled;
