@@ -54,8 +54,7 @@ impl Middleware for QueueMiddleware {
         };
         // Without an answer the turn is dropped, which tells the queue nothing.
         let answer = next.run(request, extensions).await?;
-        self.route
-            .answered(turn, answer.status(), answer.headers());
+        self.route.answered(turn, answer.status(), answer.headers());
         Ok(answer)
     }
 }

@@ -36,7 +36,7 @@ async fn no_more_calls_are_under_way_than_may_be() {
         answers += usize::from(call.await.unwrap().is_ok());
     }
     assert_eq!((answers, queue.under_way()), (9, 0));
-    assert_eq!(server.most_under_way(), 2);
+    assert!(server.most_under_way() <= 2);
     // A call that is given up while it is under way makes room.
     for _ in 0..3 {
         let hangs = status(&client, server.url("/hang"));

@@ -76,7 +76,9 @@ async fn a_queue_that_follows_slows_down_by_what_remains_and_holds_when_nothing_
     let throttled = Throttled::default().cap(Duration::from_millis(500));
     let slowest = Rate::per_second(10).unwrap();
     let follow = Follow::new(slowest, queue.rate(), throttled).unwrap();
-    let client = client(QueueMiddleware::new(Route::to(queue.clone()).follow(follow)));
+    let client = client(QueueMiddleware::new(
+        Route::to(queue.clone()).follow(follow),
+    ));
     assert_eq!(
         status(&client, server.url("/left/100/2")).await.unwrap(),
         200
@@ -100,7 +102,9 @@ async fn an_answer_that_throttles_holds_the_queue_capped() {
     let server = Loopback::start();
     let queue = every(1);
     let throttled = Throttled::default().cap(Duration::from_secs(1));
-    let client = client(QueueMiddleware::new(Route::to(queue.clone()).hold(throttled)));
+    let client = client(QueueMiddleware::new(
+        Route::to(queue.clone()).hold(throttled),
+    ));
     assert_eq!(
         status(&client, server.url("/throttle/99999"))
             .await

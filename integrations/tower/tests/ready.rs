@@ -65,12 +65,18 @@ async fn a_turn_that_nobody_used_is_given_back() {
 #[tokio::test]
 async fn a_call_that_was_not_ready_is_refused_and_a_stopped_queue_says_closed() {
     let queue = every(1);
-    let mut client = layer(&queue).layer(service_fn(echo));
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&calls);
+    let mut client = layer(&queue).layer(service_fn(move |n| {
+        noted.lock().unwrap().push(n);
+        echo(n)
+    }));
     let why = client.call(1).await.unwrap_err();
     assert_eq!(
         why.to_string(),
         "the service was called before it was ready"
     );
+    assert!(calls.lock().unwrap().is_empty());
     queue.stop(Stop::Now);
     let why = client.ready().await.err().unwrap();
     assert!(why.is::<Closed>(), "{why}");
@@ -165,8 +171,7 @@ fn the_turn_is_kept_until_the_answer() {
     type Answer = Pin<Box<dyn Future<Output = Result<u32, BoxError>> + Send>>;
 
     let (queue, clock) = by_hand(ApiQueue::builder().per_second(20).at_once(2));
-    let mut answers: VecDeque<Answer> =
-        [Box::pin(pending()) as Answer, Box::pin(echo(2))].into();
+    let mut answers: VecDeque<Answer> = [Box::pin(pending()) as Answer, Box::pin(echo(2))].into();
     let inner = move |_| answers.pop_front().unwrap();
     let inner = Arc::new(Mutex::new(inner));
     let inner = service_fn(move |n: u32| (inner.lock().unwrap())(n));
