@@ -39,7 +39,7 @@
 //! | place and turn in one call, the quickest where a permit is free | [`wait_turn`](ApiQueue::wait_turn), [`wait_turn_timeout`](ApiQueue::wait_turn_timeout), [`turn`](ApiQueue::turn)`.await` |
 //! | when the line is full | [`enqueue`](ApiQueue::enqueue) says so at once; [`enqueue_wait`](ApiQueue::enqueue_wait), [`enqueue_wait_timeout`](ApiQueue::enqueue_wait_timeout) and [`enqueue_async`](ApiQueue::enqueue_async) wait for a place, in order |
 //! | now or not at all | [`try_acquire`](ApiQueue::try_acquire) |
-//! | the server said `Retry-After` | [`hold_for`](ApiQueue::hold_for), [`resume`](ApiQueue::resume) |
+//! | the server said `Retry-After` | [`hold_for`](ApiQueue::hold_for), [`resume`](ApiQueue::resume); with HTTP: `Route` (feature `http`) |
 //! | it costs several permits | [`enqueue_weighted`](ApiQueue::enqueue_weighted); known only after the call: [`charge`](ApiQueue::charge), [`refund`](ApiQueue::refund) |
 //! | nobody has told the limit | [`apply`](ApiQueue::apply), with a controller of the core |
 //! | the limit has changed | [`set_rate`](ApiQueue::set_rate), for those in line too |
@@ -80,7 +80,7 @@
 //! | `quanta` | `CycleClock`: the processor's cycle counter as a clock |
 //! | `tokio` | `TokioTimer`: a driver as a task of tokio, to the system's precision; with `TokioClock` tests whose time is paused take none |
 //! | `toml` | `Registry::from_toml`: limits from a file |
-//! | `http` | `Route`: which queue a request goes through, and what its answer does to that queue. It is made of `Throttled`: how long to hold after an answer with status 429 or 503 and its `Retry-After`; `Follow`: rates and holds by the `RateLimit` and `X-RateLimit-…` fields of every answer |
+//! | `http` | `Route`: which queue a request goes through, and what its answer does to that queue. Parts of it: `Throttled`, how long to hold after an answer with status 429 or 503 and its `Retry-After`; `Follow`, rates and holds by the `RateLimit` and `X-RateLimit-…` fields of every answer |
 //! | `embedded-hal` | `StdDelay`: embedded-hal's `DelayNs`, blocking and async, over the operating system |
 //!
 //! The queue itself is [`apiqueue_core`], without std; what it promises is written there.
