@@ -42,7 +42,7 @@
 //! | when the line is full | [`enqueue`](ApiQueue::enqueue) says so at once; [`enqueue_wait`](ApiQueue::enqueue_wait), [`enqueue_wait_timeout`](ApiQueue::enqueue_wait_timeout) and [`enqueue_async`](ApiQueue::enqueue_async) wait for a place, in order |
 //! | now or not at all | [`try_acquire`](ApiQueue::try_acquire) |
 //! | now or soon, or not at all | [`enqueue_within`](ApiQueue::enqueue_within) |
-//! | the server said `Retry-After` | [`Turn::throttled`], [`hold_for`](ApiQueue::hold_for), [`resume`](ApiQueue::resume) |
+//! | the server said `Retry-After` | [`Turn::throttled`], [`hold_for`](ApiQueue::hold_for), [`resume`](ApiQueue::resume); with HTTP: `Route` (feature `http`) |
 //! | it costs several permits | [`enqueue_weighted`](ApiQueue::enqueue_weighted), [`wait_turn_weighted`](ApiQueue::wait_turn_weighted), [`turn_weighted`](ApiQueue::turn_weighted); known only after the call: [`charge`](Turn::charge), [`refund`](Turn::refund) |
 //! | nobody has told the limit | [`Builder::adaptive`], and [`Turn::ok`] or [`Turn::throttled`] after each call |
 //! | the limit has changed | [`set_rate`](ApiQueue::set_rate), for those in line too |
@@ -85,7 +85,7 @@
 //! | `quanta` | `CycleClock`: the processor's cycle counter as a clock |
 //! | `tokio` | `TokioTimer`: a driver as a task of tokio, to the system's precision; with `TokioClock` tests whose time is paused take none |
 //! | `toml` | `Registry::from_toml`: limits from a file |
-//! | `http` | `Throttled`: how long to hold after an answer with status 429 or 503 and its `Retry-After`; `Follow`: rates and holds by the `RateLimit` and `X-RateLimit-…` fields of every answer |
+//! | `http` | `Route`: which queue a request goes through, and what its answer does to that queue. Parts of it: `Throttled`, how long to hold after an answer with status 429 or 503 and its `Retry-After`; `Follow`, rates and holds by the `RateLimit` and `X-RateLimit-…` fields of every answer |
 //! | `embedded-hal` | `StdDelay`: embedded-hal's `DelayNs`, blocking and async, over the operating system |
 //!
 //! The queue itself is [`apiqueue_core`], without std; what it promises is written there.
@@ -104,6 +104,8 @@ mod permits;
 mod queue;
 mod rate;
 mod registry;
+#[cfg(feature = "http")]
+mod route;
 mod stats;
 #[cfg(feature = "http")]
 mod throttled;
@@ -132,6 +134,8 @@ pub use rate::Rate;
 #[cfg(feature = "toml")]
 pub use registry::FileError;
 pub use registry::{Limit, Limits, Registry};
+#[cfg(feature = "http")]
+pub use route::Route;
 pub use stats::{Intervals, Stats, Waits};
 #[cfg(feature = "http")]
 pub use throttled::Throttled;

@@ -57,12 +57,12 @@ impl Throttled {
     /// How long to hold after `answer`. None when it does not throttle.
     #[must_use]
     pub fn hold<B>(&self, answer: &Response<B>) -> Option<Duration> {
-        self.hold_for(answer.status(), answer.headers())
+        self.hold_of(answer.status(), answer.headers())
     }
 
     /// The same from the parts of an answer.
     #[must_use]
-    pub fn hold_for(&self, status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
+    pub fn hold_of(&self, status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
         throttles(status)
             .then(|| retry_after(headers, SystemTime::now()).unwrap_or(self.without_hint))
             .map(|hold| hold.min(self.cap))
@@ -78,7 +78,8 @@ impl Throttled {
     }
 }
 
-fn throttles(status: StatusCode) -> bool {
+/// Whether this status refuses a call for coming too often.
+pub(crate) fn throttles(status: StatusCode) -> bool {
     status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE
 }
 

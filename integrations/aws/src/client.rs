@@ -2,9 +2,8 @@
 
 use std::fmt;
 use std::hash::Hash;
-use std::sync::Arc;
 
-use apiqueue::{ApiQueue, Registry, StartError, Throttled};
+use apiqueue::{Closed, Registry, Route};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
@@ -12,7 +11,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body_util::{BodyExt, Limited};
 
 use crate::attempt::Attempt;
@@ -26,17 +25,8 @@ const MAX_ERROR_BODY: usize = 1 << 20;
 #[derive(Clone)]
 pub struct PacedHttpClient<C> {
     inner: C,
-    pacing: Pacing,
+    route: Route<Attempt>,
 }
-
-/// Which queue an attempt goes through, and which answers hold it.
-#[derive(Clone)]
-struct Pacing {
-    choose: Arc<Choose>,
-    throttled: Option<Throttled>,
-}
-
-type Choose = dyn Fn(&Attempt) -> Result<Option<ApiQueue>, StartError> + Send + Sync;
 
 impl<C: HttpClient> PacedHttpClient<C> {
     /// By queues whose keys are `service/region/class`.
@@ -55,27 +45,32 @@ impl<C: HttpClient> PacedHttpClient<C> {
     where
         K: Hash + Eq + Clone + Send + Sync + 'static,
     {
+        Self::routed(inner, Route::keyed(registry, key))
+    }
+
+    /// By this route, which says what answers do: hold, follow, charge. Or through this one [`ApiQueue`](apiqueue::ApiQueue).
+    ///
+    /// An error answer whose code the SDK takes for throttling counts as one with status 429.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use apiqueue::{Limit, Limits, Rate, Registry, Route, Throttled};
+    /// use apiqueue_aws::{Attempt, PacedHttpClient};
+    ///
+    /// let limits = Limits::new(Limit::None).set("ec2/*/describe", Limit::rate(Rate::per_second(9)?));
+    /// let route = Route::keyed(Registry::from(limits), Attempt::key)
+    ///     .hold(Throttled::default().without_hint(Duration::from_secs(2)));
+    /// let http = aws_smithy_http_client::Builder::new().build_http();
+    /// let http = PacedHttpClient::routed(http, route);
+    /// # Ok::<(), apiqueue::RateError>(())
+    /// ```
+    #[must_use]
+    pub fn routed(inner: C, route: impl Into<Route<Attempt>>) -> Self {
         Self {
             inner,
-            pacing: Pacing {
-                choose: Arc::new(move |attempt| registry.queue(&key(attempt))),
-                throttled: Some(Throttled::default()),
-            },
+            route: route.into(),
         }
-    }
-
-    /// How long a throttling answer holds the attempt's queue.
-    #[must_use]
-    pub fn hold_when_throttled(mut self, throttled: Throttled) -> Self {
-        self.pacing.throttled = Some(throttled);
-        self
-    }
-
-    /// No answer holds a queue.
-    #[must_use]
-    pub fn never_hold(mut self) -> Self {
-        self.pacing.throttled = None;
-        self
     }
 }
 
@@ -87,7 +82,7 @@ impl<C: HttpClient + Clone + 'static> HttpClient for PacedHttpClient<C> {
     ) -> SharedHttpConnector {
         SharedHttpConnector::new(Paced {
             inner: self.inner.http_connector(settings, components),
-            pacing: self.pacing.clone(),
+            route: self.route.clone(),
         })
     }
 }
@@ -96,71 +91,72 @@ impl<C: fmt::Debug> fmt::Debug for PacedHttpClient<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PacedHttpClient")
             .field("inner", &self.inner)
-            .finish_non_exhaustive()
+            .field("route", &self.route)
+            .finish()
     }
 }
 
+#[derive(Debug)]
 struct Paced {
     inner: SharedHttpConnector,
-    pacing: Pacing,
+    route: Route<Attempt>,
 }
 
 impl HttpConnector for Paced {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let (inner, pacing) = (self.inner.clone(), self.pacing.clone());
+        let (inner, route) = (self.inner.clone(), self.route.clone());
         // The place is taken here, so that attempts stand in the order in which they were made.
-        let queue = (pacing.choose)(&Attempt::of(&request));
-        let place = match &queue {
-            Ok(Some(queue)) => Some(queue.enqueue_async()),
-            _ => None,
-        };
+        let place = route.place(&Attempt::of(&request));
         HttpConnectorFuture::new(async move {
-            let queue = queue.map_err(|why| ConnectorError::user(why.into()))?;
-            if let Some(place) = place {
-                let closed = |why: apiqueue::Closed| ConnectorError::user(why.into());
-                place.await.map_err(closed)?.await.map_err(closed)?;
-            }
-            let answer = inner.call(request).await?;
-            match (queue, pacing.throttled) {
-                (Some(queue), Some(throttled)) if answer.status().as_u16() >= 400 => {
-                    hold(&queue, &throttled, answer).await
-                }
-                _ => Ok(answer),
-            }
+            let closed = |why: Closed| ConnectorError::user(why.into());
+            let turn = match place.map_err(|why| ConnectorError::user(why.into()))? {
+                Some(place) => Some(place.await.map_err(closed)?.await.map_err(closed)?),
+                None => None,
+            };
+            // Without an answer the turn is dropped, which tells the queue nothing.
+            let mut answer = inner.call(request).await?;
+            let Some(turn) = turn else {
+                return Ok(answer);
+            };
+            let (read, status) = status(&mut answer).await;
+            route.answered(Some(turn), status, &headers(&answer));
+            read.map(|()| answer)
         })
     }
 }
 
-impl fmt::Debug for Paced {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Paced").field("inner", &self.inner).finish()
+/// The status of an answer, which is 429 for an error whose code throttles: that is in the body, which is read then.
+async fn status(answer: &mut HttpResponse) -> (Result<(), ConnectorError>, StatusCode) {
+    let status = answer.status().as_u16();
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+    if !status.is_client_error() && !status.is_server_error() {
+        return (Ok(()), status);
     }
-}
-
-/// Holds the queue if the error answer throttles, and hands the answer on with its body read.
-async fn hold(
-    queue: &ApiQueue,
-    throttled: &Throttled,
-    mut answer: HttpResponse,
-) -> Result<HttpResponse, ConnectorError> {
     let body = Limited::new(answer.take_body(), MAX_ERROR_BODY);
-    let body = body.collect().await.map_err(ConnectorError::io)?.to_bytes();
+    let body = match body.collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(why) => return (Err(ConnectorError::io(why)), status),
+    };
     let text = String::from_utf8_lossy(&body);
     let code = codes::code(answer.headers().get("x-amzn-errortype"), &text);
-    let status = if code.is_some_and(codes::throttles) {
-        StatusCode::TOO_MANY_REQUESTS
-    } else {
-        StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::BAD_REQUEST)
+    let status = match code {
+        Some(code) if codes::throttles(code) => StatusCode::TOO_MANY_REQUESTS,
+        _ => status,
     };
-    let mut headers = HeaderMap::new();
-    let hint = answer.headers().get("retry-after");
-    if let Some(hint) = hint.and_then(|hint| HeaderValue::from_str(hint).ok()) {
-        headers.insert(http::header::RETRY_AFTER, hint);
-    }
-    if let Some(time) = throttled.hold_for(status, &headers) {
-        // Too long for a queue it can't be, with the cap.
-        let _ = queue.hold_for(time);
-    }
     *answer.body_mut() = SdkBody::from(body);
-    Ok(answer)
+    (Ok(()), status)
+}
+
+/// Those that can be read.
+fn headers(answer: &HttpResponse) -> HeaderMap {
+    let headers = answer.headers().iter();
+    headers
+        .filter_map(|(name, value)| {
+            let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+            Some((name, HeaderValue::from_str(value).ok()?))
+        })
+        .fold(HeaderMap::new(), |mut map, (name, value)| {
+            map.append(name, value);
+            map
+        })
 }

@@ -7,8 +7,8 @@ mod listing;
 
 use std::time::Duration;
 
-use apiqueue::{Limit, Limits, Rate, Registry, Stop, Throttled};
-use apiqueue_aws::PacedHttpClient;
+use apiqueue::{Limit, Limits, Rate, Registry, Route, Stop, Throttled};
+use apiqueue_aws::{Attempt, PacedHttpClient};
 use apiqueue_scan::{Buckets, Endpoint, limits};
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_sdk_ec2::config::Credentials;
@@ -38,7 +38,8 @@ fn loader(endpoint: &Endpoint) -> ConfigLoader {
 async fn paced(endpoint: &Endpoint, registry: &Registry<String>) -> SdkConfig {
     let http = aws_smithy_http_client::Builder::new().build_http();
     let held = Throttled::default().without_hint(Duration::from_millis(20));
-    let http = PacedHttpClient::new(http, registry.clone()).hold_when_throttled(held);
+    let route = Route::keyed(registry.clone(), Attempt::key).hold(held);
+    let http = PacedHttpClient::routed(http, route);
     loader(endpoint).http_client(http).load().await
 }
 
@@ -98,7 +99,7 @@ async fn other_classes_of_action_do_not_wait() {
     assert!(waits.is_err(), "an hour is not over");
     let queue = registry.queue(&DESCRIBE.to_owned()).unwrap().unwrap();
     assert_eq!(queue.stats().cancelled, 1, "the dropped call left the line");
-    server.stop();
+    let _ = server.stop();
 }
 
 #[tokio::test]
@@ -119,5 +120,5 @@ async fn a_stopped_queue_is_an_error_that_is_not_retried() {
     assert!(told.contains("closed"), "{told}");
     let queue = registry.queue(&DESCRIBE.to_owned()).unwrap().unwrap();
     assert_eq!(queue.stats().released, 1);
-    server.stop();
+    let _ = server.stop();
 }

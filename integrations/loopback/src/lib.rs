@@ -5,14 +5,19 @@
 //! | `/delay/MS` | 200 after so many milliseconds |
 //! | `/throttle/SECONDS` | 503 with that `Retry-After`, and `x` in place of a number: without the header |
 //! | `/left/N/SECONDS` | 200 with `X-RateLimit-Remaining` and `-Reset` of these |
+//! | `/answer/STATUS/NAME=VALUE/…` | that status, with these headers |
 //! | `/reset` | none: the connection is closed |
 //! | `/hang` | none: the connection stays open |
 //! | anything else | 200 |
 //!
-//! It notes when each request arrived, and its path and query.
-#![allow(clippy::expect_used, clippy::unwrap_used)]
+//! What the AWS SDK takes for an answer without volumes is the body of a 200. It notes when each request arrived, its path and query,
+//! and how many were under way at once.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+pub mod answers;
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -23,13 +28,39 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
+const BODY: &str = "<DescribeVolumesResponse/>";
+
 /// The server, on a thread of its own, for as long as this lives.
 #[derive(Debug)]
 pub struct Loopback {
     /// Where it listens.
     pub address: SocketAddr,
-    arrivals: Arc<Mutex<Vec<Arrival>>>,
+    notes: Arc<Notes>,
     runtime: Option<tokio::runtime::Runtime>,
+}
+
+#[derive(Debug, Default)]
+struct Notes {
+    arrivals: Mutex<Vec<Arrival>>,
+    under_way: AtomicUsize,
+    most_under_way: AtomicUsize,
+}
+
+/// A request that is not answered yet.
+struct UnderWay(Arc<Notes>);
+
+impl UnderWay {
+    fn begin(notes: &Arc<Notes>) -> Self {
+        let under_way = notes.under_way.fetch_add(1, Ordering::SeqCst) + 1;
+        notes.most_under_way.fetch_max(under_way, Ordering::SeqCst);
+        Self(Arc::clone(notes))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// A request that arrived.
@@ -57,14 +88,14 @@ impl Loopback {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port of loopback");
         listener.set_nonblocking(true).expect("a socket");
         let address = listener.local_addr().expect("its address");
-        let arrivals = Arc::new(Mutex::new(Vec::new()));
-        let noted = Arc::clone(&arrivals);
+        let notes = Arc::new(Notes::default());
+        let noted = Arc::clone(&notes);
         runtime.spawn(async move {
             serve(TcpListener::from_std(listener).expect("a socket"), noted).await;
         });
         Self {
             address,
-            arrivals,
+            notes,
             runtime: Some(runtime),
         }
     }
@@ -78,7 +109,13 @@ impl Loopback {
     /// What has arrived so far.
     #[must_use]
     pub fn arrivals(&self) -> Vec<Arrival> {
-        self.arrivals.lock().unwrap().clone()
+        self.notes.arrivals.lock().unwrap().clone()
+    }
+
+    /// The most requests that had arrived and were not answered, at any time so far.
+    #[must_use]
+    pub fn most_under_way(&self) -> usize {
+        self.notes.most_under_way.load(Ordering::SeqCst)
     }
 
     /// The shortest time between two arrivals.
@@ -100,19 +137,24 @@ impl Drop for Loopback {
     }
 }
 
-async fn serve(listener: TcpListener, arrivals: Arc<Mutex<Vec<Arrival>>>) {
+async fn serve(listener: TcpListener, notes: Arc<Notes>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             continue;
         };
-        let arrivals = Arc::clone(&arrivals);
+        let notes = Arc::clone(&notes);
         tokio::spawn(async move {
             let answer = service_fn(move |request: Request<Incoming>| {
-                arrivals.lock().unwrap().push(Arrival {
+                notes.arrivals.lock().unwrap().push(Arrival {
                     at: Instant::now(),
                     target: request.uri().to_string(),
                 });
-                answer(request.uri().path().to_owned())
+                let under_way = UnderWay::begin(&notes);
+                let path = request.uri().path().to_owned();
+                async move {
+                    let _until_it_is_answered = under_way;
+                    answer(path).await
+                }
             });
             // A connection that breaks is the client's to notice, and here often meant.
             let _ = hyper::server::conn::http1::Builder::new()
@@ -154,9 +196,15 @@ async fn answer(path: String) -> Result<Response<Full<Bytes>>, Reset> {
                 .header("x-ratelimit-reset", parts.next().unwrap_or_default());
             return Ok(answer.body(Full::default()).unwrap());
         }
+        (Some("answer"), Some(status)) => {
+            let headers = parts.filter_map(|header| header.split_once('='));
+            let answer = Response::builder().status(status);
+            let answer = headers.fold(answer, |answer, (name, value)| answer.header(name, value));
+            return Ok(answer.body(Full::default()).unwrap());
+        }
         (Some("reset"), _) => return Err(Reset),
         (Some("hang"), _) => std::future::pending().await,
         _ => {}
     }
-    Ok(Response::new(Full::from("ok")))
+    Ok(Response::new(Full::from(BODY)))
 }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use apiqueue::{ApiQueue, Closed, Follow, Limit, Limits, Rate, Registry, Stop, Throttled};
+use apiqueue::{ApiQueue, Closed, Follow, Limit, Limits, Rate, Registry, Route, Stop, Throttled};
 use apiqueue_loopback::Loopback;
 use apiqueue_reqwest::QueueMiddleware;
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Error};
@@ -55,9 +55,10 @@ async fn each_key_has_its_own_line_or_none() {
     let server = Loopback::start();
     let slow = Limit::rate(Rate::every(Duration::from_secs(3600)).unwrap());
     let registry = Registry::from(Limits::new(Limit::None).set("/ec2/*", slow));
-    let middleware =
-        QueueMiddleware::keyed(registry.clone(), |request| request.url().path().to_owned());
-    let client = client(middleware);
+    let route = Route::keyed(registry.clone(), |request: &reqwest::Request| {
+        request.url().path().to_owned()
+    });
+    let client = client(QueueMiddleware::new(route));
     for path in ["/ec2/a", "/ec2/b", "/sts", "/sts", "/sts"] {
         assert_eq!(status(&client, server.url(path)).await.unwrap(), 200);
     }
@@ -75,7 +76,9 @@ async fn a_queue_that_follows_slows_down_by_what_remains_and_holds_when_nothing_
     let throttled = Throttled::default().cap(Duration::from_millis(500));
     let slowest = Rate::per_second(10).unwrap();
     let follow = Follow::new(slowest, queue.rate(), throttled).unwrap();
-    let client = client(QueueMiddleware::new(queue.clone()).following(follow));
+    let client = client(QueueMiddleware::new(
+        Route::to(queue.clone()).follow(follow),
+    ));
     assert_eq!(
         status(&client, server.url("/left/100/2")).await.unwrap(),
         200
@@ -99,7 +102,9 @@ async fn an_answer_that_throttles_holds_the_queue_capped() {
     let server = Loopback::start();
     let queue = every(1);
     let throttled = Throttled::default().cap(Duration::from_secs(1));
-    let client = client(QueueMiddleware::new(queue.clone()).hold_when_throttled(throttled));
+    let client = client(QueueMiddleware::new(
+        Route::to(queue.clone()).hold(throttled),
+    ));
     assert_eq!(
         status(&client, server.url("/throttle/99999"))
             .await

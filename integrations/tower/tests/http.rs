@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use apiqueue::{ApiQueue, Closed, Follow, Limit, Limits, Rate, Registry, Stop, Throttled};
+use apiqueue::{ApiQueue, Closed, Follow, Limit, Limits, Rate, Registry, Route, Stop, Throttled};
 use apiqueue_loopback::Loopback;
-use apiqueue_tower::{BoxError, QueueLayer, Queued, ReadyLayer};
+use apiqueue_tower::{BoxError, QueueLayer, Queued};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::Client;
@@ -91,10 +91,10 @@ async fn each_key_has_its_own_line_or_none() {
     let slow = Limit::rate(Rate::every(Duration::from_secs(3600)).unwrap());
     let limits = Limits::new(Limit::None).set("/ec2/*", slow);
     let registry = Registry::from(limits);
-    let layer = QueueLayer::keyed(registry.clone(), |request: &Request<Body>| {
+    let route = Route::keyed(registry.clone(), |request: &Request<Body>| {
         request.uri().path().to_owned()
     });
-    let mut client: Paced = layer.layer(http());
+    let mut client: Paced = QueueLayer::new(route).layer(http());
     for path in ["/ec2/a", "/ec2/b", "/sts/a", "/sts/a", "/sts/a"] {
         assert_eq!(call(&mut client, get(&server, path)).await.unwrap(), 200);
     }
@@ -113,9 +113,7 @@ async fn a_queue_that_follows_slows_down_by_what_remains_and_holds_when_nothing_
     let (slowest, fastest) = (Rate::per_second(10).unwrap(), queue.rate());
     let throttled = Throttled::default().cap(Duration::from_millis(500));
     let follow = Follow::new(slowest, fastest, throttled).unwrap();
-    let mut client: Paced = QueueLayer::new(queue.clone())
-        .following(follow)
-        .layer(http());
+    let mut client: Paced = QueueLayer::new(Route::to(queue.clone()).follow(follow)).layer(http());
     for (path, rate) in [
         ("/left/100/2", Rate::per_second(50).unwrap()),
         ("/left/1/3600", slowest),
@@ -145,9 +143,7 @@ async fn an_answer_that_throttles_holds_the_queue_capped_and_never_shorter() {
     let throttled = Throttled::default()
         .cap(Duration::from_secs(1))
         .without_hint(Duration::from_secs(60));
-    let mut client: Paced = QueueLayer::new(queue.clone())
-        .hold_when_throttled(throttled)
-        .layer(http());
+    let mut client: Paced = QueueLayer::new(Route::to(queue.clone()).hold(throttled)).layer(http());
     assert_eq!(
         call(&mut client, get(&server, "/throttle/99999"))
             .await
@@ -258,48 +254,4 @@ async fn a_retry_outside_sends_each_attempt_through_the_queue() {
     attempts.abort();
     let (seen, released) = (server.arrivals().len() as u64, queue.stats().released);
     assert!(released >= seen, "{seen} arrived, {released} released");
-}
-
-#[tokio::test]
-async fn ready_waits_for_its_turn_and_every_clone_for_its_own() {
-    let server = Loopback::start();
-    let queue = every(30);
-    let client = ReadyLayer::new(queue.clone()).layer(http());
-    let start = Instant::now();
-    let clones: Vec<_> = (0..4)
-        .map(|_| {
-            let (client, request) = (client.clone(), get(&server, "/"));
-            tokio::spawn(client.oneshot(request))
-        })
-        .collect();
-    for clone in clones {
-        assert_eq!(clone.await.unwrap().unwrap().status(), 200);
-    }
-    assert!(start.elapsed() >= Duration::from_millis(90));
-    assert_eq!(queue.stats().released, 4);
-}
-
-#[tokio::test]
-async fn a_turn_that_ready_got_and_nobody_used_is_given_back() {
-    let queue = every(3_600_000);
-    let mut unused = ReadyLayer::new(queue.clone()).layer(http());
-    ServiceExt::<Request<Body>>::ready(&mut unused)
-        .await
-        .unwrap();
-    assert!(queue.try_acquire().is_err());
-    drop(unused);
-    let mut next = ReadyLayer::new(queue).layer(http());
-    ServiceExt::<Request<Body>>::ready(&mut next).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_call_that_was_not_ready_is_refused() {
-    let server = Loopback::start();
-    let mut client = ReadyLayer::new(every(1)).layer(http());
-    let why = client.call(get(&server, "/")).await.unwrap_err();
-    assert_eq!(
-        why.to_string(),
-        "the service was called before it was ready"
-    );
-    assert!(server.arrivals().is_empty());
 }

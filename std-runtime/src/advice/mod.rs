@@ -147,7 +147,7 @@ impl Follow {
             advice.hold = Some(hold);
         } else if advice.hold.is_none_or(|hold| hold.is_zero()) {
             // A reset in the past, as of a clock that differs, is no hint.
-            advice.hold = self.throttled.hold_for(status, headers);
+            advice.hold = self.throttled.hold_of(status, headers);
         }
         advice
     }

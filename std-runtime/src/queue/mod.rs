@@ -54,6 +54,12 @@ impl ApiQueue {
         Builder::default()
     }
 
+    pub(crate) fn of(line: &Arc<Line>) -> Self {
+        Self {
+            line: Arc::clone(line),
+        }
+    }
+
     pub(crate) fn line(&self) -> &Arc<Line> {
         &self.line
     }

@@ -7,7 +7,9 @@ use std::time::Duration;
 use apiqueue_core::{ChargeError, Outcome, Word};
 
 use crate::line::{CoreWaiter, Line};
+use crate::queue::ApiQueue;
 use crate::rate::MAX_SPAN;
+use crate::stats::telemetry;
 
 /// A caller's turn: the call may be made now, and is under way as long as this lives.
 ///
@@ -89,6 +91,18 @@ impl<'q> Turn<'q> {
         }
     }
 
+    /// The queue that it is a turn of.
+    #[must_use]
+    pub fn queue(&self) -> ApiQueue {
+        ApiQueue::of(self.line())
+    }
+
+    /// Whether a controller sets the queue's rate.
+    #[cfg(feature = "http")]
+    pub(crate) fn is_adaptive(&self) -> bool {
+        self.line().controller.is_some()
+    }
+
     /// How long it waited in line.
     #[must_use]
     pub fn waited(&self) -> Duration {
@@ -125,10 +139,13 @@ impl<'q> Turn<'q> {
 
     fn outcome(&self, outcome: Outcome<u64>) {
         let line = self.line();
-        match (&line.controller, outcome) {
-            (Some(controller), _) => controller.outcome(line, self.told, outcome),
-            (None, Outcome::RetryAfter(nanos)) => line.hold(nanos),
-            (None, _) => {}
+        if let Outcome::RetryAfter(nanos) = outcome {
+            telemetry::changed(&line.name, "held", &Duration::from_nanos(nanos));
+            // Whatever a controller makes of it: one may have panicked, or hear of it later.
+            line.hold(nanos);
+        }
+        if let Some(controller) = &line.controller {
+            controller.outcome(line, self.told, outcome);
         }
     }
 

@@ -1,0 +1,76 @@
+//! What calls under way and their answers do to the queue, over real sockets.
+#![allow(clippy::panic, clippy::unwrap_used)]
+
+use std::time::{Duration, Instant};
+
+use apiqueue::{ApiQueue, Route};
+use apiqueue_loopback::{Loopback, answers};
+use apiqueue_reqwest::QueueMiddleware;
+use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Error};
+
+fn client(route: impl Into<Route<reqwest::Request>>) -> ClientWithMiddleware {
+    ClientBuilder::new(reqwest::Client::new())
+        .with(QueueMiddleware::new(route))
+        .build()
+}
+
+async fn status(client: &ClientWithMiddleware, url: String) -> Result<u16, Error> {
+    let answer = client.get(url).send().await?;
+    Ok(answer.status().as_u16())
+}
+
+#[tokio::test]
+async fn no_more_calls_are_under_way_than_may_be() {
+    let server = Loopback::start();
+    let queue = ApiQueue::builder().at_once(2).start().unwrap();
+    let client = client(queue.clone());
+    let calls: Vec<_> = (0..12)
+        .map(|n| {
+            let path = if n % 4 == 3 { "/reset" } else { "/delay/20" };
+            let (client, url) = (client.clone(), server.url(path));
+            tokio::spawn(async move { status(&client, url).await })
+        })
+        .collect();
+    let mut answers = 0;
+    for call in calls {
+        answers += usize::from(call.await.unwrap().is_ok());
+    }
+    assert_eq!((answers, queue.under_way()), (9, 0));
+    assert!(server.most_under_way() <= 2);
+    // A call that is given up while it is under way makes room.
+    for _ in 0..3 {
+        let hangs = status(&client, server.url("/hang"));
+        let limit = Duration::from_millis(20);
+        assert!(tokio::time::timeout(limit, hangs).await.is_err());
+    }
+    assert_eq!(queue.under_way(), 0);
+    assert_eq!(status(&client, server.url("/")).await.unwrap(), 200);
+}
+
+#[tokio::test]
+async fn answers_do_what_the_table_of_all_integrations_says() {
+    let server = Loopback::start();
+    for case in answers::CASES {
+        let (route, queue) = answers::route();
+        let client = client(route);
+        let began = Instant::now();
+        status(&client, server.url(case.path)).await.unwrap();
+        case.check(&queue, began);
+    }
+}
+
+#[tokio::test]
+async fn an_adaptive_queue_goes_slower_after_a_refusal_and_not_after_an_error() {
+    let server = Loopback::start();
+    for (path, is_slower) in [
+        ("/", false),
+        ("/reset", false),
+        ("/answer/404", false),
+        ("/answer/429", true),
+    ] {
+        let queue = answers::adaptive();
+        let before = queue.rate().interval();
+        let _ = status(&client(queue.clone()), server.url(path)).await;
+        assert_eq!(queue.rate().interval() > before, is_slower, "{path}");
+    }
+}
