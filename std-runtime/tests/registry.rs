@@ -327,3 +327,46 @@ mod from_toml {
         );
     }
 }
+
+/// Whatever a key's queue is fed by: it is kept while something of it is used, held or changed, and forgotten after.
+#[test]
+fn queues_of_every_kind_are_forgotten_when_at_rest_and_not_before() {
+    let limit = || Rate::every(Duration::from_nanos(100)).unwrap();
+    let kinds: [&(dyn Fn() -> apiqueue::Builder + Sync); 3] = [
+        &|| ApiQueue::builder().rate(limit()).at_once(1),
+        &|| ApiQueue::builder().limit(limit()).limit(limit()),
+        &|| ApiQueue::builder().at_once(3),
+    ];
+    for kind in kinds {
+        let clock = Arc::new(ManualClock::<u64>::new(0));
+        let builder = kind().clock(Arc::clone(&clock)).manual();
+        let registry = Registry::new(move |_: &u32| Limit::Queue(builder.clone())).keep(1);
+        let first = queue(&registry, 1);
+        let mut waiter = first.enqueue().unwrap();
+        drop(first);
+        drop(queue(&registry, 2));
+        assert_eq!(registry.len(), 2, "somebody is in line");
+        let _ = queue(&registry, 1).advance();
+        let turn = waiter.try_wait().unwrap().unwrap();
+        drop(waiter);
+        drop(queue(&registry, 3));
+        assert_eq!(registry.queues().len(), 2, "a turn is held");
+        turn.ok();
+        clock.advance(1_000);
+        let _ = queue(&registry, 1).advance();
+        queue(&registry, 1)
+            .hold_for(Duration::from_nanos(10))
+            .unwrap();
+        for key in 4..8 {
+            drop(queue(&registry, key));
+        }
+        assert!(registry.queues().iter().any(|(key, _)| *key == 1), "held");
+        // A hold has spent the burst, which without a limit takes 4.3 s to gather.
+        clock.advance(5_000_000_000);
+        let _ = queue(&registry, 1).advance();
+        for key in 8..16 {
+            drop(queue(&registry, key));
+        }
+        assert!(registry.queues().iter().all(|(key, _)| *key != 1));
+    }
+}

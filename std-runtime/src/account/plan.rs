@@ -177,6 +177,13 @@ impl Plan {
             .is_some()
     }
 
+    /// Whether all that a member's own limits can have in hand is there, and nobody waits.
+    pub(super) fn is_rested(&self, id: u64, now: u64) -> bool {
+        self.members.get(&id).is_some_and(|member| {
+            member.head.is_none() && due(&member.own, now, usize::MAX) == Due::Now
+        })
+    }
+
     /// When a caller of `id` with so many permits ahead in its queue goes at the earliest.
     pub(super) fn estimate(&self, id: u64, ahead: usize, now: u64) -> Option<u64> {
         let own = &self.members.get(&id)?.own;

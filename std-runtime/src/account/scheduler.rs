@@ -282,6 +282,11 @@ impl Permits for Membership {
             .change(|plan, now| plan.refund(self.id, permits, now));
     }
 
+    fn is_rested(&self) -> bool {
+        let now = self.scheduler.clock.now();
+        self.scheduler.lock().plan.is_rested(self.id, now)
+    }
+
     fn estimate(&self, ahead: usize) -> Option<u64> {
         let now = self.scheduler.clock.now();
         self.scheduler.lock().plan.estimate(self.id, ahead, now)

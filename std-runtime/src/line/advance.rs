@@ -28,7 +28,7 @@ impl Line {
         if close_at != NEVER && close_at <= MonotonicClock.now() {
             self.close();
         }
-        let given = self.supply.given();
+        let given = self.given();
         let is_broken =
             given.is_some_and(|given| guarded(|| given.permits.is_broken()).unwrap_or(true));
         if is_broken || self.queue.clock().is_broken() {
@@ -61,7 +61,10 @@ impl Line {
                 self.wake_driver();
                 (0, Next::OnEnqueue)
             }
-            (Supply::Others(given), _) => self.give(given, is_over, waker),
+            (Supply::Others(_), _) => match given {
+                Some(given) => self.give(given, is_over, waker),
+                None => (0, Next::OnEnqueue),
+            },
             (_, Next::Closed) => (0, Next::Closed),
             (Supply::Schedule, Next::At(at)) => {
                 (0, Next::At(self.queue.clock().in_system_time(at)))

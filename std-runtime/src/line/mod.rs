@@ -23,8 +23,8 @@ use crate::line::calls::Calls;
 use crate::line::controller::Adaptive;
 use crate::line::end::End;
 use crate::line::nested::{What, unless_nested};
-use crate::permits::{Permits, Supply};
-use crate::rate::Rate;
+use crate::permits::{Given, Permits, Supply};
+use crate::rate::{Rate, Ticks};
 use crate::stats::counters::Counters;
 use crate::stats::passes::Passes;
 use crate::stats::telemetry;
@@ -56,6 +56,8 @@ pub(crate) struct Line {
     held_until: AtomicU64,
     /// How long before a release the driver stays awake.
     pub(crate) spin: Duration,
+    /// The rate at its start.
+    begun: Ticks,
     /// For how long lateness is made up, in nanoseconds.
     catch_up: u64,
     /// At intervals shorter than this whoever joins releases who is due before him. In nanoseconds.
@@ -100,6 +102,7 @@ impl Line {
         let helps = terms.supply.is_schedule() && terms.driven_by != DrivenBy::Hand;
         Self {
             passes: Passes::default(),
+            begun: queue.rate(),
             queue,
             counters: Counters::new(&terms.name),
             name: terms.name,
@@ -233,9 +236,15 @@ impl Line {
         self.queue.clock().reading()
     }
 
+    /// What gives the permits, where that is not the queue's own schedule. None in a forked child, which may have copied its locks
+    /// held.
+    pub(crate) fn given(&self) -> Option<&Given> {
+        self.supply.given().filter(|_| !self.is_forked())
+    }
+
     /// Changes what gives the permits, and has the driver look. None where that is the queue's own schedule.
     fn tell<T>(self: &Arc<Self>, change: impl FnOnce(&dyn Permits) -> T) -> Option<T> {
-        let given = self.supply.given()?;
+        let given = self.given()?;
         let told = guarded(|| change(&*given.permits));
         if told.is_none() {
             telemetry::survived(&self.name, "a source of permits panicked");
@@ -246,7 +255,7 @@ impl Line {
     }
 
     pub(crate) fn rate(&self) -> Rate {
-        let given = self.supply.given();
+        let given = self.given();
         given
             .and_then(|given| guarded(|| given.permits.rate()).flatten())
             .unwrap_or_else(|| self.queue.rate().into())
@@ -383,7 +392,27 @@ impl Line {
         match &self.supply {
             Supply::Schedule => apiqueue_core::Line::estimate(&self.queue, ahead),
             Supply::Hand => None,
-            Supply::Others(given) => guarded(|| given.permits.estimate(ahead)).flatten(),
+            Supply::Others(_) => {
+                let given = self.given()?;
+                guarded(|| given.permits.estimate(ahead)).flatten()
+            }
+        }
+    }
+
+    /// Whether it is as at its start.
+    pub(crate) fn is_rested(&self) -> bool {
+        let is_used = self.backlog.len() > 0 || self.calls.under_way() > 0;
+        if is_used || self.room() == 0 || self.rate().ticks() != self.begun {
+            return false;
+        }
+        match &self.supply {
+            Supply::Schedule => self.queue.is_rested(),
+            Supply::Hand => false,
+            Supply::Others(_) => {
+                let is_idle = self.queue.is_empty() && !self.queue.is_closed();
+                let rests = |given: &Given| guarded(|| given.permits.is_rested()) == Some(true);
+                is_idle && self.given().is_some_and(rests)
+            }
         }
     }
 

@@ -75,6 +75,11 @@ pub trait Permits: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Whether a queue that is opened anew would be no different: then a [`Registry`](crate::Registry) may forget this one.
+    fn is_rested(&self) -> bool {
+        false
+    }
+
     /// Whether it can never give any again, as when a clock of the user's has panicked.
     fn is_broken(&self) -> bool {
         false

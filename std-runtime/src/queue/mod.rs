@@ -151,12 +151,9 @@ impl ApiQueue {
         stop::stop_async(&self.line, how).await
     }
 
-    /// Whether it is as a new queue of its rate would be: nobody in line, the whole burst free, nothing held, open.
-    #[must_use]
-    pub fn is_rested(&self) -> bool {
-        self.line.queue.is_rested()
-            && self.line.backlog.len() == 0
-            && self.line.supply.is_schedule()
+    /// Whether it is as when it was started: nobody in line, the whole burst free, nothing held, open, its rate the same.
+    pub(crate) fn is_rested(&self) -> bool {
+        self.line.is_rested()
     }
 
     /// Whether no other handle and no waiter holds this queue, at this moment.

@@ -181,13 +181,6 @@ impl Builder {
         Ok(if self.strict { rate.strict() } else { rate })
     }
 
-    /// The rate that a queue started now would have, for a [`Registry`](crate::Registry).
-    pub(crate) fn checked_rate(&self) -> Result<Rate, StartError> {
-        let rate = self.rate.ok_or(StartError::NoRate)??;
-        let rate = self.trimmed(rate)?.within_its_window(self.catch_up)?;
-        Ok(rate)
-    }
-
     /// Where the permits come from, and what the line is to know of the rate.
     fn supply(
         &self,

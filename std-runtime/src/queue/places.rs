@@ -260,7 +260,7 @@ impl ApiQueue {
     fn try_take(&self) -> Result<Turn<'_>, TryAcquireError> {
         let line = self.line();
         let none = Err(TryAcquireError::NotYet { at: None });
-        let Some(given) = line.supply.given() else {
+        let Some(given) = line.given() else {
             return none;
         };
         if line.room() == 0 || !line.calls.begin() {

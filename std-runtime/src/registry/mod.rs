@@ -263,13 +263,7 @@ impl Entry {
     fn is_at_rest(&self, limit: &Limit) -> bool {
         match (&self.queue, limit) {
             (None, _) => true,
-            (Some(queue), Limit::Queue(builder)) => {
-                queue.is_last_handle()
-                    && queue.is_rested()
-                    && builder
-                        .checked_rate()
-                        .is_ok_and(|rate| rate == queue.rate())
-            }
+            (Some(queue), Limit::Queue(_)) => queue.is_last_handle() && queue.is_rested(),
             (Some(_), Limit::None) => false,
         }
     }
