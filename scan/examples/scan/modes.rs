@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use apiqueue::{ApiQueue, Stop};
+use apiqueue::{ApiQueue, Builder, Stop, Turn};
 use clap::ValueEnum;
 
-use crate::adaptive::Adaptive;
-use crate::client::{Answer, Failure, Service};
+use crate::adaptive;
+use crate::client::{Failure, Service};
 use crate::fleet::Fleet;
 use crate::interrupt::End;
 use crate::options::{OTHER_SERVICES, Options};
@@ -27,11 +27,8 @@ pub(crate) enum Mode {
 
 /// What a mode does around the scanner's calls.
 pub(crate) trait Pace: Sync {
-    /// Waits until a call to `service` may be made. Returns early when the end has come.
-    fn before(&self, service: Service) -> Result<(), Failure>;
-
-    /// An EC2 call that was let go at the reading `released` of the monotonic clock was answered.
-    fn after(&self, _released: u64, _answer: Answer) {}
+    /// Waits until a call to `service` may be made, and gives its turn, if it needs one. Returns early when the end has come.
+    fn before(&self, service: Service) -> Result<Option<Turn<'static>>, Failure>;
 
     /// How many calls wait in line.
     fn depth(&self) -> usize {
@@ -59,8 +56,11 @@ impl Mode {
                 delay: options.delay(),
                 end: end.clone(),
             }),
-            Self::Queue => queue(options, end)?,
-            Self::Adaptive => Box::new(Adaptive::new(options, end)?),
+            Self::Queue => match &options.fleet {
+                Some(url) => Box::new(Fleet::new(url, options, end)?),
+                None => queued(queue(options), options, end)?,
+            },
+            Self::Adaptive => queued(adaptive::queue(options)?, options, end)?,
         })
     }
 
@@ -78,17 +78,16 @@ impl Mode {
     }
 }
 
-fn queue(options: &Options, end: &Arc<End>) -> Result<Box<dyn Pace>, Failure> {
-    if let Some(url) = &options.fleet {
-        return Ok(Box::new(Fleet::new(url, options, end)?));
-    }
+fn queue(options: &Options) -> Builder {
+    ApiQueue::builder()
+        .every(Duration::from_secs_f64(options.rate().recip()))
+        .burst(options.burst())
+}
+
+fn queued(builder: Builder, options: &Options, end: &Arc<End>) -> Result<Box<dyn Pace>, Failure> {
+    let builder = builder.capacity(options.threads.into()).name("ec2");
     Ok(Box::new(Queued {
-        ec2: ApiQueue::builder()
-            .every(Duration::from_secs_f64(options.rate().recip()))
-            .burst(options.burst())
-            .capacity(options.threads.into())
-            .name("ec2")
-            .start()?,
+        ec2: builder.start()?,
         end: end.clone(),
     }))
 }
@@ -96,8 +95,8 @@ fn queue(options: &Options, end: &Arc<End>) -> Result<Box<dyn Pace>, Failure> {
 struct AtOnce;
 
 impl Pace for AtOnce {
-    fn before(&self, _: Service) -> Result<(), Failure> {
-        Ok(())
+    fn before(&self, _: Service) -> Result<Option<Turn<'static>>, Failure> {
+        Ok(None)
     }
 }
 
@@ -107,9 +106,9 @@ struct Delayed {
 }
 
 impl Pace for Delayed {
-    fn before(&self, _: Service) -> Result<(), Failure> {
+    fn before(&self, _: Service) -> Result<Option<Turn<'static>>, Failure> {
         self.end.sleep(self.delay);
-        Ok(())
+        Ok(None)
     }
 }
 
@@ -119,7 +118,7 @@ struct Queued {
 }
 
 impl Pace for Queued {
-    fn before(&self, service: Service) -> Result<(), Failure> {
+    fn before(&self, service: Service) -> Result<Option<Turn<'static>>, Failure> {
         pass(&self.ec2, service, &self.end)
     }
 
@@ -133,15 +132,18 @@ impl Pace for Queued {
 }
 
 /// Lets a call to EC2 wait its turn in `queue`.
-pub(crate) fn pass(queue: &ApiQueue, service: Service, end: &End) -> Result<(), Failure> {
+pub(crate) fn pass(
+    queue: &ApiQueue,
+    service: Service,
+    end: &End,
+) -> Result<Option<Turn<'static>>, Failure> {
     if let Service::Other(_) = service {
-        return Ok(());
+        return Ok(None);
     }
-    let released = queue.enqueue().map(|waiter| waiter.wait().map(drop));
-    match released {
-        Ok(Ok(())) => Ok(()),
+    match queue.enqueue().map(|waiter| waiter.wait()) {
+        Ok(Ok(turn)) => Ok(Some(turn)),
         // Closed, since the end has come.
-        _ if end.is_raised() => Ok(()),
+        _ if end.is_raised() => Ok(None),
         Ok(Err(why)) => Err(why.into()),
         Err(why) => Err(why.into()),
     }

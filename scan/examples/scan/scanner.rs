@@ -4,9 +4,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use apiqueue::MonotonicClock;
-use apiqueue::core::Clock;
-
 use crate::client::{Answer, Client, Failure, Service};
 use crate::interrupt::End;
 use crate::modes::Pace;
@@ -70,11 +67,10 @@ impl Scanner<'_> {
     /// Tries a call until it is not throttled. False when the end came first.
     fn call_until_done(&self, service: Service) -> Result<bool, Failure> {
         for attempt in 0.. {
-            self.pace.before(service)?;
+            let turn = self.pace.before(service)?;
             if self.end.is_raised() {
                 break;
             }
-            let released = MonotonicClock.now();
             let answer = match self.client.call(service) {
                 // Nobody asks any more how a last call went.
                 Err(_) if self.end.is_raised() => break,
@@ -82,7 +78,11 @@ impl Scanner<'_> {
             };
             if let Service::Ec2(_) = service {
                 self.tally.answered(answer);
-                self.pace.after(released, answer);
+                match (turn, answer) {
+                    (Some(turn), Answer::Done) => turn.ok(),
+                    (Some(turn), Answer::Throttled) => turn.throttled(None),
+                    (None, _) => {}
+                }
             }
             if answer == Answer::Done {
                 return Ok(true);

@@ -35,38 +35,6 @@ impl ApiQueue {
         self.line().set_rate(rate);
     }
 
-    /// Does what a controller of the core says after a call: sets the rate, holds, or neither. Its readings are those of
-    /// the queue's clock, which is [`MonotonicClock`](crate::MonotonicClock) by default.
-    ///
-    /// ```
-    /// use apiqueue::core::{Bounds, Clock, Constants, Controller, Cubic, Outcome};
-    /// use apiqueue::{ApiQueue, MonotonicClock, Rate};
-    ///
-    /// let start = Rate::per_second(100)?;
-    /// let queue = ApiQueue::builder().rate(start).start()?;
-    /// let (slowest, fastest) = (Rate::per_second(1)?, Rate::per_second(1000)?);
-    /// let bounds = Bounds::new(slowest.into(), fastest.into(), 1_000_000_000)?;
-    /// let mut controller = Cubic::new(bounds, start.into(), Constants::CALM)?;
-    ///
-    /// queue.enqueue()?.wait()?;
-    /// let released = MonotonicClock.now();
-    /// // … the call, which is throttled …
-    /// queue.apply(controller.outcome(MonotonicClock.now(), released, Outcome::Throttled));
-    /// assert!(queue.rate().interval() > start.interval());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn apply(&self, change: apiqueue_core::Change<'_, u64>) {
-        if let Some(rate) = change.rate {
-            self.set_rate(rate.into());
-        }
-        if let Some(until) = change.hold_until {
-            // Refused only when the clock has passed it meanwhile: then it holds nothing back any more.
-            let _ = self.hold_for(Duration::from_nanos(
-                until.saturating_sub(self.line().now()),
-            ));
-        }
-    }
-
     /// Releases nobody for `duration`, those already queued included: what a server asks for with `Retry-After`. Only
     /// extends a hold. From its end on releases are evenly spaced: a hold spends the burst.
     ///
