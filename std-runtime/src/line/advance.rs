@@ -60,7 +60,10 @@ impl Line {
                 self.wake_driver();
                 (0, Next::OnEnqueue)
             }
-            (Supply::Others(given), _) => self.give(given, is_over, waker),
+            (Supply::Others(given), seen) => {
+                let had_somebody = matches!(seen, Next::At(_));
+                self.give(given, is_over, had_somebody, waker)
+            }
             (_, Next::Closed) => (0, Next::Closed),
             (Supply::Schedule, Next::At(at)) => {
                 (0, Next::At(self.queue.clock().in_system_time(at)))
@@ -78,10 +81,14 @@ impl Line {
     }
 
     /// Has others give permits. How many went by them, and when to come back.
+    ///
+    /// `had_somebody` says that the core's look found somebody in line, and so left no waker for the next to come. If nobody is there
+    /// any more it has to look once more.
     fn give(
         self: &Arc<Self>,
         given: &Given,
         is_over: bool,
+        had_somebody: bool,
         waker: Option<&Waker>,
     ) -> (usize, Next<u64>) {
         let waiters = Waiters::of(self, is_over, waker.unwrap_or(Waker::noop()));
@@ -90,6 +97,9 @@ impl Line {
             self.close();
             return (waiters.released(), Next::Closed);
         };
+        if waiters.found_nobody() && waker.is_some() && had_somebody {
+            self.wake_driver();
+        }
         let next = match next {
             // Of a queue that is not.
             Next::Closed if !is_over => Next::OnEnqueue,
