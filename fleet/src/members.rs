@@ -49,7 +49,10 @@ impl Members {
 
     pub(crate) fn stats(&self, name: &str) -> FleetStats {
         let (there, gone) = match lock(&self.list, self.process) {
-            Some(list) => (list.there.iter().filter_map(Weak::upgrade).collect(), list.gone),
+            Some(list) => (
+                list.there.iter().filter_map(Weak::upgrade).collect(),
+                list.gone,
+            ),
             None => (Vec::new(), Counts::default()),
         };
         let mut stats = FleetStats::new(name);

@@ -97,7 +97,9 @@ impl FleetStats {
     pub(crate) fn add(&mut self, host: &Host, now: u64) {
         self.count(&host.counts(now));
         self.queues += 1;
-        self.round_trip = self.round_trip.max(Duration::from_micros(host.round_trip()));
+        self.round_trip = self
+            .round_trip
+            .max(Duration::from_micros(host.round_trip()));
         self.is_away |= host.away_since().is_some();
         self.slots_held += host.held();
         self.hosts = self.hosts.max(host.hosts());

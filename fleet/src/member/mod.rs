@@ -261,7 +261,9 @@ impl Drop for Member {
         if !self.is_forked() {
             let now = self.times.now();
             let state = self.state.get_mut();
-            let host = &state.unwrap_or_else(std::sync::PoisonError::into_inner).host;
+            let host = &state
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .host;
             self.members.has_gone(host, now);
         }
     }
