@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::ready;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use apiqueue::MonotonicClock;
@@ -20,7 +20,7 @@ pub struct InProcess {
 }
 
 struct Shared {
-    clock: Box<dyn Clock<Tick = u64> + Send + Sync>,
+    clock: Arc<dyn Clock<Tick = u64> + Send + Sync>,
     /// From then on leases of before may be in use.
     forgot: AtomicBool,
     calendars: Mutex<HashMap<String, Calendar>>,
@@ -30,15 +30,23 @@ impl InProcess {
     /// Over the system's monotonic clock.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_clock(MonotonicClock)
+        Self::with_clock(Arc::new(MonotonicClock))
     }
 
-    /// Over a clock of your own, whose readings are nanoseconds.
+    /// The one that all of this process share who ask for it here.
     #[must_use]
-    pub fn with_clock(clock: impl Clock<Tick = u64> + Send + Sync + 'static) -> Self {
+    pub fn of_this_process() -> Self {
+        static SHARED: OnceLock<InProcess> = OnceLock::new();
+        SHARED.get_or_init(Self::new).clone()
+    }
+
+    /// Over a clock of your own, whose readings are nanoseconds: the one that the queues are
+    /// [paced by](apiqueue::Builder::clock), say, for tests that take no real time.
+    #[must_use]
+    pub fn with_clock(clock: Arc<impl Clock<Tick = u64> + Send + Sync + 'static>) -> Self {
         Self {
             shared: Arc::new(Shared {
-                clock: Box::new(clock),
+                clock,
                 forgot: AtomicBool::new(false),
                 calendars: Mutex::default(),
             }),

@@ -85,27 +85,26 @@
 #![forbid(unsafe_code)]
 
 mod backend;
-mod builder;
 #[doc(hidden)]
 pub mod calendar;
-mod driver;
 mod error;
+mod guarded;
 #[doc(hidden)]
 pub mod host;
 mod in_process;
-mod queue;
+mod limit;
+mod member;
+mod members;
 #[cfg(feature = "redis")]
 mod redis;
-mod shared;
 mod stats;
 mod telemetry;
 
 pub use backend::{Answer, Ask, Backend, BackendError, Epoch, Lease};
-pub use builder::FleetBuilder;
 pub use error::FleetError;
 pub use host::{Away, News};
 pub use in_process::InProcess;
-pub use queue::FleetQueue;
+pub use limit::FleetLimit;
 #[cfg(feature = "redis")]
 pub use redis::{RedisBackend, RedisOptions};
 pub use stats::FleetStats;

@@ -1,44 +1,47 @@
-//! [`FleetStats`]: what a fleet's queue tells of itself.
+//! [`FleetStats`]: what a limit tells of itself.
 
 use std::fmt;
 use std::time::Duration;
 
-use apiqueue::Stats;
-
 use crate::backend::Epoch;
-use crate::host::Host;
+use crate::host::{Counts, Host};
 
-/// What one host's queue has done so far, from [`FleetQueue::stats`](crate::FleetQueue::stats). `Display` shows it in one block.
+/// What the queues of a limit have done so far in this process, from [`FleetLimit::stats`](crate::FleetLimit::stats). Counts are of all
+/// of them, those that have ended included, whose slots held count as lost. `Display` shows it in one block.
 ///
 /// ```
-/// use apiqueue_fleet::FleetQueue;
+/// use apiqueue::ApiQueue;
+/// use apiqueue_fleet::{Backend, InProcess};
 ///
-/// let queue = FleetQueue::builder().name("stats").per_second(1000).start()?;
-/// let first = queue.stats();
-/// assert_eq!((first.backend_calls, first.hosts), (0, 0)); // nobody has come
+/// let limit = InProcess::new().limit("stats");
+/// let queue = ApiQueue::builder().per_second(1000).shared(limit.clone()).start()?;
+/// let first = limit.stats();
+/// assert_eq!((first.queues, first.backend_calls, first.hosts), (1, 0, 0)); // nobody has come
 /// println!("{first}");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct FleetStats {
-    /// This host's line. Its rate is the fleet's, as this host knows it.
-    pub queue: Stats,
+    /// The limit's name; empty where each queue's own counts.
+    pub name: String,
+    /// How many queues of it there are.
+    pub queues: usize,
     /// How often the backend was called.
     pub backend_calls: u64,
     /// How many of these calls failed, or were not answered in time.
     pub backend_failures: u64,
-    /// The backend's smoothed round trip; zero before the first answer.
+    /// The backend's smoothed round trip, of several queues the longest; zero before the first answer.
     pub round_trip: Duration,
     /// How often the backend went away: two calls in a row failed.
     pub times_away: u64,
     /// For how long it was away, the present time included.
     pub away: Duration,
-    /// Whether it is away now.
+    /// Whether it is away now, for any of the queues.
     pub is_away: bool,
     /// Slots that the backend granted and that arrived.
     pub slots_granted: u64,
-    /// Slots at which somebody was released.
+    /// Slots at which somebody was released, or that were charged.
     pub slots_used: u64,
     /// Slots given back.
     pub slots_given_back: u64,
@@ -48,45 +51,74 @@ pub struct FleetStats {
     pub slots_held: u64,
     /// Releases without the backend, by [`Away`](crate::Away).
     pub released_alone: u64,
-    /// How many hosts the backend has seen lately, this one included; 0 before the first answer.
+    /// How many hosts the backend has seen lately, these included; 0 before the first answer.
     pub hosts: u32,
     /// The number of the terms, raised by each hold and new rate; none before the first answer.
     pub epoch: Option<Epoch>,
-    /// How many slots this host would ask for with callers enough.
+    /// How many slots one of these queues would ask for with callers enough.
     pub lease_size: u32,
 }
 
 impl FleetStats {
-    pub(crate) fn new(queue: Stats, host: &Host, now: u64) -> Self {
-        let counts = host.counts(now);
+    pub(crate) fn new(name: &str) -> Self {
         Self {
-            queue,
-            backend_calls: counts.calls,
-            backend_failures: counts.failures,
-            round_trip: Duration::from_micros(host.round_trip()),
-            times_away: counts.times_away,
-            away: Duration::from_micros(counts.away),
-            is_away: host.away_since().is_some(),
-            slots_granted: counts.granted,
-            slots_used: counts.used,
-            slots_given_back: counts.given_back,
-            slots_lost: counts.lost,
-            slots_held: host.held(),
-            released_alone: counts.alone,
-            hosts: host.hosts(),
-            epoch: host.epoch(),
-            lease_size: host.lease_size(),
+            name: name.to_owned(),
+            queues: 0,
+            backend_calls: 0,
+            backend_failures: 0,
+            round_trip: Duration::ZERO,
+            times_away: 0,
+            away: Duration::ZERO,
+            is_away: false,
+            slots_granted: 0,
+            slots_used: 0,
+            slots_given_back: 0,
+            slots_lost: 0,
+            slots_held: 0,
+            released_alone: 0,
+            hosts: 0,
+            epoch: None,
+            lease_size: 0,
         }
+    }
+
+    pub(crate) fn count(&mut self, counts: &Counts) {
+        self.backend_calls += counts.calls;
+        self.backend_failures += counts.failures;
+        self.times_away += counts.times_away;
+        self.away += Duration::from_micros(counts.away);
+        self.slots_granted += counts.granted;
+        self.slots_used += counts.used;
+        self.slots_given_back += counts.given_back;
+        self.slots_lost += counts.lost;
+        self.released_alone += counts.alone;
+    }
+
+    pub(crate) fn add(&mut self, host: &Host, now: u64) {
+        self.count(&host.counts(now));
+        self.queues += 1;
+        self.round_trip = self
+            .round_trip
+            .max(Duration::from_micros(host.round_trip()));
+        self.is_away |= host.away_since().is_some();
+        self.slots_held += host.held();
+        self.hosts = self.hosts.max(host.hosts());
+        self.epoch = self.epoch.max(host.epoch());
+        self.lease_size = self.lease_size.max(host.lease_size());
     }
 }
 
 impl fmt::Display for FleetStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.queue)?;
+        let name = if self.name.is_empty() {
+            "fleet"
+        } else {
+            &self.name
+        };
         write!(
             f,
-            "\n  fleet      {} hosts, leases of {}, round trip {:?}",
-            self.hosts, self.lease_size, self.round_trip
+            "{name}: {} hosts, {} of them here, leases of {}, round trip {:?}",
+            self.hosts, self.queues, self.lease_size, self.round_trip
         )?;
         write!(
             f,

@@ -1,16 +1,16 @@
-//! Fleet queues whose backend does not answer, answers nonsense or panics.
+//! Queues of a fleet whose backend does not answer, answers nonsense or panics.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::future::pending;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use apiqueue::WaitError;
+use apiqueue::{ApiQueue, WaitError};
 use apiqueue_fleet::{
-    Answer, Ask, Away, Backend, BackendError, Epoch, FleetBuilder, FleetQueue, InProcess, Lease,
-    News,
+    Answer, Ask, Away, Backend, BackendError, Epoch, FleetLimit, FleetStats, InProcess, Lease, News,
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -72,12 +72,34 @@ impl Backend for Moody {
     }
 }
 
-fn over(backend: &Moody) -> FleetBuilder {
-    FleetQueue::builder()
-        .name("limit")
-        .per_second(1_000)
-        .timeout(20 * MS)
-        .backend(backend.clone())
+/// A queue of a limit, as on a host of its own.
+struct Host {
+    queue: ApiQueue,
+    limit: FleetLimit,
+}
+
+impl Host {
+    fn fleet(&self) -> FleetStats {
+        self.limit.stats()
+    }
+}
+
+impl Deref for Host {
+    type Target = ApiQueue;
+
+    fn deref(&self) -> &ApiQueue {
+        &self.queue
+    }
+}
+
+fn over(backend: &Moody) -> FleetLimit {
+    backend.limit("limit").timeout(20 * MS)
+}
+
+fn start(limit: FleetLimit) -> Host {
+    let builder = ApiQueue::builder().per_second(1_000);
+    let queue = builder.shared(limit.clone()).start().unwrap();
+    Host { queue, limit }
 }
 
 fn until(what: &str, mut done: impl FnMut() -> bool) {
@@ -92,13 +114,13 @@ fn until(what: &str, mut done: impl FnMut() -> bool) {
 fn a_backend_that_never_answers_releases_nobody_and_hangs_nothing() {
     let backend = Moody::default();
     backend.set(Mood::Hangs);
-    let queue = over(&backend).away(Away::Stop).start().unwrap();
+    let queue = start(over(&backend).away(Away::Stop));
     let timeout = 200 * MS;
-    let waited = queue.enqueue().unwrap().wait_timeout(timeout);
+    let waited = queue.enqueue().unwrap().wait_timeout(timeout).map(drop);
     assert_eq!(waited, Err(WaitError::TimedOut { timeout }));
     let _waiter = queue.enqueue().unwrap();
-    until("away", || queue.stats().is_away);
-    let stats = queue.stats();
+    until("away", || queue.fleet().is_away);
+    let stats = queue.fleet();
     assert!(stats.backend_failures >= 2);
     assert_eq!(
         (stats.times_away, stats.slots_granted, stats.released_alone),
@@ -111,32 +133,32 @@ fn callers_get_on_alone_and_with_the_backend_again_when_it_is_back() {
     let backend = Moody::default();
     let news = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&news);
-    let queue = over(&backend)
-        .away(Away::Share {
-            at_most: Duration::from_secs(3600),
-        })
-        .on_news(move |what| heard.lock().unwrap().push(what.clone()))
-        .start()
-        .unwrap();
+    let queue = start(
+        over(&backend)
+            .away(Away::Share {
+                at_most: Duration::from_secs(3600),
+            })
+            .on_news(move |what| heard.lock().unwrap().push(what.clone())),
+    );
     queue.enqueue().unwrap().wait().unwrap();
 
     backend.set(Mood::Fails);
     until("alone", || {
         queue.enqueue().unwrap().wait().unwrap();
-        queue.stats().released_alone >= 20
+        queue.fleet().released_alone >= 20
     });
-    assert_eq!(queue.stats().times_away, 1);
+    assert_eq!(queue.fleet().times_away, 1);
 
     backend.set(Mood::Answers);
     until("back", || {
         queue.enqueue().unwrap().wait().unwrap();
-        !queue.stats().is_away
+        !queue.fleet().is_away
     });
     until("granted", || {
         queue.enqueue().unwrap().wait().unwrap();
-        queue.stats().slots_used >= 5
+        queue.fleet().slots_used >= 5
     });
-    let stats = queue.stats();
+    let stats = queue.fleet();
     assert!(stats.away > Duration::ZERO);
     until("told", || news.lock().unwrap().len() >= 2);
     let news = news.lock().unwrap().clone();
@@ -153,30 +175,27 @@ fn callers_get_on_alone_and_with_the_backend_again_when_it_is_back() {
 #[test]
 fn a_hold_made_without_the_backend_acts_here_and_reaches_it_later() {
     let backend = Moody::default();
-    let queue = over(&backend)
-        .away(Away::Full {
-            at_most: Duration::from_secs(3600),
-        })
-        .start()
-        .unwrap();
+    let queue = start(over(&backend).away(Away::Full {
+        at_most: Duration::from_secs(3600),
+    }));
     queue.enqueue().unwrap().wait().unwrap();
-    let before = queue.stats().epoch;
+    let before = queue.fleet().epoch;
     backend.set(Mood::Fails);
     until("away", || {
         queue.enqueue().unwrap().wait().unwrap();
-        queue.stats().is_away
+        queue.fleet().is_away
     });
     queue.hold_for(Duration::from_secs(3600)).unwrap();
     let timeout = 50 * MS;
     assert_eq!(
-        queue.enqueue().unwrap().wait_timeout(timeout),
+        queue.enqueue().unwrap().wait_timeout(timeout).map(drop),
         Err(WaitError::TimedOut { timeout })
     );
     backend.set(Mood::Answers);
-    until("told", || queue.stats().epoch > before);
-    let other = over(&backend).start().unwrap();
+    until("told", || queue.fleet().epoch > before);
+    let other = start(over(&backend));
     assert_eq!(
-        other.enqueue().unwrap().wait_timeout(timeout),
+        other.enqueue().unwrap().wait_timeout(timeout).map(drop),
         Err(WaitError::TimedOut { timeout })
     );
     queue.resume();
@@ -187,10 +206,10 @@ fn a_hold_made_without_the_backend_acts_here_and_reaches_it_later() {
 fn a_backend_that_panics_counts_as_one_that_fails() {
     for mood in [Mood::Panics, Mood::PanicsLater] {
         let backend = Moody::default();
-        let queue = over(&backend).start().unwrap();
+        let queue = start(over(&backend));
         backend.set(mood);
         let waiter = queue.enqueue().unwrap();
-        until("failed", || queue.stats().backend_failures >= 3);
+        until("failed", || queue.fleet().backend_failures >= 3);
         assert!(waiter.is_waiting());
         backend.set(Mood::Answers);
         waiter.wait().unwrap();
@@ -201,12 +220,9 @@ fn a_backend_that_panics_counts_as_one_that_fails() {
 fn news_that_panic_take_nobody_along() {
     let backend = Moody::default();
     backend.set(Mood::Fails);
-    let queue = over(&backend)
-        .on_news(|_| panic!("in the callback"))
-        .start()
-        .unwrap();
+    let queue = start(over(&backend).on_news(|_| panic!("in the callback")));
     let waiter = queue.enqueue().unwrap();
-    until("away", || queue.stats().is_away);
+    until("away", || queue.fleet().is_away);
     backend.set(Mood::Answers);
     waiter.wait().unwrap();
 }
@@ -214,19 +230,19 @@ fn news_that_panic_take_nobody_along() {
 #[test]
 fn a_queue_that_is_stopped_without_its_backend_ends_all_the_same() {
     let backend = Moody::default();
-    let queue = over(&backend).start().unwrap();
+    let queue = start(over(&backend));
     let line: Vec<_> = (0..100).map(|_| queue.enqueue().unwrap()).collect();
-    until("granted", || queue.stats().slots_held > 0);
+    until("granted", || queue.fleet().slots_held > 0);
     backend.set(Mood::Hangs);
     queue.stop(apiqueue::Stop::Now);
     drop(line);
-    until("left", || queue.stats().slots_held == 0);
+    until("left", || queue.fleet().slots_held == 0);
 }
 
 #[test]
 fn a_queue_whose_handles_are_gone_lets_its_backend_go() {
     let backend = Moody::default();
-    let queue = over(&backend).start().unwrap();
+    let queue = start(over(&backend));
     queue.enqueue().unwrap().wait().unwrap();
     drop(queue);
     until("gone", || Arc::strong_count(&backend.mood) == 1);

@@ -74,3 +74,18 @@ pub struct Counts {
     /// Releases without the backend.
     pub alone: u64,
 }
+
+impl Counts {
+    /// Both together.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.failures += other.failures;
+        self.times_away += other.times_away;
+        self.away += other.away;
+        self.granted += other.granted;
+        self.used += other.used;
+        self.given_back += other.given_back;
+        self.lost += other.lost;
+        self.alone += other.alone;
+    }
+}

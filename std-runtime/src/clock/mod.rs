@@ -203,6 +203,14 @@ impl fmt::Debug for Timebase {
 #[derive(Clone)]
 pub struct QueueClock(pub(crate) Timebase);
 
+impl QueueClock {
+    /// Whether it is one of the user's that has panicked. Then it stands, and its queue is closed.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.0.is_broken()
+    }
+}
+
 impl Clock for QueueClock {
     type Tick = u64;
 

@@ -61,8 +61,11 @@ impl Line {
                 self.wake_driver();
                 (0, Next::OnEnqueue)
             }
-            (Supply::Others(_), _) => match given {
-                Some(given) => self.give(given, is_over, waker),
+            (Supply::Others(_), seen) => match given {
+                Some(given) => {
+                    let had_somebody = matches!(seen, Next::At(_));
+                    self.give(given, is_over, had_somebody, waker)
+                }
                 None => (0, Next::OnEnqueue),
             },
             (_, Next::Closed) => (0, Next::Closed),
@@ -82,10 +85,14 @@ impl Line {
     }
 
     /// Has others give permits. How many went by them, and when to come back.
+    ///
+    /// `had_somebody` says that the core's look found somebody in line, and so left no waker for the next to come. If nobody is there
+    /// any more it has to look once more.
     fn give(
         self: &Arc<Self>,
         given: &Given,
         is_over: bool,
+        had_somebody: bool,
         waker: Option<&Waker>,
     ) -> (usize, Next<u64>) {
         let waiters = Waiters::of(self, is_over, waker.unwrap_or(Waker::noop()));
@@ -94,6 +101,9 @@ impl Line {
             self.close();
             return (waiters.released(), Next::Closed);
         };
+        if waiters.found_nobody() && waker.is_some() && had_somebody {
+            self.wake_driver();
+        }
         let next = match next {
             // Of a queue that is not.
             Next::Closed if !is_over => Next::OnEnqueue,

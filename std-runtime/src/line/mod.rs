@@ -267,7 +267,14 @@ impl Line {
         let rate = rate.within_its_window(catch_up).unwrap_or(rate);
         self.queue.set_rate(rate.ticks());
         self.counters.telemetry.rate(rate);
-        self.tell(|permits| permits.set_rate(rate));
+        let made_of_it = self.tell(|permits| {
+            permits.set_rate(rate);
+            permits.rate()
+        });
+        if let Some(rate) = made_of_it.flatten() {
+            // Without the burst, say: then nobody who costs more is let in.
+            self.queue.set_rate(rate.ticks());
+        }
         self.has_lost_its_clock();
     }
 

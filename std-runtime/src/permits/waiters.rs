@@ -14,6 +14,8 @@ pub struct Waiters<'a> {
     are_over: bool,
     waker: &'a Waker,
     released: Cell<usize>,
+    /// The latest look found nobody in line.
+    found_nobody: Cell<bool>,
 }
 
 impl<'a> Waiters<'a> {
@@ -23,6 +25,7 @@ impl<'a> Waiters<'a> {
             are_over,
             waker,
             released: Cell::new(0),
+            found_nobody: Cell::new(false),
         }
     }
 
@@ -33,11 +36,25 @@ impl<'a> Waiters<'a> {
             are_over: true,
             waker,
             released: Cell::new(0),
+            found_nobody: Cell::new(false),
         }
     }
 
     pub(crate) fn line(&self) -> Option<&'a Arc<Line>> {
         self.line
+    }
+
+    /// The line, if somebody is in it.
+    fn somebody(&self) -> Option<&'a Arc<Line>> {
+        let line = self.line.filter(|line| line.queue.first_weight().is_some());
+        self.found_nobody.set(line.is_none());
+        line
+    }
+
+    /// Whether whoever gives permits has last found nobody in line, where the driver may have seen somebody before: then it has left
+    /// no waker there for the next to come.
+    pub(crate) fn found_nobody(&self) -> bool {
+        self.found_nobody.get()
     }
 
     /// Whether nobody is in line any more, nor will be.
@@ -50,21 +67,23 @@ impl<'a> Waiters<'a> {
     /// have been left.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.line
-            .filter(|line| line.queue.first_weight().is_some())
+        self.somebody()
             .map_or(0, |line| line.queue.len().min(line.room()))
     }
 
     /// What the first in line costs. None where nobody can be released now.
     #[must_use]
     pub fn first_weight(&self) -> Option<usize> {
-        self.line.and_then(|line| line.first_weight())
+        self.somebody().and_then(|line| line.first_weight())
     }
 
     /// Releases up to `count` of them, whatever they cost, and says how many.
     pub fn release(&self, count: usize) -> usize {
         let released = self.line.map_or(0, |line| line.grant(count));
         self.released.set(self.released.get() + released);
+        if released < count {
+            let _ = self.somebody();
+        }
         released
     }
 

@@ -1,0 +1,279 @@
+//! [`Member`]: one queue of a limit. It runs a [`Host`], on behalf of whoever drives the queue.
+
+mod calls;
+mod times;
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use apiqueue::core::{Next, Word};
+use apiqueue::{ChargeError, Permits, QueueClock, Rate, Waiters};
+
+use crate::backend::Backend;
+use crate::calendar::{MAX_MICROS, micros};
+use crate::guarded::{guarded, lock};
+use crate::host::{Host, News, Step, Terms};
+use crate::members::Members;
+use crate::telemetry;
+use calls::{Caller, Calls, Place, Taken};
+use times::Times;
+
+/// Who is told of changes.
+pub(crate) type Telling = Arc<dyn Fn(&News) + Send + Sync>;
+
+pub(crate) struct Member {
+    times: Times,
+    state: Mutex<State>,
+    caller: Arc<Caller>,
+    calls: Place,
+    on_news: Option<Telling>,
+    /// Where it is counted.
+    members: Arc<Members>,
+    /// Where this was made. A forked child releases nobody and calls nobody: its slots are the parent's.
+    process: u32,
+}
+
+/// What changes, under one lock.
+pub(crate) struct State {
+    pub(crate) host: Host,
+    /// So many of the next slots are used up without a release.
+    debt: usize,
+}
+
+/// How long a driver is put off that comes while another one is there, or that leaves no waker with a call. Microseconds.
+const SOON: u64 = 1_000;
+
+impl Member {
+    pub(crate) fn new(
+        limit: &str,
+        terms: Terms,
+        clock: QueueClock,
+        backend: Arc<dyn Backend>,
+        on_news: Option<Telling>,
+        members: Arc<Members>,
+    ) -> Self {
+        Self {
+            times: Times::new(clock),
+            state: Mutex::new(State {
+                host: Host::new(terms),
+                debt: 0,
+            }),
+            caller: Arc::new(Caller {
+                backend,
+                limit: limit.to_owned(),
+            }),
+            calls: Mutex::new(Some(Calls::default())),
+            on_news,
+            members,
+            process: std::process::id(),
+        }
+    }
+
+    fn is_forked(&self) -> bool {
+        self.process != std::process::id()
+    }
+
+    /// None in a forked child. No user code may be called from `look`.
+    pub(crate) fn with_state<T>(&self, look: impl FnOnce(&mut State) -> T) -> Option<T> {
+        if self.is_forked() {
+            return None;
+        }
+        lock(&self.state, self.process).map(|mut state| look(&mut state))
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        self.times.now()
+    }
+
+    fn tell(&self, news: &News) {
+        // Subscribers are user code, too.
+        guarded(|| telemetry::changed(&self.caller.limit, news));
+        if let Some(tell) = &self.on_news {
+            guarded(|| tell(news));
+        }
+    }
+
+    /// Releases up to `count`. Says whether there were so many.
+    fn release(&self, waiters: &Waiters<'_>, count: usize) -> bool {
+        let used = waiters.release(count);
+        let rest = count.saturating_sub(used);
+        self.with_state(|state| state.host.unused(rest));
+        rest == 0
+    }
+
+    fn serve(&self, waiters: &Waiters<'_>, calls: &mut Calls) -> Next<u64> {
+        let is_over = waiters.are_over();
+        // One reading, so that this ends.
+        let now = self.times.now();
+        // The places of a closed line, and of those who have left, may still be taken.
+        let mut nobody = is_over;
+        loop {
+            calls.poll(self, waiters.waker());
+            let returned = waiters.take_returned();
+            let line = if nobody { 0 } else { waiters.count() };
+            let decided = self.with_state(|state| {
+                state.host.unused(returned);
+                if is_over {
+                    state.host.leave();
+                    state.debt = 0;
+                }
+                state.decide(now, line)
+            });
+            let Some(Decided {
+                step,
+                release,
+                has_left,
+            }) = decided
+            else {
+                return end(is_over);
+            };
+            if let Some(news) = &step.news {
+                self.tell(news);
+            }
+            if release > 0 && !self.release(waiters, release) {
+                nobody = true;
+            }
+            if let Some((id, call)) = step.call {
+                calls.begin(&self.caller, id, call);
+                continue;
+            }
+            if step.grant > 0 || step.news.is_some() {
+                continue;
+            }
+            if has_left {
+                return Next::Closed;
+            }
+            let mut wake = step.wake;
+            if calls.are_under_way() && waiters.waker().will_wake(std::task::Waker::noop()) {
+                wake = Some(wake.unwrap_or(u64::MAX).min(now + SOON));
+            }
+            return wake.map_or(Next::OnEnqueue, |at| Next::At(self.times.reading(at)));
+        }
+    }
+}
+
+/// What is left to do where there is nothing to give.
+fn end(is_over: bool) -> Next<u64> {
+    if is_over {
+        Next::Closed
+    } else {
+        Next::OnEnqueue
+    }
+}
+
+struct Decided {
+    step: Step,
+    /// How many slots are for those in line.
+    release: usize,
+    has_left: bool,
+}
+
+impl State {
+    fn decide(&mut self, now: u64, line: usize) -> Decided {
+        let step = self.host.step(now, line.saturating_add(self.debt));
+        let paid = self.debt.min(step.grant);
+        self.debt -= paid;
+        Decided {
+            release: step.grant - paid,
+            has_left: self.host.has_left(),
+            step,
+        }
+    }
+
+    /// Takes a slot that is due, once the debt is paid.
+    fn take_one(&mut self, now: u64) -> bool {
+        while self.host.take_one(now) {
+            match self.debt.checked_sub(1) {
+                Some(rest) => self.debt = rest,
+                None => return true,
+            }
+        }
+        false
+    }
+
+    fn charge(&mut self, permits: usize) -> Result<(), ChargeError> {
+        let interval = self.host.interval().saturating_mul(1_000).max(1);
+        let most = usize::try_from(u64::MAX_SPAN / interval).unwrap_or(usize::MAX);
+        let max = most.saturating_sub(self.debt);
+        if permits > max {
+            return Err(ChargeError { permits, max });
+        }
+        self.debt += permits;
+        Ok(())
+    }
+}
+
+impl Permits for Member {
+    fn give(&self, waiters: &Waiters<'_>) -> Next<u64> {
+        if self.is_forked() || self.times.are_over() {
+            return end(waiters.are_over());
+        }
+        let Some(mut taken) = Taken::from(&self.calls, self.process) else {
+            return Next::At(self.times.reading(self.times.now() + SOON));
+        };
+        self.serve(waiters, &mut taken.calls)
+    }
+
+    fn try_take(&self) -> Result<(), Option<u64>> {
+        let now = self.times.now();
+        let next = self.with_state(|state| {
+            if state.take_one(now) {
+                Ok(())
+            } else {
+                Err(state.host.next_slot())
+            }
+        });
+        let next = next.unwrap_or(Err(None));
+        next.map_err(|at| at.map(|at| self.times.reading(at)))
+    }
+
+    fn rate(&self) -> Option<Rate> {
+        let interval = self.with_state(|state| state.host.interval())?;
+        Rate::every(Duration::from_micros(interval)).ok()
+    }
+
+    fn set_rate(&self, rate: Rate) {
+        self.with_state(|state| state.host.retune(micros(rate.interval())));
+    }
+
+    fn hold(&self, nanos: u64) {
+        let until = self.times.arrival() + nanos.div_ceil(1_000).min(MAX_MICROS);
+        self.with_state(|state| state.host.hold(until));
+    }
+
+    fn resume(&self) {
+        self.with_state(|state| state.host.resume());
+    }
+
+    fn charge(&self, permits: usize) -> Result<(), ChargeError> {
+        self.with_state(|state| state.charge(permits))
+            .unwrap_or(Ok(()))
+    }
+
+    fn refund(&self, permits: usize) {
+        self.with_state(|state| state.debt = state.debt.saturating_sub(permits));
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        if !self.is_forked() {
+            let now = self.times.now();
+            let state = self.state.get_mut();
+            let host = &state
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .host;
+            self.members.has_gone(host, now);
+        }
+    }
+}
+
+impl fmt::Debug for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Member")
+            .field("limit", &self.caller.limit)
+            .field("backend", &self.caller.backend)
+            .finish_non_exhaustive()
+    }
+}
