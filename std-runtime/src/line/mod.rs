@@ -3,9 +3,11 @@
 mod advance;
 pub(crate) mod backlog;
 mod calls;
+mod control;
 pub(crate) mod controller;
 mod end;
 mod nested;
+mod release;
 
 use std::ops::Deref;
 use std::panic::{self, AssertUnwindSafe};
@@ -14,7 +16,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 use std::time::Duration;
 
-use apiqueue_core::{ChargeError, EnqueueError, QueueOver, Slot, Status, Weighted, Word};
+use apiqueue_core::{EnqueueError, QueueOver, Slot, Status, Weighted};
 
 use crate::clock::Timebase;
 use crate::guarded::{guarded, let_go};
@@ -23,8 +25,8 @@ use crate::line::calls::Calls;
 use crate::line::controller::Adaptive;
 use crate::line::end::End;
 use crate::line::nested::{What, unless_nested};
-use crate::permits::{Given, Permits, Supply};
-use crate::rate::{Rate, Ticks};
+use crate::permits::Supply;
+use crate::rate::Ticks;
 use crate::stats::counters::Counters;
 use crate::stats::passes::Passes;
 use crate::stats::telemetry;
@@ -234,225 +236,6 @@ impl Line {
     /// A reading of the clock that permits are given by.
     pub(crate) fn now(&self) -> u64 {
         self.queue.clock().reading()
-    }
-
-    /// What gives the permits, where that is not the queue's own schedule. None in a forked child, which may have copied its locks
-    /// held.
-    pub(crate) fn given(&self) -> Option<&Given> {
-        self.supply.given().filter(|_| !self.is_forked())
-    }
-
-    /// Changes what gives the permits, and has the driver look. None where that is the queue's own schedule.
-    fn tell<T>(self: &Arc<Self>, change: impl FnOnce(&dyn Permits) -> T) -> Option<T> {
-        let given = self.given()?;
-        let told = guarded(|| change(&*given.permits));
-        if told.is_none() {
-            telemetry::survived(&self.name, "a source of permits panicked");
-            self.close();
-        }
-        self.wake_driver();
-        told
-    }
-
-    pub(crate) fn rate(&self) -> Rate {
-        let given = self.given();
-        given
-            .and_then(|given| guarded(|| given.permits.rate()).flatten())
-            .unwrap_or_else(|| self.queue.rate().into())
-    }
-
-    pub(crate) fn set_rate(self: &Arc<Self>, rate: Rate) {
-        let catch_up = Duration::from_nanos(self.catch_up);
-        // It could be for another lateness, so it can be for this one.
-        let rate = rate.within_its_window(catch_up).unwrap_or(rate);
-        self.queue.set_rate(rate.ticks());
-        self.counters.telemetry.rate(rate);
-        let made_of_it = self.tell(|permits| {
-            permits.set_rate(rate);
-            permits.rate()
-        });
-        if let Some(rate) = made_of_it.flatten() {
-            // Without the burst, say: then nobody who costs more is let in.
-            self.queue.set_rate(rate.ticks());
-        }
-        self.has_lost_its_clock();
-    }
-
-    /// Releases nobody for so many nanoseconds, which were checked.
-    pub(crate) fn hold(self: &Arc<Self>, nanos: u64) {
-        if nanos == 0 {
-            return;
-        }
-        let until = self.now().wrapping_add(nanos);
-        // Ordering: Relaxed, as in `resume`; only told to those who ask what they have waited for.
-        self.held_until.fetch_max(until, Ordering::Relaxed);
-        if self.supply.is_schedule() {
-            // Never an error: it was checked, and what has passed meanwhile holds nothing back.
-            let _ = self.queue.hold_until(until);
-        }
-        self.tell(|permits| permits.hold(nanos));
-        self.has_lost_its_clock();
-    }
-
-    /// Releases nobody before `resume`.
-    pub(crate) fn pause(self: &Arc<Self>) {
-        // Ordering: Release, and Acquire where it is read; the wake-up of `resume` is what has others look again.
-        self.is_paused.store(true, Ordering::Release);
-        self.held_until.store(u64::MAX, Ordering::Relaxed);
-        if self.supply.is_schedule() {
-            // As long as a hold can be, which is no error.
-            let longest = self.now().wrapping_add(<u64 as Word>::MAX_SPAN);
-            let _ = self.queue.hold_until(longest);
-        }
-    }
-
-    /// Ends a hold.
-    pub(crate) fn resume(self: &Arc<Self>) {
-        self.held_until.fetch_min(self.now(), Ordering::Relaxed);
-        let was_paused = self.is_paused.swap(false, Ordering::AcqRel);
-        if self.supply.is_schedule() {
-            // The hold of another in the queue's own words has no end.
-            self.queue.resume();
-            if was_paused {
-                // A hold spends the burst; this one was none of the server's.
-                self.queue.refund(self.queue.rate().burst_size());
-            }
-        }
-        self.tell(|permits| permits.resume());
-    }
-
-    /// Whether a hold was on at this reading or later.
-    pub(crate) fn was_held_since(&self, reading: u64) -> bool {
-        self.held_until.load(Ordering::Relaxed) > reading
-    }
-
-    pub(crate) fn charge(self: &Arc<Self>, permits: usize) -> Result<(), ChargeError> {
-        let charged = match &self.supply {
-            Supply::Schedule => self.queue.charge(permits),
-            Supply::Hand => Ok(()),
-            Supply::Others(_) => self.tell(|given| given.charge(permits)).unwrap_or(Ok(())),
-        };
-        self.has_lost_its_clock();
-        charged
-    }
-
-    pub(crate) fn refund(self: &Arc<Self>, permits: usize) {
-        if self.supply.is_schedule() {
-            self.queue.refund(permits);
-        }
-        self.tell(|given| given.refund(permits));
-        self.has_lost_its_clock();
-    }
-
-    /// What the first in line costs, if a call may begin.
-    pub(crate) fn first_weight(&self) -> Option<usize> {
-        self.queue.first_weight().filter(|_| self.room() > 0)
-    }
-
-    /// How many calls may begin.
-    pub(crate) fn room(&self) -> usize {
-        if self.is_paused.load(Ordering::Acquire) {
-            0
-        } else {
-            self.calls.room()
-        }
-    }
-
-    /// Releases up to `count` of those in line.
-    pub(crate) fn grant(self: &Arc<Self>, count: usize) -> usize {
-        let mut released = 0;
-        // A call is counted before its release, as it may be over before that returns.
-        while released < count && self.room() > 0 && self.calls.begin() {
-            match guarded(|| self.queue.grant()) {
-                Some(true) => released += 1,
-                Some(false) => {
-                    self.calls.end();
-                    break;
-                }
-                None => {
-                    telemetry::survived(&self.name, "a waker panicked");
-                    released += 1;
-                }
-            }
-        }
-        self.counters.released(self.now(), released, &self.passes);
-        self.tell_level();
-        self.backlog.admit(self);
-        self.look_for_the_end();
-        released
-    }
-
-    /// Somebody has left.
-    pub(crate) fn has_left(self: &Arc<Self>) {
-        self.counters.cancelled();
-        self.tell_level();
-        self.backlog.admit(self);
-        // The drain of a queue whose last waiters leave is over; nobody else would say so before the next slot.
-        if self.queue.is_closed() && !self.end.is_reached() {
-            self.wake_driver();
-            self.look_for_the_end();
-        }
-    }
-
-    /// When somebody with so many permits ahead goes at the earliest, if that can be told.
-    pub(crate) fn estimate(&self, ahead: usize) -> Option<u64> {
-        match &self.supply {
-            Supply::Schedule => apiqueue_core::Line::estimate(&self.queue, ahead),
-            Supply::Hand => None,
-            Supply::Others(_) => {
-                let given = self.given()?;
-                guarded(|| given.permits.estimate(ahead)).flatten()
-            }
-        }
-    }
-
-    /// Whether it is as at its start.
-    pub(crate) fn is_rested(&self) -> bool {
-        let is_used = self.backlog.len() > 0 || self.calls.under_way() > 0;
-        if is_used || self.room() == 0 || self.rate().ticks() != self.begun {
-            return false;
-        }
-        match &self.supply {
-            Supply::Schedule => self.queue.is_rested(),
-            Supply::Hand => false,
-            Supply::Others(_) => {
-                let is_idle = self.queue.is_empty() && !self.queue.is_closed();
-                let rests = |given: &Given| guarded(|| given.permits.is_rested()) == Some(true);
-                is_idle && self.given().is_some_and(rests)
-            }
-        }
-    }
-
-    /// Permits of a released waiter came back.
-    pub(crate) fn came_back(&self, permits: usize) {
-        if !self.supply.is_schedule() {
-            // Ordering: Relaxed; only a number, and the wake-up that follows has whoever gives them look.
-            self.returned.fetch_add(permits, Ordering::Relaxed);
-            self.wake_driver();
-        }
-    }
-
-    /// How many came back since the last call.
-    pub(crate) fn take_returned(&self) -> usize {
-        // Ordering: Relaxed; each counts once.
-        self.returned.swap(0, Ordering::Relaxed)
-    }
-
-    /// A call is over: the next may begin, or a drain is.
-    pub(crate) fn call_ended(self: &Arc<Self>) {
-        self.calls.end();
-        self.tell_level();
-        if self.queue.is_closed() && self.calls.under_way() == 0 && self.queue.waiting() == 0 {
-            self.end.reached();
-        }
-        self.wake_driver();
-    }
-
-    /// A drain may be over, and whoever grants by hand does not come to a line with nobody in it.
-    pub(crate) fn look_for_the_end(self: &Arc<Self>) {
-        if self.supply.is_by_hand() && self.queue.is_closed() && !self.end.is_reached() {
-            let _ = self.advance(None);
-        }
     }
 
     /// How many were released so far.

@@ -1,0 +1,135 @@
+//! What is set while a line goes on: its rate, holds, charges. Whatever gives the permits is told.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use apiqueue_core::{ChargeError, Word};
+
+use super::Line;
+use crate::guarded::guarded;
+use crate::permits::{Given, Permits, Supply};
+use crate::rate::Rate;
+use crate::stats::telemetry;
+
+impl Line {
+    /// What gives the permits, where that is not the queue's own schedule. None in a forked child, which may have copied its locks
+    /// held.
+    pub(crate) fn given(&self) -> Option<&Given> {
+        self.supply.given().filter(|_| !self.is_forked())
+    }
+
+    /// Changes what gives the permits, and has the driver look. None where that is the queue's own schedule.
+    fn tell<T>(self: &Arc<Self>, change: impl FnOnce(&dyn Permits) -> T) -> Option<T> {
+        let given = self.given()?;
+        let told = guarded(|| change(&*given.permits));
+        if told.is_none() {
+            telemetry::survived(&self.name, "a source of permits panicked");
+            self.close();
+        }
+        self.wake_driver();
+        told
+    }
+
+    pub(crate) fn rate(&self) -> Rate {
+        let given = self.given();
+        given
+            .and_then(|given| guarded(|| given.permits.rate()).flatten())
+            .unwrap_or_else(|| self.queue.rate().into())
+    }
+
+    pub(crate) fn set_rate(self: &Arc<Self>, rate: Rate) {
+        let catch_up = Duration::from_nanos(self.catch_up);
+        // It could be for another lateness, so it can be for this one.
+        let rate = rate.within_its_window(catch_up).unwrap_or(rate);
+        self.queue.set_rate(rate.ticks());
+        self.counters.telemetry.rate(rate);
+        let made_of_it = self.tell(|permits| {
+            permits.set_rate(rate);
+            permits.rate()
+        });
+        if let Some(rate) = made_of_it.flatten() {
+            // Without the burst, say: then nobody who costs more is let in.
+            self.queue.set_rate(rate.ticks());
+        }
+        self.has_lost_its_clock();
+    }
+
+    /// Releases nobody for so many nanoseconds, which were checked.
+    pub(crate) fn hold(self: &Arc<Self>, nanos: u64) {
+        if nanos == 0 {
+            return;
+        }
+        let until = self.now().wrapping_add(nanos);
+        // Ordering: Relaxed, as in `resume`; only told to those who ask what they have waited for.
+        self.held_until.fetch_max(until, Ordering::Relaxed);
+        if self.supply.is_schedule() {
+            // Never an error: it was checked, and what has passed meanwhile holds nothing back.
+            let _ = self.queue.hold_until(until);
+        }
+        self.tell(|permits| permits.hold(nanos));
+        self.has_lost_its_clock();
+    }
+
+    /// Releases nobody before `resume`.
+    pub(crate) fn pause(self: &Arc<Self>) {
+        // Ordering: Release, and Acquire where it is read; the wake-up of `resume` is what has others look again.
+        self.is_paused.store(true, Ordering::Release);
+        self.held_until.store(u64::MAX, Ordering::Relaxed);
+        if self.supply.is_schedule() {
+            // As long as a hold can be, which is no error.
+            let longest = self.now().wrapping_add(<u64 as Word>::MAX_SPAN);
+            let _ = self.queue.hold_until(longest);
+        }
+    }
+
+    /// Ends a hold.
+    pub(crate) fn resume(self: &Arc<Self>) {
+        self.held_until.fetch_min(self.now(), Ordering::Relaxed);
+        let was_paused = self.is_paused.swap(false, Ordering::AcqRel);
+        if self.supply.is_schedule() {
+            // The hold of another in the queue's own words has no end.
+            self.queue.resume();
+            if was_paused {
+                // A hold spends the burst; this one was none of the server's.
+                self.queue.refund(self.queue.rate().burst_size());
+            }
+        }
+        self.tell(|permits| permits.resume());
+    }
+
+    /// Whether a hold was on at this reading or later.
+    pub(crate) fn was_held_since(&self, reading: u64) -> bool {
+        self.held_until.load(Ordering::Relaxed) > reading
+    }
+
+    pub(crate) fn charge(self: &Arc<Self>, permits: usize) -> Result<(), ChargeError> {
+        let charged = match &self.supply {
+            Supply::Schedule => self.queue.charge(permits),
+            Supply::Hand => Ok(()),
+            Supply::Others(_) => self.tell(|given| given.charge(permits)).unwrap_or(Ok(())),
+        };
+        self.has_lost_its_clock();
+        charged
+    }
+
+    pub(crate) fn refund(self: &Arc<Self>, permits: usize) {
+        if self.supply.is_schedule() {
+            self.queue.refund(permits);
+        }
+        self.tell(|given| given.refund(permits));
+        self.has_lost_its_clock();
+    }
+
+    /// When somebody with so many permits ahead goes at the earliest, if that can be told.
+    pub(crate) fn estimate(&self, ahead: usize) -> Option<u64> {
+        match &self.supply {
+            Supply::Schedule => apiqueue_core::Line::estimate(&self.queue, ahead),
+            Supply::Hand => None,
+            Supply::Others(_) => {
+                let given = self.given()?;
+                guarded(|| given.permits.estimate(ahead)).flatten()
+            }
+        }
+    }
+}

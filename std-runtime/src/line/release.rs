@@ -1,0 +1,110 @@
+//! Releasing by permits that others give, and what comes back of it: calls that end, permits that were not used, waiters who leave.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::Line;
+use crate::guarded::guarded;
+use crate::permits::{Given, Supply};
+use crate::stats::telemetry;
+
+impl Line {
+    /// What the first in line costs, if a call may begin.
+    pub(crate) fn first_weight(&self) -> Option<usize> {
+        self.queue.first_weight().filter(|_| self.room() > 0)
+    }
+
+    /// How many calls may begin.
+    pub(crate) fn room(&self) -> usize {
+        if self.is_paused.load(Ordering::Acquire) {
+            0
+        } else {
+            self.calls.room()
+        }
+    }
+
+    /// Releases up to `count` of those in line.
+    pub(crate) fn grant(self: &Arc<Self>, count: usize) -> usize {
+        let mut released = 0;
+        // A call is counted before its release, as it may be over before that returns.
+        while released < count && self.room() > 0 && self.calls.begin() {
+            match guarded(|| self.queue.grant()) {
+                Some(true) => released += 1,
+                Some(false) => {
+                    self.calls.end();
+                    break;
+                }
+                None => {
+                    telemetry::survived(&self.name, "a waker panicked");
+                    released += 1;
+                }
+            }
+        }
+        self.counters.released(self.now(), released, &self.passes);
+        self.tell_level();
+        self.backlog.admit(self);
+        self.look_for_the_end();
+        released
+    }
+
+    /// Somebody has left.
+    pub(crate) fn has_left(self: &Arc<Self>) {
+        self.counters.cancelled();
+        self.tell_level();
+        self.backlog.admit(self);
+        // The drain of a queue whose last waiters leave is over; nobody else would say so before the next slot.
+        if self.queue.is_closed() && !self.end.is_reached() {
+            self.wake_driver();
+            self.look_for_the_end();
+        }
+    }
+
+    /// Whether it is as at its start.
+    pub(crate) fn is_rested(&self) -> bool {
+        let is_used = self.backlog.len() > 0 || self.calls.under_way() > 0;
+        if is_used || self.room() == 0 || self.rate().ticks() != self.begun {
+            return false;
+        }
+        match &self.supply {
+            Supply::Schedule => self.queue.is_rested(),
+            Supply::Hand => false,
+            Supply::Others(_) => {
+                let is_idle = self.queue.is_empty() && !self.queue.is_closed();
+                let rests = |given: &Given| guarded(|| given.permits.is_rested()) == Some(true);
+                is_idle && self.given().is_some_and(rests)
+            }
+        }
+    }
+
+    /// Permits of a released waiter came back.
+    pub(crate) fn came_back(&self, permits: usize) {
+        if !self.supply.is_schedule() {
+            // Ordering: Relaxed; only a number, and the wake-up that follows has whoever gives them look.
+            self.returned.fetch_add(permits, Ordering::Relaxed);
+            self.wake_driver();
+        }
+    }
+
+    /// How many came back since the last call.
+    pub(crate) fn take_returned(&self) -> usize {
+        // Ordering: Relaxed; each counts once.
+        self.returned.swap(0, Ordering::Relaxed)
+    }
+
+    /// A call is over: the next may begin, or a drain is.
+    pub(crate) fn call_ended(self: &Arc<Self>) {
+        self.calls.end();
+        self.tell_level();
+        if self.queue.is_closed() && self.calls.under_way() == 0 && self.queue.waiting() == 0 {
+            self.end.reached();
+        }
+        self.wake_driver();
+    }
+
+    /// A drain may be over, and whoever grants by hand does not come to a line with nobody in it.
+    pub(crate) fn look_for_the_end(self: &Arc<Self>) {
+        if self.supply.is_by_hand() && self.queue.is_closed() && !self.end.is_reached() {
+            let _ = self.advance(None);
+        }
+    }
+}
