@@ -136,7 +136,7 @@ impl Builder {
 
     /// Has at most `calls` under way at once, beside all other limits: from the release of one's waiter until its
     /// [`Turn`](crate::Turn) is dropped. One line for both: a call that ends makes room for the first in it, as soon as the limits
-    /// allow.
+    /// allow. Each call then goes through the driver, be its permit free or not.
     ///
     /// ```
     /// use apiqueue::ApiQueue;
