@@ -4,22 +4,22 @@
 //! cargo run -p apiqueue-fleet --example shared
 //! ```
 
-use apiqueue_fleet::{FleetQueue, InProcess};
+use apiqueue::ApiQueue;
+use apiqueue_fleet::{Backend, InProcess};
 use std::time::Instant;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let schedule = InProcess::new(); // a Redis, where the queues live on two hosts
+    let limit = InProcess::new().limit("ec2"); // on a Redis, where the queues live on two hosts
     let host = || {
-        FleetQueue::builder()
-            .name("ec2")
+        ApiQueue::builder()
             .per_second(100)
-            .backend(schedule.clone())
+            .shared(limit.clone())
             .start()
     };
     let hosts = [host()?, host()?];
     let mut first = None;
     for call in 0..20 {
-        hosts[call % 2].enqueue()?.wait()?;
+        hosts[call % 2].wait_turn()?;
         let first = *first.get_or_insert_with(Instant::now);
         println!(
             "call {call:2} from host {} at {:3} ms",
@@ -27,6 +27,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             first.elapsed().as_millis()
         );
     }
-    println!("{}", hosts[0].stats());
+    println!("{}", limit.stats());
     Ok(())
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use apiqueue::core::{Cubic, ManualClock};
 use apiqueue::{
-    Account, ApiQueue, Builder, EnqueueError, Rate, Stop, Turn, TryAcquireError, WaitError, Waiter,
+    Account, ApiQueue, Builder, EnqueueError, Rate, Stop, TryAcquireError, Turn, WaitError, Waiter,
 };
 use apiqueue_fleet::{Backend, InProcess};
 
@@ -180,7 +180,11 @@ fn awaited() {
         let mut turn = pin!(rig.queue.turn());
         assert!(turn.as_mut().poll(&mut cx).is_pending());
         let after = rig.after(|| matches!(turn.as_mut().poll(&mut cx), Poll::Ready(Ok(_))));
-        assert!((INTERVAL..=INTERVAL + 1).contains(&after), "{:?}", rig.source);
+        assert!(
+            (INTERVAL..=INTERVAL + 1).contains(&after),
+            "{:?}",
+            rig.source
+        );
     });
 }
 
@@ -264,9 +268,12 @@ fn weighted() {
     for source in ALL {
         let bursts = !matches!(source, Source::Fleet | Source::Account | Source::Several);
         let rated = matches!(source, Source::Rate | Source::AtOnce | Source::Adaptive);
-        let rig = Rig::with(source, |builder| {
-            if rated { builder.burst(2) } else { builder }
-        });
+        let rig = Rig::with(
+            source,
+            |builder| {
+                if rated { builder.burst(2) } else { builder }
+            },
+        );
         if source == Source::Adaptive {
             rig.queue.set_rate(every(INTERVAL).burst(2).unwrap());
         }
@@ -451,7 +458,10 @@ fn what_can_t_be_together_is_refused_at_the_builder() {
             "a queue can't be started with both `granted` and `within`",
         ),
         (
-            builder().per_second(1).shared(fleet.clone()).limit(every(1)),
+            builder()
+                .per_second(1)
+                .shared(fleet.clone())
+                .limit(every(1)),
             "a queue can't be started with both `shared` and `limit`",
         ),
         (

@@ -228,11 +228,12 @@ fn a_new_rate_by_one_host_is_the_others_with_their_next_lease() {
 #[test]
 fn stopping_one_host_tells_its_waiters_and_leaves_the_others_alone() {
     let backend = InProcess::new();
-    let [one, other] = [(); 2].map(|()| start(on(&backend), per_second(50)));
+    let [one, other] = [(); 2].map(|()| start(on(&backend), per_second(5)));
     let mut line: Vec<_> = (0..20).map(|_| one.enqueue().unwrap()).collect();
     let report = one.stop(Stop::Now);
-    assert!(report.abandoned >= 19, "{report:?}");
-    assert!(line.pop().unwrap().try_wait().is_err());
+    let told = line.iter_mut().filter_map(|waiter| waiter.try_wait().err());
+    assert_eq!(told.count(), report.abandoned);
+    assert!(report.abandoned > 0);
     assert!(matches!(one.enqueue(), Err(EnqueueError::Closed)));
     assert_eq!(one.try_acquire().map(drop), Err(TryAcquireError::Closed));
     assert!(one.is_closed() && !other.is_closed());
@@ -257,6 +258,7 @@ fn a_drain_releases_those_in_line_and_gives_the_rest_back() {
 fn a_drain_that_takes_too_long_is_cut_short() {
     let queue = start(on(&InProcess::new()), every(Duration::from_secs(3600)));
     let line = [queue.enqueue().unwrap(), queue.enqueue().unwrap()];
+    until("first", || !line[0].is_waiting());
     let report = queue.stop(Stop::Drain { timeout: 50 * MS });
     assert_eq!(report.abandoned, 1);
     let [first, second] = line;
@@ -288,7 +290,7 @@ fn the_thread_comes_and_goes_with_the_queues() {
 fn a_slot_is_taken_without_waiting_only_where_one_is_held_and_due() {
     let queue = start(
         on(&InProcess::new()),
-        every(50 * MS).catch_up(Duration::from_secs(1)),
+        every(400 * MS).catch_up(Duration::from_secs(1)),
     );
     assert_eq!(
         queue.try_acquire().map(drop),

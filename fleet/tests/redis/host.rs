@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use apiqueue::Stop;
-use apiqueue_fleet::{Answer, Ask, Away, Backend, Epoch, FleetQueue, Lease, RedisBackend};
+use apiqueue::{ApiQueue, Stop};
+use apiqueue_fleet::{Answer, Ask, Away, Backend, Epoch, FleetLimit, Lease, RedisBackend};
 use rustix::time::{ClockId, clock_gettime};
 
 /// What a host is told. All of a fleet are told the same but for the URL and the number.
@@ -83,12 +83,12 @@ fn host(orders: &Orders) {
         log: log("leases"),
     };
     let commands = backend.backend.clone();
-    let queue = FleetQueue::builder()
-        .name("test")
-        .every(orders.interval)
+    let limit = FleetLimit::new("test", backend)
         .timeout(orders.timeout)
-        .away(orders.away)
-        .backend(backend)
+        .away(orders.away);
+    let queue = ApiQueue::builder()
+        .every(orders.interval)
+        .shared(limit.clone())
         .start()
         .unwrap();
     let releases = log("releases");
@@ -108,7 +108,7 @@ fn host(orders: &Orders) {
         .collect();
     let left = orders.end.saturating_sub(now());
     thread::sleep(Duration::from_micros(left));
-    let stats = queue.stats();
+    let stats = limit.stats();
     // Those who wait for a slot far away, as the backend may be gone.
     queue.stop(Stop::Now);
     for worker in workers {

@@ -4,35 +4,37 @@ use std::sync::Mutex;
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
-use apiqueue::{Rate, Stop};
-use apiqueue_fleet::{FleetQueue, RedisBackend};
+use apiqueue::{ApiQueue, Rate, Stop};
+use apiqueue_fleet::{Backend, FleetLimit, RedisBackend};
 
 use crate::server::Server;
 
 const HORIZON: Duration = Duration::from_secs(1);
 
-fn host(server: &Server) -> FleetQueue {
-    FleetQueue::builder()
-        .name("test")
-        .per_second(100)
+struct Host {
+    queue: ApiQueue,
+    limit: FleetLimit,
+}
+
+fn host(server: &Server) -> Host {
+    let redis = RedisBackend::connect(&server.url()).unwrap();
+    let limit = redis
+        .limit("test")
         .horizon(HORIZON)
         // Not to be away on a machine that is busy.
-        .timeout(Duration::from_secs(5))
-        .backend(RedisBackend::connect(&server.url()).unwrap())
-        .start()
-        .unwrap()
+        .timeout(Duration::from_secs(5));
+    let builder = ApiQueue::builder().per_second(100).shared(limit.clone());
+    let queue = builder.start().unwrap();
+    Host { queue, limit }
 }
 
 /// Two hosts in one process, on connections of their own: what `does` does, and when the second of them released, while both
 /// always have somebody in line.
-fn releases_of_the_other(does: impl FnOnce(&FleetQueue, &FleetQueue)) -> Vec<Instant> {
+fn releases_of_the_other(does: impl FnOnce(&Host, &Host)) -> Vec<Instant> {
     let server = Server::start();
     let hosts = [host(&server), host(&server)];
     let released = Mutex::new(Vec::new());
-    let turn = |queue: &FleetQueue| match queue.enqueue() {
-        Ok(waiter) => waiter.wait().is_ok(),
-        Err(_) => false,
-    };
+    let turn = |host: &Host| host.queue.wait_turn().is_ok();
     scope(|scope| {
         let _end = End(&hosts);
         scope.spawn(|| while turn(&hosts[0]) {});
@@ -52,12 +54,12 @@ fn releases_of_the_other(does: impl FnOnce(&FleetQueue, &FleetQueue)) -> Vec<Ins
 }
 
 /// Stops the hosts, so that their threads end, if a test fails too.
-struct End<'a>(&'a [FleetQueue]);
+struct End<'a>(&'a [Host]);
 
 impl Drop for End<'_> {
     fn drop(&mut self) {
         for host in self.0 {
-            host.stop(Stop::Now);
+            host.queue.stop(Stop::Now);
         }
     }
 }
@@ -66,23 +68,23 @@ pub(crate) fn a_hold_by_one_host_reaches_the_other() {
     let (mut held, mut over) = (None, None);
     let released = releases_of_the_other(|first, second| {
         let before = Instant::now();
-        first.hold_for(Duration::from_secs(4)).unwrap();
+        first.queue.hold_for(Duration::from_secs(4)).unwrap();
         held = Some(before);
-        let reached = second.stats().epoch;
+        let reached = second.limit.stats().epoch;
         sleep(Duration::from_secs(4));
         over = Some(Instant::now());
         let until = over.unwrap() + Duration::from_secs(60);
-        let count = second.stats().slots_used;
-        while second.stats().slots_used < count + 10 {
+        let count = second.limit.stats().slots_used;
+        while second.limit.stats().slots_used < count + 10 {
             assert!(
                 Instant::now() < until,
                 "the hold does not end:\n{}\n{}",
-                first.stats(),
-                second.stats()
+                first.limit.stats(),
+                second.limit.stats()
             );
             sleep(Duration::from_millis(10));
         }
-        assert_ne!(second.stats().epoch, reached);
+        assert_ne!(second.limit.stats().epoch, reached);
     });
     // The leases that it held reach no further than the horizon; a second for the threads to wake.
     let reached = held.unwrap() + HORIZON + Duration::from_secs(1);
@@ -103,9 +105,13 @@ pub(crate) fn a_new_rate_set_by_one_host_reaches_the_other() {
     releases_of_the_other(|first, second| {
         let began = Instant::now();
         let rate = Rate::per_second(500).unwrap();
-        first.set_rate(rate);
-        while second.rate() != rate {
-            assert!(began.elapsed() < Duration::from_secs(60), "{second:?}");
+        first.queue.set_rate(rate);
+        while second.queue.rate() != rate {
+            assert!(
+                began.elapsed() < Duration::from_secs(60),
+                "{:?}",
+                second.queue
+            );
             sleep(Duration::from_millis(1));
         }
         println!("heard of after {:?}", began.elapsed());

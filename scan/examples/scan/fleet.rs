@@ -4,32 +4,31 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use apiqueue::{Rate, Stop};
-use apiqueue_fleet::{FleetQueue, News, RedisBackend};
+use apiqueue::{ApiQueue, Rate, Stop, Turn};
+use apiqueue_fleet::{Backend, News, RedisBackend};
 use apiqueue_scan::Endpoint;
 
 use crate::client::{Failure, Service};
 use crate::interrupt::End;
-use crate::modes::Pace;
+use crate::modes::{self, Pace};
 use crate::options::Options;
 use crate::run;
 
 pub(crate) struct Fleet {
-    ec2: FleetQueue,
+    ec2: ApiQueue,
     end: Arc<End>,
 }
 
 impl Fleet {
     pub(crate) fn new(url: &str, options: &Options, end: &Arc<End>) -> Result<Self, Failure> {
+        let limit = RedisBackend::connect(url)?.limit("scan-ec2").on_news(tell);
+        let interval = Duration::from_secs_f64(options.rate().recip());
         Ok(Self {
-            ec2: FleetQueue::builder()
-                .name("scan-ec2")
-                .rate(Rate::every(Duration::from_secs_f64(
-                    options.rate().recip(),
-                ))?)
+            ec2: ApiQueue::builder()
+                .rate(Rate::every(interval)?)
                 .capacity(options.threads.into())
-                .backend(RedisBackend::connect(url)?)
-                .on_news(tell)
+                .name("scan-ec2")
+                .shared(limit)
                 .start()?,
             end: end.clone(),
         })
@@ -46,17 +45,8 @@ fn tell(news: &News) {
 }
 
 impl Pace for Fleet {
-    fn before(&self, service: Service) -> Result<(), Failure> {
-        if let Service::Other(_) = service {
-            return Ok(());
-        }
-        match self.ec2.enqueue().map(|waiter| waiter.wait()) {
-            Ok(Ok(())) => Ok(()),
-            // Closed, since the end has come.
-            _ if self.end.is_raised() => Ok(()),
-            Ok(Err(why)) => Err(why.into()),
-            Err(why) => Err(why.into()),
-        }
+    fn before(&self, service: Service) -> Result<Option<Turn<'static>>, Failure> {
+        modes::pass(&self.ec2, service, &self.end)
     }
 
     fn depth(&self) -> usize {

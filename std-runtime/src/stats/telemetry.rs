@@ -77,6 +77,8 @@ impl Telemetry {
                 self.metrics.under_way.set(under_way as f64);
             });
         }
+        #[cfg(not(feature = "metrics"))]
+        let _ = (depth, under_way);
     }
 
     /// The rate, in releases a second.
@@ -84,6 +86,8 @@ impl Telemetry {
     pub(crate) fn rate(&self, rate: Rate) {
         #[cfg(feature = "metrics")]
         guarded(|| self.metrics.rate.set(rate.interval().as_secs_f64().recip()));
+        #[cfg(not(feature = "metrics"))]
+        let _ = rate;
     }
 
     #[inline]
