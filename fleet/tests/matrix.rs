@@ -393,7 +393,6 @@ fn drained() {
         for waiter in &mut waiters {
             rig.comes(waiter, INTERVAL);
         }
-        rig.pass(1);
         let Poll::Ready(report) = stop.as_mut().poll(&mut cx) else {
             panic!("{:?}: the drain is over", rig.source);
         };

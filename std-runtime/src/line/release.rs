@@ -43,7 +43,7 @@ impl Line {
         self.counters.released(self.now(), released, &self.passes);
         self.tell_level();
         self.backlog.admit(self);
-        self.look_for_the_end();
+        self.end_if_drained();
         released
     }
 
@@ -55,7 +55,7 @@ impl Line {
         // The drain of a queue whose last waiters leave is over; nobody else would say so before the next slot.
         if self.queue.is_closed() && !self.end.is_reached() {
             self.wake_driver();
-            self.look_for_the_end();
+            self.end_if_drained();
         }
     }
 
@@ -95,16 +95,18 @@ impl Line {
     pub(crate) fn call_ended(self: &Arc<Self>) {
         self.calls.end();
         self.tell_level();
-        if self.queue.is_closed() && self.calls.under_way() == 0 && self.queue.waiting() == 0 {
-            self.end.reached();
-        }
+        self.end_if_drained();
         self.wake_driver();
     }
 
-    /// A drain may be over, and whoever grants by hand does not come to a line with nobody in it.
-    pub(crate) fn look_for_the_end(self: &Arc<Self>) {
-        if self.supply.is_by_hand() && self.queue.is_closed() && !self.end.is_reached() {
-            let _ = self.advance(None);
+    /// Where others give the permits: a drain is over with the last release or the last call, whichever comes later.
+    pub(crate) fn end_if_drained(&self) {
+        let is_drained = !self.supply.is_schedule()
+            && self.queue.is_closed()
+            && self.calls.under_way() == 0
+            && self.queue.waiting() == 0;
+        if is_drained {
+            self.end.reached();
         }
     }
 }

@@ -82,7 +82,7 @@ impl<'a> Stopping<'a> {
         if let Stop::Drain { timeout } = how {
             let timeout = u64::try_from(timeout.as_nanos()).unwrap_or(NEVER);
             line.drain(MonotonicClock.now().saturating_add(timeout));
-            line.look_for_the_end();
+            line.end_if_drained();
         }
         stopping
     }
