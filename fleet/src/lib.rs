@@ -1,18 +1,19 @@
 //! One rate limit for a fleet of processes: `apiqueue`'s FIFO line on every host, with release slots from one shared schedule.
 //!
-//! An API's owner throttles the whole account, and does not ask on how many hosts it is called. [`FleetQueue`] is an
-//! [`ApiQueue`](apiqueue::ApiQueue) with another constructor: the same line, the same [`Waiter`](apiqueue::Waiter) to poll, block on
-//! or await, the same hold, rate, stop and stats. Its turns come from a backend that all hosts share.
+//! An API's owner throttles the whole account, and does not ask on how many hosts it is called. A [`FleetLimit`] is a source of permits
+//! for any [`ApiQueue`](apiqueue::ApiQueue), said at its builder: the same line, the same [`Waiter`](apiqueue::Waiter) to poll, block on
+//! or await, the same hold, rate, stop and stats. Its permits come from a backend that all hosts share.
 //!
 //! ```
-//! use apiqueue_fleet::{FleetQueue, InProcess};
+//! use apiqueue::ApiQueue;
+//! use apiqueue_fleet::{Backend, InProcess};
 //!
 //! let schedule = InProcess::new(); // or a Redis that all hosts reach
-//! let host = || FleetQueue::builder().name("ec2").per_second(200).backend(schedule.clone()).start();
+//! let host = || ApiQueue::builder().per_second(200).shared(schedule.limit("ec2")).start();
 //! let (one, other) = (host()?, host()?);
 //! for _ in 0..3 {
-//!     one.enqueue()?.wait()?; // one each 5 ms gets past these lines, on whichever host
-//!     other.enqueue()?.wait()?;
+//!     one.wait_turn()?; // one each 5 ms gets past these lines, on whichever host
+//!     other.wait_turn()?;
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -33,8 +34,8 @@
 //! asks for nothing.
 //!
 //! # Bounds
-//! With *catch_up* for [`FleetBuilder::catch_up`] (10 ms), *trip* for the longest round trip, at most [`FleetBuilder::timeout`], and *lease*
-//! for at most [`FleetBuilder::max_lease`] slots:
+//! With *catch_up* for [`Builder::catch_up`](apiqueue::Builder::catch_up) (10 ms), *trip* for the longest round trip, at most
+//! [`FleetLimit::timeout`], and *lease* for at most [`FleetLimit::max_lease`] slots:
 //!
 //! | | |
 //! |---|---|
@@ -42,7 +43,7 @@
 //! | the mean rate | the rate, as long as callers are in line: no slot is skipped. Slots are lost with answers that get lost |
 //! | order | first in, first out, on each host |
 //! | fairness | each host has one lease in use and at most one to come, all of the same size: equal shares at equal demand, whatever the round trips. Where there are more hosts than slots within the horizon, they ask at random moments instead: equal shares in the long run |
-//! | a hold, a new rate | at once on the host that makes it, within the [`horizon`](FleetBuilder::horizon) (2 s) on the others: with their next lease |
+//! | a hold, a new rate | at once on the host that makes it, within the [`horizon`](FleetLimit::horizon) (2 s) on the others: with their next lease |
 //! | a host that dies | the slots that it held: at most its leases |
 //! | a host that stands still | its slots, once they are older than *catch_up*; no burst after it |
 //! | the backend forgets everything | nobody is released for the *grace*: horizon + timeout + interval, of which at most a horizon is counted for the interval. Then nothing is granted twice, but for one slot at intervals longer than the horizon. A hold is forgotten, a rate is not: the hosts tell it |
@@ -58,7 +59,7 @@
 //! # When the backend is away
 //! A call that fails or is not answered within the timeout is made again after 10 ms, and so on up to a second. From the second
 //! failure in a row on the backend counts as away, and the host does what was chosen: [`Away`]. That is told once to
-//! [`FleetBuilder::on_news`] and `tracing`, and so is its end; [`FleetStats`] counts. Slots held are used up first in any case.
+//! [`FleetLimit::on_news`] and `tracing`, and so is its end; [`FleetStats`] counts. Slots held are used up first in any case.
 //!
 //! | | the fleet's rate meanwhile |
 //! |---|---|
@@ -73,9 +74,9 @@
 //! change offers its slots back first.
 //!
 //! # Threads and features
-//! One background thread serves all fleet queues of the process. It sleeps to absolute deadlines, without a single wake-up while
-//! nobody is in line, unless it is finding out whether a backend is back. The calls of the backend are polled there. In a forked child nobody is released, and waiters are told
-//! [`Closed`](apiqueue::Closed).
+//! No thread of its own: the driver of the queue, `apiqueue`'s one background thread, a task of yours or your own calls of `advance`, polls
+//! the calls of the backend, too. There is not a single wake-up while nobody is in line, unless it is to be found out whether a backend
+//! is back. In a forked child nobody is released, and waiters are told [`Closed`](apiqueue::Closed).
 //!
 //! | feature | |
 //! |---|---|
