@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use apiqueue::{ApiQueue, Route};
 use apiqueue_aws::{Attempt, PacedHttpClient};
+use apiqueue_loopback::fleet::Fleet;
 use apiqueue_loopback::{Loopback, answers};
 use apiqueue_scan::{Buckets, Endpoint, limits};
 use aws_config::retry::RetryConfig;
@@ -102,4 +103,26 @@ async fn an_error_code_in_the_body_throttles_too() {
     client.describe_snapshots().send().await.unwrap_err();
     assert!(queue.rate().interval() > before);
     assert_eq!(server.stop(), 1);
+}
+
+/// Six calls at a time on each of two hosts.
+#[tokio::test]
+async fn the_hosts_of_a_fleet_keep_to_one_rate() {
+    let server = Loopback::start();
+    let fleet = Fleet::start();
+    let [one, other] = &fleet.hosts;
+    let clients = [
+        client(server.url("/"), one.clone()).await,
+        client(server.url("/"), other.clone()).await,
+    ];
+    let calls: Vec<_> = (0..12)
+        .map(|n| {
+            let client = clients[n % 2].clone();
+            tokio::spawn(async move { call(&client).await })
+        })
+        .collect();
+    for call in calls {
+        call.await.unwrap();
+    }
+    fleet.check(12);
 }

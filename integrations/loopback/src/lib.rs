@@ -15,6 +15,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 pub mod answers;
+pub mod fleet;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};

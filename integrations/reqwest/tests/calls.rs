@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use apiqueue::{ApiQueue, Route};
+use apiqueue_loopback::fleet::Fleet;
 use apiqueue_loopback::{Loopback, answers};
 use apiqueue_reqwest::QueueMiddleware;
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Error};
@@ -73,4 +74,22 @@ async fn an_adaptive_queue_goes_slower_after_a_refusal_and_not_after_an_error() 
         let _ = status(&client(queue.clone()), server.url(path)).await;
         assert_eq!(queue.rate().interval() > before, is_slower, "{path}");
     }
+}
+
+/// Six calls at a time on each of two hosts.
+#[tokio::test]
+async fn the_hosts_of_a_fleet_keep_to_one_rate() {
+    let server = Loopback::start();
+    let fleet = Fleet::start();
+    let clients = fleet.hosts.each_ref().map(|host| client(host.clone()));
+    let calls: Vec<_> = (0..12)
+        .map(|n| {
+            let (client, url) = (clients[n % 2].clone(), server.url("/"));
+            tokio::spawn(async move { status(&client, url).await })
+        })
+        .collect();
+    for call in calls {
+        assert_eq!(call.await.unwrap().unwrap(), 200);
+    }
+    fleet.check(12);
 }

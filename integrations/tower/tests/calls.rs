@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use apiqueue::{ApiQueue, Turn};
+use apiqueue_loopback::fleet::Fleet;
 use apiqueue_loopback::{Loopback, answers};
 use apiqueue_tower::{BoxError, QueueLayer, ReadyLayer};
 use http::{Request, Response};
@@ -131,4 +132,31 @@ async fn answers_that_are_not_http_are_heeded_by_a_closure() {
     assert!(queue.rate().interval() <= before);
     assert_eq!(client.oneshot(0).await.unwrap(), None);
     assert!(queue.rate().interval() > before);
+}
+
+/// Six calls at a time on each of two hosts.
+#[tokio::test]
+async fn the_hosts_of_a_fleet_keep_to_one_rate() {
+    let server = Loopback::start();
+    let fleet = Fleet::start();
+    let layered = fleet.hosts.each_ref();
+    let layered = layered.map(|host| QueueLayer::new(host.clone()).layer(http()));
+    let calls: Vec<_> = (0..12)
+        .map(|n| tokio::spawn(status(layered[n % 2].clone(), get(&server, "/"))))
+        .collect();
+    for call in calls {
+        assert_eq!(call.await.unwrap().unwrap(), 200);
+    }
+    fleet.check(12);
+
+    let fleet = Fleet::start();
+    let layered = fleet.hosts.each_ref();
+    let layered = layered.map(|host| ReadyLayer::new(host.clone()).layer(http()));
+    let calls: Vec<_> = (0..12)
+        .map(|n| tokio::spawn(status(layered[n % 2].clone(), get(&server, "/"))))
+        .collect();
+    for call in calls {
+        assert_eq!(call.await.unwrap().unwrap(), 200);
+    }
+    fleet.check(12);
 }
