@@ -268,12 +268,13 @@ fn weighted() {
     for source in ALL {
         let bursts = !matches!(source, Source::Fleet | Source::Account | Source::Several);
         let rated = matches!(source, Source::Rate | Source::AtOnce | Source::Adaptive);
-        let rig = Rig::with(
-            source,
-            |builder| {
-                if rated { builder.burst(2) } else { builder }
-            },
-        );
+        let rig = Rig::with(source, |builder| {
+            if rated && source != Source::Adaptive {
+                builder.burst(2)
+            } else {
+                builder
+            }
+        });
         if source == Source::Adaptive {
             rig.queue.set_rate(every(INTERVAL).burst(2).unwrap());
         }

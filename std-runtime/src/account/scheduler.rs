@@ -9,6 +9,7 @@ use apiqueue_core::{ChargeError, Clock, Next};
 use super::plan::{Choice, Plan};
 use crate::clock::Timebase;
 use crate::error::LimitError;
+use crate::guarded::guarded;
 use crate::line::Line;
 use crate::permits::{Permits, Waiters};
 use crate::rate::Rate;
@@ -33,8 +34,6 @@ struct State {
     /// Lines in which nobody is any more, since the last look: the driver is to leave its waker there, for the next to come or for
     /// the end of a drain.
     emptied: Vec<Arc<Line>>,
-    /// When the driver was told to come back.
-    told: Option<u64>,
 }
 
 /// A queue's place in an account.
@@ -43,6 +42,9 @@ pub(crate) struct Membership {
     pub(super) scheduler: Arc<Scheduler>,
     pub(super) id: u64,
 }
+
+/// After how many releases others of the driver's queues are served.
+const AT_ONCE: usize = 256;
 
 /// How long a waker that drives from within its own wake-up is put off.
 const LATER: u64 = 1_000_000;
@@ -63,7 +65,6 @@ impl Scheduler {
                 lines: BTreeMap::new(),
                 next_id: 0,
                 emptied: Vec::new(),
-                told: None,
             }),
             busy: AtomicBool::new(false),
         }
@@ -88,19 +89,26 @@ impl Scheduler {
 
     /// Releases who is due, and says how many those were and when to come back.
     pub(crate) fn advance(&self) -> (usize, Next<u64>) {
-        if self.busy.swap(true, Ordering::Acquire) {
+        let Some(_turn) = Turn::take(&self.busy) else {
             return (0, Next::At(self.clock.now().wrapping_add(LATER)));
-        }
+        };
         let mut released = 0;
-        let next = loop {
+        // Lines that were looked at. Dropped under no lock and behind a guard, as one may be the last hold on its queue.
+        let mut held = Held::default();
+        loop {
             let now = self.clock.now();
+            if released >= AT_ONCE {
+                // Other queues of the driver are to have theirs.
+                return (released, Next::At(now));
+            }
             let (chosen, emptied) = {
                 let mut state = self.lock();
-                let chosen = state.choose(now);
+                let chosen = state.choose(now, &mut held);
                 (chosen, std::mem::take(&mut state.emptied))
             };
             for line in emptied {
                 line.wake_driver();
+                held.0.push(line);
             }
             match chosen {
                 Chosen::Release(id, weight, line) => {
@@ -110,25 +118,19 @@ impl Scheduler {
                         let now = self.clock.now();
                         self.lock().plan.released(id, weight, now);
                     }
+                    held.0.push(line);
                 }
-                Chosen::Wait(next) => break next,
+                Chosen::Wait(next) => return (released, next.map_or(Next::OnEnqueue, Next::At)),
             }
-        };
-        let next = next.map_or(Next::OnEnqueue, Next::At);
-        if let Next::At(at) = next {
-            self.lock().told = Some(at);
+            held.let_go();
         }
-        self.busy.store(false, Ordering::Release);
-        (released, next)
     }
 
-    /// The same for a queue that has nobody in line itself: who has is told, if it is to be earlier than it was.
+    /// The same for a queue that has nobody in line itself: one that has is told to look when the next is due, as who was told of it
+    /// before may have left.
     fn advance_for_others(&self) -> usize {
-        let told = self.lock().told;
         let (released, next) = self.advance();
-        if let Next::At(at) = next
-            && told.is_none_or(|told| at < told)
-        {
+        if let Next::At(_) = next {
             self.ring();
         }
         released
@@ -144,6 +146,8 @@ impl Scheduler {
         };
         if let Some(line) = line {
             line.wake_driver();
+            // It may be the last hold on its queue.
+            guarded(|| drop(line));
         }
     }
 
@@ -175,6 +179,41 @@ impl Scheduler {
     }
 }
 
+/// The one who advances.
+struct Turn<'a>(&'a AtomicBool);
+
+impl<'a> Turn<'a> {
+    /// None where somebody else does, or this thread by what it calls.
+    fn take(busy: &'a AtomicBool) -> Option<Self> {
+        // Ordering: Acquire, and Release at its end: what one did comes before what the next does.
+        (!busy.swap(true, Ordering::Acquire)).then_some(Self(busy))
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+/// Holds on lines.
+#[derive(Default)]
+struct Held(Vec<Arc<Line>>);
+
+impl Held {
+    fn let_go(&mut self) {
+        while let Some(line) = self.0.pop() {
+            guarded(|| drop(line));
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.let_go();
+    }
+}
+
 /// A choice with what it takes to carry it out.
 enum Chosen {
     Release(u64, usize, Arc<Line>),
@@ -182,16 +221,17 @@ enum Chosen {
 }
 
 impl State {
-    fn choose(&mut self, now: u64) -> Chosen {
+    fn choose(&mut self, now: u64, held: &mut Held) -> Chosen {
         loop {
-            self.look();
+            self.look(held);
             match self.plan.choose(now) {
                 Choice::At(at) => return Chosen::Wait(Some(at)),
                 Choice::Nothing => return Chosen::Wait(None),
                 Choice::Release(id) => {
                     let line = self.lines.get(&id).and_then(Weak::upgrade);
-                    if let (Some(line), Some(weight)) = (line, self.plan.head_of(id)) {
-                        return Chosen::Release(id, weight, line);
+                    match (line, self.plan.head_of(id)) {
+                        (Some(line), Some(weight)) => return Chosen::Release(id, weight, line),
+                        (line, _) => held.0.extend(line),
                     }
                     // Gone in this very moment: the next look finds it so.
                 }
@@ -200,7 +240,7 @@ impl State {
     }
 
     /// Looks at every line: who is first, and what came back.
-    fn look(&mut self) {
+    fn look(&mut self, held: &mut Held) {
         let mut gone = Vec::new();
         for (&id, line) in &self.lines {
             let Some(line) = line.upgrade() else {
@@ -216,6 +256,7 @@ impl State {
                 self.emptied.push(Arc::clone(&line));
             }
             self.plan.head(id, first);
+            held.0.push(line);
         }
         for id in gone {
             self.plan.remove(id);

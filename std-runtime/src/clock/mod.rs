@@ -86,6 +86,14 @@ pub(crate) struct OwnClock {
     broken: Arc<AtomicBool>,
 }
 
+/// The drop of what is the user's runs behind a guard.
+impl Drop for OwnClock {
+    fn drop(&mut self) {
+        let clock = std::mem::replace(&mut self.clock, Arc::new(MonotonicClock));
+        guarded(|| drop(clock));
+    }
+}
+
 impl OwnClock {
     pub(crate) fn new(clock: Arc<dyn Clock<Tick = u64> + Send + Sync>) -> Self {
         let first = guarded(|| clock.now());

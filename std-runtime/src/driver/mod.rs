@@ -107,6 +107,7 @@ fn spawn() -> io::Result<Arc<Driver>> {
                 driver: shared,
                 parker,
                 timers: Timers::default(),
+                now: 0,
             }
             .run();
         })?;
@@ -143,6 +144,8 @@ struct Rounds {
     driver: Arc<Driver>,
     parker: Parker,
     timers: Timers,
+    /// The reading of the present round.
+    now: u64,
 }
 
 impl Rounds {
@@ -157,8 +160,8 @@ impl Rounds {
                 }
             }
             // One reading for all, so that a queue that is always due again does not keep the thread here.
-            let now = MonotonicClock.now();
-            while let Some(entry) = self.timers.pop(now) {
+            self.now = MonotonicClock.now();
+            while let Some(entry) = self.timers.pop(self.now) {
                 if self.serve(&entry, true) {
                     return;
                 }
@@ -186,7 +189,9 @@ impl Rounds {
                 let at = match progress.next {
                     Next::At(at) => {
                         let early = on_time && progress.released == 0;
-                        entry.backoff.not_before(at, early, line.queue.clock())
+                        let at = entry.backoff.not_before(at, early, line.asks_users());
+                        // Not in this round, so that one that is always due keeps nobody else waiting.
+                        at.max(self.now.saturating_add(1))
                     }
                     Next::OnEnqueue | Next::Closed => NEVER,
                 };
@@ -206,7 +211,10 @@ impl Rounds {
             None => Next::Closed,
         };
         match next {
-            Next::At(at) => self.timers.set(entry, at),
+            Next::At(at) => {
+                let at = entry.backoff.not_before(at, true, true);
+                self.timers.set(entry, at.max(self.now.saturating_add(1)));
+            }
             Next::OnEnqueue => self.timers.set(entry, NEVER),
             Next::Closed => {
                 entry.due.store(NEVER, Ordering::Relaxed);

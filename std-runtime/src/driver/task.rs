@@ -127,7 +127,10 @@ impl<T: Timer> Future for DriverTask<T> {
                 next
             }
             None => Some(match &self.given {
-                Some(given) => given.leave(cx.waker()),
+                Some(given) => match given.leave(cx.waker()) {
+                    Next::At(at) => Next::At(self.backoff.not_before(at, true, true)),
+                    other => other,
+                },
                 None => Next::Closed,
             }),
         };
@@ -168,7 +171,7 @@ impl<T> DriverTask<T> {
         Some(match progress.next {
             Next::At(at) => {
                 let early = progress.released == 0 && self.due <= MonotonicClock.now();
-                Next::At(self.backoff.not_before(at, early, line.queue.clock()))
+                Next::At(self.backoff.not_before(at, early, line.asks_users()))
             }
             other => other,
         })

@@ -24,6 +24,16 @@ impl Line {
     ///
     /// None when a waker of a waiter panicked: come back at once.
     pub(crate) fn advance(self: &Arc<Self>, waker: Option<&Waker>) -> Option<Progress> {
+        self.advance_as(waker, waker)
+    }
+
+    /// The same with another waker for whoever gives the permits: for a thread that stands in for the driver, whose waker is to stay
+    /// in the line. Without one nobody is asked for permits but by the driver.
+    pub(crate) fn advance_as(
+        self: &Arc<Self>,
+        waker: Option<&Waker>,
+        giver_s: Option<&Waker>,
+    ) -> Option<Progress> {
         let close_at = self.close_at.load(Ordering::SeqCst);
         if close_at != NEVER && close_at <= MonotonicClock.now() {
             self.close();
@@ -52,19 +62,20 @@ impl Line {
         }
         self.backlog.admit(self);
         let is_over = advanced.next == Next::Closed;
+        // In this order: a call is counted before its release.
         if is_over && self.calls.under_way() == 0 {
             self.end.reached();
         }
         let (more, next) = match (&self.supply, advanced.next) {
             // Where there is a driver, it is that who asks for permits: others only wake it.
-            (Supply::Others(_), _) if waker.is_none() && self.is_driven() => {
+            (Supply::Others(_), _) if giver_s.is_none() && self.is_driven() => {
                 self.wake_driver();
                 (0, Next::OnEnqueue)
             }
             (Supply::Others(_), seen) => match given {
                 Some(given) => {
                     let had_somebody = matches!(seen, Next::At(_));
-                    self.give(given, is_over, had_somebody, waker)
+                    self.give(given, is_over, had_somebody, giver_s)
                 }
                 None => (0, Next::OnEnqueue),
             },
@@ -74,13 +85,15 @@ impl Line {
             }
             (Supply::Hand, _) | (_, Next::OnEnqueue) => (0, Next::OnEnqueue),
         };
+        let next = match next {
+            next if is_over && self.end.is_reached() => next,
+            // Calls are under way still.
+            Next::Closed => sooner(Next::OnEnqueue, close_at),
+            next => sooner(next, close_at),
+        };
         Some(Progress {
             released: advanced.released + more,
-            next: if is_over {
-                next
-            } else {
-                sooner(next, close_at)
-            },
+            next,
         })
     }
 

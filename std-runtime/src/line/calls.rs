@@ -5,22 +5,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// A call is under way from the release of its waiter until its turn is dropped.
 #[derive(Debug)]
 pub(crate) struct Calls {
-    /// `usize::MAX` where they are not counted.
-    at_once: usize,
+    /// None where they are not counted.
+    at_once: Option<usize>,
     under_way: AtomicUsize,
 }
 
 impl Calls {
     pub(crate) fn at_once(at_once: Option<usize>) -> Self {
         Self {
-            at_once: at_once.unwrap_or(usize::MAX),
+            at_once,
             under_way: AtomicUsize::new(0),
         }
     }
 
     #[inline]
     pub(crate) fn are_counted(&self) -> bool {
-        self.at_once != usize::MAX
+        self.at_once.is_some()
     }
 
     pub(crate) fn under_way(&self) -> usize {
@@ -30,18 +30,20 @@ impl Calls {
 
     /// How many more may begin.
     pub(crate) fn room(&self) -> usize {
-        self.at_once.saturating_sub(self.under_way())
+        self.at_once.map_or(usize::MAX, |at_once| {
+            at_once.saturating_sub(self.under_way())
+        })
     }
 
     /// One begins. False where there is no room.
     pub(crate) fn begin(&self) -> bool {
-        if !self.are_counted() {
+        let Some(at_once) = self.at_once else {
             return true;
-        }
+        };
         // Ordering: as above.
         self.under_way
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |under_way| {
-                (under_way < self.at_once).then_some(under_way + 1)
+                (under_way < at_once).then_some(under_way + 1)
             })
             .is_ok()
     }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use apiqueue_core::{ChargeError, Word};
+use apiqueue_core::ChargeError;
 
-use super::Line;
+use super::{Line, Queue};
 use crate::guarded::guarded;
 use crate::permits::{Given, Permits, Supply};
 use crate::rate::Rate;
@@ -42,7 +42,7 @@ impl Line {
         let catch_up = Duration::from_nanos(self.catch_up);
         // It could be for another lateness, so it can be for this one.
         let rate = rate.within_its_window(catch_up).unwrap_or(rate);
-        self.queue.set_rate(rate.ticks());
+        self.set_own_rate(rate);
         self.counters.telemetry.rate(rate);
         let made_of_it = self.tell(|permits| {
             permits.set_rate(rate);
@@ -50,9 +50,24 @@ impl Line {
         });
         if let Some(rate) = made_of_it.flatten() {
             // Without the burst, say: then nobody who costs more is let in.
-            self.queue.set_rate(rate.ticks());
+            self.set_own_rate(rate);
         }
         self.has_lost_its_clock();
+    }
+
+    /// With a burst that no other limit is below.
+    fn set_own_rate(&self, rate: Rate) {
+        let rate = rate.with_burst_within(self.burst_within);
+        self.by_itself(|queue| queue.set_rate(rate.ticks()));
+    }
+
+    /// Lets the core's queue do something. It may wake the driver, last of all: a waker of the user's that panics.
+    fn by_itself<T>(&self, call: impl FnOnce(&Queue) -> T) -> Option<T> {
+        let done = guarded(|| call(&self.queue));
+        if done.is_none() {
+            telemetry::survived(&self.name, "a driver's waker panicked");
+        }
+        done
     }
 
     /// Releases nobody for so many nanoseconds, which were checked.
@@ -65,37 +80,31 @@ impl Line {
         self.held_until.fetch_max(until, Ordering::Relaxed);
         if self.supply.is_schedule() {
             // Never an error: it was checked, and what has passed meanwhile holds nothing back.
-            let _ = self.queue.hold_until(until);
+            let _ = self.by_itself(|queue| queue.hold_until(until));
         }
         self.tell(|permits| permits.hold(nanos));
         self.has_lost_its_clock();
     }
 
-    /// Releases nobody before `resume`.
-    pub(crate) fn pause(self: &Arc<Self>) {
+    /// Releases nobody before `resume`. Not for a queue that goes by its own schedule.
+    pub(crate) fn pause(&self) {
         // Ordering: Release, and Acquire where it is read; the wake-up of `resume` is what has others look again.
         self.is_paused.store(true, Ordering::Release);
         self.held_until.store(u64::MAX, Ordering::Relaxed);
-        if self.supply.is_schedule() {
-            // As long as a hold can be, which is no error.
-            let longest = self.now().wrapping_add(<u64 as Word>::MAX_SPAN);
-            let _ = self.queue.hold_until(longest);
-        }
     }
 
     /// Ends a hold.
     pub(crate) fn resume(self: &Arc<Self>) {
         self.held_until.fetch_min(self.now(), Ordering::Relaxed);
-        let was_paused = self.is_paused.swap(false, Ordering::AcqRel);
+        self.is_paused.store(false, Ordering::Release);
         if self.supply.is_schedule() {
             // The hold of another in the queue's own words has no end.
-            self.queue.resume();
-            if was_paused {
-                // A hold spends the burst; this one was none of the server's.
-                self.queue.refund(self.queue.rate().burst_size());
-            }
+            self.by_itself(|queue| queue.resume());
         }
         self.tell(|permits| permits.resume());
+        if self.supply.is_by_hand() {
+            self.wake_driver();
+        }
     }
 
     /// Whether a hold was on at this reading or later.
@@ -105,7 +114,9 @@ impl Line {
 
     pub(crate) fn charge(self: &Arc<Self>, permits: usize) -> Result<(), ChargeError> {
         let charged = match &self.supply {
-            Supply::Schedule => self.queue.charge(permits),
+            Supply::Schedule => self
+                .by_itself(|queue| queue.charge(permits))
+                .unwrap_or(Ok(())),
             Supply::Hand => Ok(()),
             Supply::Others(_) => self.tell(|given| given.charge(permits)).unwrap_or(Ok(())),
         };
@@ -115,7 +126,7 @@ impl Line {
 
     pub(crate) fn refund(self: &Arc<Self>, permits: usize) {
         if self.supply.is_schedule() {
-            self.queue.refund(permits);
+            self.by_itself(|queue| queue.refund(permits));
         }
         self.tell(|given| given.refund(permits));
         self.has_lost_its_clock();
@@ -123,6 +134,9 @@ impl Line {
 
     /// When somebody with so many permits ahead goes at the earliest, if that can be told.
     pub(crate) fn estimate(&self, ahead: usize) -> Option<u64> {
+        if self.is_paused.load(Ordering::Acquire) {
+            return None;
+        }
         match &self.supply {
             Supply::Schedule => apiqueue_core::Line::estimate(&self.queue, ahead),
             Supply::Hand => None,

@@ -6,7 +6,7 @@ mod calls;
 mod control;
 pub(crate) mod controller;
 mod end;
-mod nested;
+pub(crate) mod nested;
 mod release;
 
 use std::ops::Deref;
@@ -58,6 +58,8 @@ pub(crate) struct Line {
     held_until: AtomicU64,
     /// How long before a release the driver stays awake.
     pub(crate) spin: Duration,
+    /// The smallest burst of the limits beside the rate.
+    burst_within: usize,
     /// The rate at its start.
     begun: Ticks,
     /// For how long lateness is made up, in nanoseconds.
@@ -96,6 +98,8 @@ pub(crate) struct Terms {
     pub(crate) catch_up: u64,
     pub(crate) supply: Supply,
     pub(crate) at_once: Option<usize>,
+    /// The smallest burst of the limits beside the rate.
+    pub(crate) burst_within: usize,
     pub(crate) controller: Option<Adaptive>,
 }
 
@@ -117,6 +121,7 @@ impl Line {
             held_until: AtomicU64::new(0),
             driven_by: terms.driven_by,
             catch_up: terms.catch_up,
+            burst_within: terms.burst_within,
             // As short as where the core does not spread what is late.
             helps_below: if helps { terms.catch_up / 16 } else { 0 },
             driver_waker: OnceLock::new(),
@@ -135,6 +140,11 @@ impl Line {
     /// Whether it is a task that does.
     pub(crate) fn has_task(&self) -> bool {
         self.driven_by == DrivenBy::Task && !self.is_forked()
+    }
+
+    /// Whether the driver goes by what code of the user's says: a clock, or a source of permits.
+    pub(crate) fn asks_users(&self) -> bool {
+        self.queue.clock().is_own() || self.supply.given().is_some()
     }
 
     /// Whether this is the copy in a forked child, where no driver lives.

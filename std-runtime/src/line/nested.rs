@@ -6,43 +6,65 @@ use std::ptr;
 use super::Line;
 
 thread_local! {
-    /// What this thread is in.
-    static IN: RefCell<Vec<Call>> = const { RefCell::new(Vec::new()) };
+    /// What this thread is in, and whether the same was asked for from within.
+    static IN: RefCell<Vec<(Call, bool)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// What is called, and of which line.
 type Call = (What, *const Line);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum What {
+pub(crate) enum What {
     /// Releasing those who are due before one who joins.
     Help,
+    Advance,
+    Grant,
     Close,
 }
 
-/// Calls `call`, if this thread is not in such a one of `line` already.
-pub(super) fn unless_nested(what: What, line: &Line, call: impl FnOnce()) {
+/// Calls `call`, if this thread is not in such a one of `line` already; else that one will call it once more. Says whether it was called
+/// here.
+pub(crate) fn unless_nested(what: What, line: &Line, mut call: impl FnMut()) -> bool {
     let this = (what, ptr::from_ref(line));
     let is_nested = IN.try_with(|all| {
         let mut all = all.borrow_mut();
-        let is_nested = all.contains(&this);
-        if !is_nested {
-            all.push(this);
+        match all.iter_mut().find(|(call, _)| *call == this) {
+            Some((_, again)) => {
+                *again = true;
+                true
+            }
+            None => {
+                all.push((this, false));
+                false
+            }
         }
-        is_nested
     });
     // Where the thread is just ending there is no place for it.
     if is_nested == Ok(true) {
-        return;
+        return false;
     }
     let _leave = Leave(this);
-    call();
+    loop {
+        call();
+        if !is_asked_for_again(this) {
+            return true;
+        }
+    }
+}
+
+fn is_asked_for_again(this: Call) -> bool {
+    let asked = IN.try_with(|all| {
+        let mut all = all.borrow_mut();
+        let of_this = all.iter_mut().find(|(call, _)| *call == this);
+        of_this.is_some_and(|(_, again)| std::mem::take(again))
+    });
+    asked.unwrap_or(false)
 }
 
 struct Leave(Call);
 
 impl Drop for Leave {
     fn drop(&mut self) {
-        let _ = IN.try_with(|all| all.borrow_mut().retain(|call| *call != self.0));
+        let _ = IN.try_with(|all| all.borrow_mut().retain(|(call, _)| *call != self.0));
     }
 }

@@ -103,8 +103,9 @@ impl Line {
     pub(crate) fn end_if_drained(&self) {
         let is_drained = !self.supply.is_schedule()
             && self.queue.is_closed()
-            && self.calls.under_way() == 0
-            && self.queue.waiting() == 0;
+            // In this order: a call is counted before its release.
+            && self.queue.waiting() == 0
+            && self.calls.under_way() == 0;
         if is_drained {
             self.end.reached();
         }

@@ -127,6 +127,36 @@ pub(crate) struct Given {
     pub(crate) clock: Timebase,
 }
 
+/// The drop of what is the user's runs behind a guard.
+impl Drop for Given {
+    fn drop(&mut self) {
+        let permits = std::mem::replace(&mut self.permits, Arc::new(Nothing));
+        guarded(|| drop(permits));
+    }
+}
+
+/// Takes the place of permits that are dropped.
+#[derive(Debug)]
+struct Nothing;
+
+impl Permits for Nothing {
+    fn give(&self, _: &Waiters<'_>) -> Next<u64> {
+        Next::Closed
+    }
+
+    fn set_rate(&self, _: Rate) {}
+
+    fn hold(&self, _: u64) {}
+
+    fn resume(&self) {}
+
+    fn charge(&self, _: usize) -> Result<(), ChargeError> {
+        Ok(())
+    }
+
+    fn refund(&self, _: usize) {}
+}
+
 impl Supply {
     pub(crate) fn given(&self) -> Option<&Given> {
         match self {

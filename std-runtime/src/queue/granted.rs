@@ -1,11 +1,12 @@
 //! Queues whose permits come from elsewhere: [`ApiQueue::grant`].
 
+use crate::line::nested::{What, unless_nested};
 use crate::queue::ApiQueue;
 
 impl ApiQueue {
     /// Releases up to `count` of those in line, whatever each weighs, now: how a [`granted`](crate::Builder::granted) queue is fed. Says how many
     /// permits were used; the others stay the caller's. For one caller at a time. Any other queue is paced by itself, and
-    /// grants nothing.
+    /// grants nothing; nor does a grant from within a waker that a grant has called: what it is for is the caller's still.
     ///
     /// ```
     /// use apiqueue::ApiQueue;
@@ -20,11 +21,13 @@ impl ApiQueue {
     /// ```
     pub fn grant(&self, count: usize) -> usize {
         let line = self.line();
+        let mut released = 0;
         if line.supply.is_by_hand() {
-            line.grant(count)
-        } else {
-            0
+            unless_nested(What::Grant, line, || {
+                released += line.grant(count - released);
+            });
         }
+        released
     }
 
     /// How many granted permits came back since the last call: of waiters dropped before they saw their release, and of

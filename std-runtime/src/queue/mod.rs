@@ -12,10 +12,12 @@ mod stop;
 use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Instant;
 
 use crate::clock::HELD_UNTIL;
 use crate::driver;
 use crate::error::StartError;
+use crate::line::nested::{What, unless_nested};
 use crate::line::{DrivenBy, Line, Queue};
 use crate::stats::Stats;
 
@@ -188,7 +190,8 @@ impl ApiQueue {
     }
 
     /// Releases the waiters that are due, and says when to call again: how a [`manual`](Builder::manual) queue is driven.
-    /// On another one it does no harm.
+    /// On another one it does no harm. From within a waker that this very call has called it does nothing, and the outer one looks once
+    /// more.
     ///
     /// ```
     /// use apiqueue::{ApiQueue, Next};
@@ -217,16 +220,22 @@ impl ApiQueue {
 
     fn go(&self, waker: Option<&Waker>) -> Advance {
         let mut released = 0;
-        loop {
-            let Some(advanced) = self.line.advance(waker) else {
-                released += 1;
-                continue;
+        let mut next = None;
+        unless_nested(What::Advance, &self.line, || {
+            next = loop {
+                match self.line.advance(waker) {
+                    Some(advanced) => {
+                        released += advanced.released;
+                        break Some(Next::of(advanced.next));
+                    }
+                    None => released += 1,
+                }
             };
-            released += advanced.released;
-            return Advance {
-                released,
-                next: Next::of(advanced.next),
-            };
+        });
+        Advance {
+            released,
+            // The call that this one comes from within will look once more.
+            next: next.unwrap_or_else(|| Next::At(Instant::now())),
         }
     }
 }

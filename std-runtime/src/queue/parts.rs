@@ -67,7 +67,7 @@ impl Builder {
         if clock.is_broken() {
             return Err(StartError::Clock);
         }
-        let (rate, supply) = self.supply(&own, catch_up, &clock)?;
+        let (rate, burst_within, supply) = self.supply(&own, catch_up, &clock)?;
         let by_hand = match &self.account {
             Some(account) => account.scheduler.manual,
             None => self.manual || self.granted,
@@ -91,6 +91,7 @@ impl Builder {
                 catch_up,
                 supply,
                 at_once: self.at_once,
+                burst_within,
                 controller: controller.map(Adaptive::new),
             },
         })
@@ -102,6 +103,7 @@ impl Builder {
         let within = self.account.is_some();
         let several = !self.limits.is_empty();
         let adaptive = self.controller.is_some();
+        let spins = !self.spin.is_zero();
         for (is_so, one, other) in [
             (self.granted && within, "granted", "within"),
             (self.granted && several, "granted", "limit"),
@@ -112,6 +114,11 @@ impl Builder {
             (self.source.is_some() && several, "shared", "limit"),
             (self.source.is_some() && adaptive, "shared", "adaptive"),
             (adaptive && self.rate.is_some(), "adaptive", "a rate"),
+            (adaptive && self.burst.is_some(), "adaptive", "burst"),
+            (adaptive && self.strict, "adaptive", "strict"),
+            (spins && self.manual, "spin", "manual"),
+            (spins && self.granted, "spin", "granted"),
+            (spins && by_task, "spin", "start_with_task"),
             (within && self.manual, "within", "manual"),
             (within && self.clock.is_some(), "within", "clock"),
             (within && by_task, "within", "start_with_task"),
@@ -187,11 +194,12 @@ impl Builder {
         own: &[Rate],
         catch_up: u64,
         clock: &Timebase,
-    ) -> Result<(Rate, Supply), StartError> {
+    ) -> Result<(Rate, usize, Supply), StartError> {
         let unlimited = Rate::unlimited();
         let first = own.first().copied();
         if self.granted {
-            return Ok((first.unwrap_or(unlimited), Supply::Hand));
+            let rate = first.unwrap_or(unlimited);
+            return Ok((rate, usize::MAX, Supply::Hand));
         }
         if let Some(source) = &self.source {
             let rate = first.unwrap_or(unlimited);
@@ -205,23 +213,28 @@ impl Builder {
             let permits = opened
                 .unwrap_or_else(|| Err("it panicked".into()))
                 .map_err(StartError::Source)?;
-            return Ok((rate, others(permits, clock)));
+            return Ok((rate, usize::MAX, others(permits, clock)));
         }
         let scheduler = match &self.account {
             Some(account) => Arc::clone(&account.scheduler),
             None => match own {
-                [rate] if self.at_once.is_none() => return Ok((*rate, Supply::Schedule)),
+                // What is paused must be told from what is held, which spends the burst.
+                [rate] if self.at_once.is_none() && !self.paused => {
+                    return Ok((*rate, usize::MAX, Supply::Schedule));
+                }
                 _ => Arc::new(Scheduler::new(clock.clone(), self.manual, &[])),
             },
         };
-        let burst = own.iter().map(|rate| rate.burst_size()).min();
-        let burst = burst.unwrap_or(usize::MAX).min(scheduler.smallest_burst);
+        let others_of_own = own.iter().skip(1).map(|rate| rate.burst_size()).min();
+        let burst_within = others_of_own
+            .unwrap_or(usize::MAX)
+            .min(scheduler.smallest_burst);
         let rate = first.or(scheduler.nominal).unwrap_or(unlimited);
         // Nothing to wait for, but a hold needs a schedule.
         let own = if own.is_empty() { &[unlimited] } else { own };
         let member = scheduler.join(own, self.share.unwrap_or(1));
-        let rate = rate.with_burst_within(burst);
-        Ok((rate, others(Arc::new(member), clock)))
+        let rate = rate.with_burst_within(burst_within);
+        Ok((rate, burst_within, others(Arc::new(member), clock)))
     }
 }
 

@@ -179,8 +179,7 @@ impl ApiQueue {
     /// [`RefusedError`].
     pub fn enqueue_within(&self, longest: Duration) -> Result<Waiter, RefusedError> {
         let line = self.line();
-        // One who would not get a place is told that, and not how long he would have waited in it.
-        if line.backlog.len() == 0 && !self.is_closed() && self.len() < self.capacity() {
+        if line.backlog.len() == 0 && !self.is_closed() {
             let ahead = line.queue.permits_in_line();
             let wait = match line.estimate(ahead) {
                 Some(at) => line.queue.clock().until(at),
@@ -269,7 +268,8 @@ impl ApiQueue {
         match guarded(|| given.permits.try_take()) {
             Some(Ok(())) => Ok(self.passed(line.now())),
             other => {
-                line.calls.end();
+                // Who looked meanwhile may have found no room.
+                line.call_ended();
                 let at = other.and_then(Result::err).flatten();
                 Err(TryAcquireError::NotYet {
                     at: at.and_then(|at| line.queue.clock().instant(at)),

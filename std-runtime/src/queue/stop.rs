@@ -109,7 +109,8 @@ fn drive_to_the_end(line: &Arc<Line>, until: Option<Instant>) {
         if end.poll(&waker).is_ready() {
             return;
         }
-        let progress = line.advance((!has_task).then_some(&waker));
+        // A task's waker stays in the line.
+        let progress = line.advance_as((!has_task).then_some(&waker), Some(&waker));
         let due = match progress.map(|progress| progress.next) {
             None => continue,
             Some(Next::At(at)) => MonotonicClock.instant(at),

@@ -261,7 +261,8 @@ impl Waiter {
             core.queue().line().wake_driver();
             Left::InLine
         });
-        let gave_back = left == Left::Released && core.give_back();
+        // It may wake the driver, last of all: a waker of the user's that panics.
+        let gave_back = left == Left::Released && guarded(|| core.give_back()).unwrap_or(true);
         let line = core.queue().line();
         match left {
             Left::InLine => line.has_left(),
