@@ -1,5 +1,5 @@
 //! Several limits at once, and queues that share them: with the mock clock, driven by hand, but for the last ones.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::panic, clippy::unwrap_used)]
 
 use std::sync::Arc;
 use std::thread;
@@ -324,4 +324,94 @@ fn a_faster_rate_of_the_account_reaches_those_who_wait() {
         .set_rate(0, Rate::per_second(1_000).unwrap())
         .unwrap();
     next.wait().unwrap();
+}
+
+/// The one who was told when the next is due may have left: another has to be.
+#[test]
+fn who_waits_behind_one_that_left_is_told_when_it_is_due() {
+    let account = Account::builder()
+        .limit(Rate::per_second(100).unwrap().burst(50).unwrap())
+        .start();
+    let start = || ApiQueue::builder().within(&account).start().unwrap();
+    let (first, second) = (start(), start());
+    let slow = ApiQueue::builder()
+        .per_second(20)
+        .within(&account)
+        .start()
+        .unwrap();
+    slow.wait_turn().unwrap();
+    first.charge(49).unwrap();
+    let heavy = first.enqueue_weighted(50).unwrap();
+    let light = second.enqueue_weighted(10).unwrap();
+    let leaves = slow.enqueue().unwrap();
+    drop(heavy);
+    drop(leaves);
+    // Due in a tenth of a second, where the heavy one was in half of one; that it comes at all is what can be told on a busy machine.
+    light.wait().unwrap();
+}
+
+/// What is dropped by whoever looks at an account's queues is user code.
+#[test]
+fn a_queue_that_is_dropped_while_its_account_looks_may_call_that_account() {
+    use apiqueue::core::{Change, Controller, Outcome};
+
+    #[derive(Clone)]
+    struct Calls(Account, bool);
+    impl Controller<u64> for Calls {
+        fn rate(&self) -> apiqueue::core::Rate<u64> {
+            Rate::per_second(1_000_000).unwrap().into()
+        }
+        fn outcome(&mut self, _: u64, _: u64, _: Outcome<u64>) -> Change<'_, u64> {
+            Change::new(None, None)
+        }
+    }
+    impl Drop for Calls {
+        fn drop(&mut self) {
+            self.0.resume();
+            if self.1 {
+                std::panic::resume_unwind(Box::new("on purpose"));
+            }
+        }
+    }
+    let account = Account::builder()
+        .limit(Rate::per_second(1_000_000).unwrap())
+        .start();
+    let busy = ApiQueue::builder().within(&account).start().unwrap();
+    let ends = std::sync::atomic::AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ends.load(std::sync::atomic::Ordering::Relaxed) {
+                busy.wait_turn().unwrap();
+            }
+        });
+        for _ in 0..300 {
+            let calls = Calls(account.clone(), false);
+            let queue = ApiQueue::builder().adaptive(calls).within(&account).start();
+            drop(queue.unwrap().enqueue().unwrap());
+        }
+        ends.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    busy.wait_turn().unwrap();
+}
+
+#[test]
+fn a_queue_of_limits_gives_a_permit_without_a_line_and_overtakes_nobody() {
+    let (account, clock) = by_hand(&[every(10).burst(2).unwrap()]);
+    let [first, second] = [(); 2].map(|()| ApiQueue::builder().within(&account).start().unwrap());
+    first.try_acquire().unwrap();
+    let heavy = second.enqueue_weighted(2).unwrap();
+    assert!(
+        first.try_acquire().is_err(),
+        "one is in hand, and another is before"
+    );
+    clock.advance(10 * MS);
+    assert!(first.try_acquire().is_err());
+    assert_eq!(account.advance().released, 1);
+    assert!(!heavy.is_waiting());
+    let Err(apiqueue::TryAcquireError::NotYet { at: Some(_) }) = first.try_acquire() else {
+        panic!("nobody waits any more");
+    };
+    clock.advance(10 * MS);
+    first.try_acquire().unwrap();
+    assert!(first.try_acquire().is_err());
 }

@@ -154,6 +154,19 @@ fn a_queue_that_starts_paused_keeps_its_burst() {
         let _ = queue.advance();
         assert_eq!(released(&line), 5, "it was paused once");
     }
+    let (queue, clock) = by_hand(ApiQueue::builder().rate(rate).paused());
+    clock.advance(1 << 57); // longer than a hold can be
+    queue.charge(3).unwrap();
+    let _first = queue.enqueue_within(Duration::ZERO).unwrap();
+    assert_eq!(queue.advance().released, 0);
+    queue.resume();
+    assert_eq!(queue.advance().released, 1, "one of four is left");
+    assert!(queue.try_acquire().is_err());
+    clock.advance(10 * MS);
+    queue.try_acquire().unwrap().give_back();
+    clock.advance(1); // likewise
+    queue.try_acquire().unwrap();
+    assert!(queue.try_acquire().is_err());
     let queue = ApiQueue::builder().granted().paused().start().unwrap();
     let mut waiter = queue.enqueue().unwrap();
     assert_eq!(queue.grant(1), 0);

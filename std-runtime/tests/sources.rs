@@ -131,6 +131,66 @@ fn a_source_that_panics_closes_its_queue_and_harms_no_other() {
     }
 }
 
+/// Always due, and gives nothing; on its own drop it panics.
+#[derive(Clone, Debug)]
+struct Hasty;
+
+impl Source for Hasty {
+    fn open(&self, _: &Setup<'_>) -> Result<Arc<dyn Permits>, Box<dyn Error + Send + Sync>> {
+        Ok(Arc::new(Quick(AtomicUsize::new(0))))
+    }
+}
+
+#[derive(Debug)]
+struct Quick(AtomicUsize);
+
+impl Permits for Quick {
+    fn give(&self, waiters: &Waiters<'_>) -> Next<u64> {
+        // After its queue it goes on for a while.
+        if waiters.are_over() && self.0.fetch_add(1, Ordering::SeqCst) > 20 {
+            return Next::Closed;
+        }
+        Next::At(0)
+    }
+
+    fn set_rate(&self, _: Rate) {}
+
+    fn hold(&self, _: u64) {}
+
+    fn resume(&self) {}
+
+    fn charge(&self, _: usize) -> Result<(), ChargeError> {
+        Ok(())
+    }
+
+    fn refund(&self, _: usize) {}
+}
+
+impl Drop for Quick {
+    fn drop(&mut self) {
+        std::panic::resume_unwind(Box::new("on purpose"));
+    }
+}
+
+#[test]
+fn a_source_that_is_always_due_keeps_no_other_queue_waiting() {
+    let hasty = ApiQueue::builder()
+        .per_second(10)
+        .shared(Hasty)
+        .start()
+        .unwrap();
+    let other = ApiQueue::builder().per_second(1_000).start().unwrap();
+    let waiter = hasty.enqueue().unwrap();
+    for _ in 0..20 {
+        other.wait_turn().unwrap();
+    }
+    drop((hasty, waiter));
+    for _ in 0..20 {
+        other.wait_turn().unwrap();
+    }
+    assert!(!other.is_closed());
+}
+
 #[test]
 fn a_source_may_refuse_or_panic_at_the_start() {
     for (name, why) in [

@@ -424,3 +424,37 @@ fn a_waker_whose_drop_panics_keeps_nobody_waiting() {
         assert!(begun.elapsed() < hour / 24);
     }
 }
+
+/// Each waker calls the queue that calls it: the depth of that must not grow with the line.
+#[test]
+fn wakers_that_drive_do_not_pile_up() {
+    const MANY: usize = 20_000;
+    for by_hand in [false, true] {
+        let clock = Arc::new(apiqueue::core::ManualClock::<u64>::new(0));
+        let builder = ApiQueue::builder()
+            .every(Duration::from_nanos(10))
+            .capacity(MANY)
+            .clock(Arc::clone(&clock));
+        let builder = if by_hand {
+            builder.granted()
+        } else {
+            builder.manual()
+        };
+        let queue = builder.start().unwrap();
+        let drives = queue.clone();
+        let waker = hook(move || {
+            let _ = drives.advance();
+            drives.grant(1);
+        });
+        let mut line: Vec<_> = (0..MANY).map(|_| queue.enqueue().unwrap()).collect();
+        for waiter in &mut line {
+            let polled = std::pin::Pin::new(waiter).poll(&mut Context::from_waker(&waker));
+            let _ = polled.map(|turn| turn.unwrap());
+        }
+        while line.iter().any(Waiter::is_waiting) {
+            clock.advance(1_000_000);
+            let _ = queue.advance();
+            queue.grant(MANY);
+        }
+    }
+}

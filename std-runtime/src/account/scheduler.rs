@@ -126,7 +126,33 @@ impl Scheduler {
         }
     }
 
-    /// The same for a queue that has nobody in line itself: one that has is told to look when the next is due, as who was told of it
+    /// Takes a permit of `id`, in whose line nobody is, if no other queue's first comes before. Else when there may be one.
+    fn try_take(&self, id: u64) -> Result<(), Option<u64>> {
+        let turn = Turn::take(&self.busy).ok_or(None)?;
+        // Outlives the lock.
+        let mut held = Held::default();
+        let taken = {
+            let mut state = self.lock();
+            state.look(&mut held);
+            let now = self.clock.now();
+            let before = state.plan.head_of(id);
+            state.plan.head(id, Some(1));
+            let taken = match state.plan.choose(now) {
+                Choice::Release(chosen) if chosen == id => {
+                    state.plan.released(id, 1, now);
+                    Ok(())
+                }
+                Choice::At(at) => Err(Some(at)),
+                Choice::Release(_) | Choice::Nothing => Err(None),
+            };
+            state.plan.head(id, before);
+            taken
+        };
+        drop(turn);
+        taken
+    }
+
+    /// [`advance`](Self::advance) for a queue that has nobody in line itself: one that has is told to look when the next is due, as who was told of it
     /// before may have left.
     fn advance_for_others(&self) -> usize {
         let (released, next) = self.advance();
@@ -294,6 +320,10 @@ impl Permits for Membership {
             waiters.waker().wake_by_ref();
         }
         next
+    }
+
+    fn try_take(&self) -> Result<(), Option<u64>> {
+        self.scheduler.try_take(self.id)
     }
 
     fn is_broken(&self) -> bool {

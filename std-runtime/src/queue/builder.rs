@@ -181,7 +181,8 @@ impl Builder {
         self
     }
 
-    /// Starts it held, until [`ApiQueue::resume`], which leaves it the whole burst.
+    /// Starts it paused, until [`ApiQueue::resume`]: it has the whole burst then, but for what was charged, and unless it was
+    /// [held](ApiQueue::hold_for) meanwhile, which spends the burst as ever. Each call of such a queue goes through the driver, then too.
     pub fn paused(mut self) -> Self {
         self.paused = true;
         self

@@ -220,9 +220,8 @@ impl ApiQueue {
 
     /// Takes a permit now or not at all. Never overtakes a waiter.
     ///
-    /// Only where a queue goes by a rate alone, or its permits come from a [`Source`](crate::Source) that can tell: the limits of an
-    /// [`Account`](crate::Account) are gone through by the driver only, and whoever [grants](crate::Builder::granted) gives to those in
-    /// line.
+    /// Whoever [grants](crate::Builder::granted) gives to those in line only. Of limits that several queues share, another queue's first in
+    /// line may come before.
     ///
     /// # Errors
     /// [`TryAcquireError`] says why not, and if it is a matter of time, until when.
