@@ -92,6 +92,7 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod advance;
 #[cfg(feature = "http")]
 mod advice;
 mod clock;
@@ -112,6 +113,7 @@ mod throttled;
 mod wait;
 
 pub use account::{Account, AccountBuilder};
+pub use advance::{Advance, Next};
 #[cfg(feature = "http")]
 pub use advice::{Advice, Follow, FollowError};
 pub use apiqueue_core::{self as core, ChargeError, Closed, EnqueueError};
@@ -129,7 +131,7 @@ pub use error::{
     HoldError, LimitError, RateError, RefusedError, StartError, TryAcquireError, WaitError,
 };
 pub use permits::{Permits, QueueClock, Setup, Source, Waiters};
-pub use queue::{Advance, ApiQueue, Builder, Next, Stop, StopReport};
+pub use queue::{ApiQueue, Builder, Stop, StopReport};
 pub use rate::Rate;
 #[cfg(feature = "toml")]
 pub use registry::FileError;

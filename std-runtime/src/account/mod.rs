@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use apiqueue_core::Word;
 
+use crate::advance::{Advance, Next};
 use crate::error::{HoldError, LimitError};
-use crate::queue::{Advance, Next};
 use crate::rate::{MAX_SPAN, Rate};
 
 pub use builder::AccountBuilder;

@@ -1,6 +1,5 @@
 //! [`ApiQueue`]: the handle that a program holds.
 
-mod advance;
 mod builder;
 mod control;
 mod cost;
@@ -8,20 +7,22 @@ mod granted;
 mod parts;
 mod places;
 mod stop;
+mod task;
 
 use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
+use crate::advance::{Advance, Next};
 use crate::clock::HELD_UNTIL;
 use crate::driver;
 use crate::error::StartError;
 use crate::line::nested::{What, unless_nested};
 use crate::line::{DrivenBy, Line, Queue};
 use crate::stats::Stats;
+use crate::wait::turn::Turn;
 
-pub use advance::{Advance, Next};
 pub use builder::Builder;
 #[cfg(feature = "toml")]
 pub(crate) use parts::MAX_CAPACITY;
@@ -237,6 +238,14 @@ impl ApiQueue {
             // The call that this one comes from within will look once more.
             next: next.unwrap_or_else(|| Next::At(Instant::now())),
         }
+    }
+}
+
+impl Turn<'_> {
+    /// The queue that it is a turn of.
+    #[must_use]
+    pub fn queue(&self) -> ApiQueue {
+        ApiQueue::of(self.line())
     }
 }
 

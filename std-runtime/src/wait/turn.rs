@@ -7,7 +7,6 @@ use std::time::Duration;
 use apiqueue_core::{ChargeError, Outcome, Word};
 
 use crate::line::{CoreWaiter, Line};
-use crate::queue::ApiQueue;
 use crate::rate::MAX_SPAN;
 use crate::stats::telemetry;
 
@@ -84,17 +83,11 @@ impl<'q> Turn<'q> {
         }
     }
 
-    fn line(&self) -> &Arc<Line> {
+    pub(crate) fn line(&self) -> &Arc<Line> {
         match &self.line {
             Held::Borrowed(line) => line,
             Held::Owned(line) => line,
         }
-    }
-
-    /// The queue that it is a turn of.
-    #[must_use]
-    pub fn queue(&self) -> ApiQueue {
-        ApiQueue::of(self.line())
     }
 
     /// Whether a controller sets the queue's rate.
