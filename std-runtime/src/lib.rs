@@ -130,6 +130,7 @@ pub use driver::{DriverTask, Timer};
 pub use error::{
     HoldError, LimitError, RateError, RefusedError, StartError, TryAcquireError, WaitError,
 };
+pub use line::waited_for::WaitedFor;
 pub use permits::{Permits, QueueClock, Setup, Source, Waiters};
 pub use queue::{ApiQueue, Builder, Stop, StopReport};
 pub use rate::Rate;
@@ -143,7 +144,7 @@ pub use stats::{Intervals, Stats, Waits};
 pub use throttled::Throttled;
 pub use wait::next_turn::NextTurn;
 pub use wait::place::Enqueue;
-pub use wait::turn::{Turn, WaitedFor};
+pub use wait::turn::Turn;
 pub use wait::waiter::Waiter;
 
 /// The examples of the repository's front page, as doctests.

@@ -60,7 +60,7 @@ impl Line {
                 .released(self.now(), advanced.released, &self.passes);
             self.tell_level();
         }
-        self.backlog.admit(self);
+        self.admit();
         let is_over = advanced.next == Next::Closed;
         // In this order: a call is counted before its release.
         if is_over && self.calls.under_way() == 0 {

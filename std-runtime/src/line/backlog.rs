@@ -19,16 +19,14 @@ use std::task::{Poll, Waker};
 use apiqueue_core::EnqueueError;
 
 use crate::guarded::guarded;
-use crate::line::Line;
-use crate::wait::waiter::Waiter;
 
 /// How many who do not wait any more are kept whatever their part.
 const TIDY_ABOVE: usize = 32;
 
-#[derive(Debug, Default)]
-pub(crate) struct Backlog {
+#[derive(Debug)]
+pub(crate) struct Backlog<P> {
     /// In the order of coming, with some among them who do not wait any more.
-    entries: Mutex<VecDeque<Arc<Entry>>>,
+    entries: Mutex<VecDeque<Arc<Entry<P>>>>,
     /// How many wait.
     count: AtomicUsize,
     /// Calls of `admit` that are not answered yet. Who makes it 1 answers them all, so that no two hand out places at the
@@ -36,16 +34,27 @@ pub(crate) struct Backlog {
     calls: AtomicUsize,
 }
 
+impl<P> Default for Backlog<P> {
+    fn default() -> Self {
+        Self {
+            entries: Mutex::default(),
+            count: AtomicUsize::new(0),
+            calls: AtomicUsize::new(0),
+        }
+    }
+}
+
+/// One who waits, or has waited, for a place.
 #[derive(Debug)]
-struct Entry {
+pub(crate) struct Entry<P> {
     weight: usize,
-    state: Mutex<State>,
+    state: Mutex<State<P>>,
 }
 
 #[derive(Debug)]
-enum State {
+enum State<P> {
     Waits(Option<Waker>),
-    Answered(Result<Waiter, EnqueueError>),
+    Answered(Result<P, EnqueueError>),
     /// Has left, or has taken its answer.
     Gone,
 }
@@ -55,22 +64,34 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Backlog {
+impl<P> Backlog<P> {
     pub(crate) fn len(&self) -> usize {
         // Ordering: Relaxed; one who joined just now may be overtaken by a caller who came just now.
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Gives free places of `line` to those who wait, the first one first.
-    pub(crate) fn admit(&self, line: &Arc<Line>) {
+    /// One more who waits.
+    pub(crate) fn join(&self, weight: usize) -> Arc<Entry<P>> {
+        let entry = Arc::new(Entry {
+            weight,
+            state: Mutex::new(State::Waits(None)),
+        });
+        let mut entries = lock(&self.entries);
+        entries.push_back(Arc::clone(&entry));
+        self.count.fetch_add(1, Ordering::Relaxed);
+        entry
+    }
+
+    /// Gives places, which `enter` takes, to those who wait, the first one first.
+    pub(crate) fn admit(&self, enter: impl Fn(usize) -> Result<P, EnqueueError>) {
         // Ordering: AcqRel; what made room comes before the look of whoever answers this call.
-        if self.len() == 0 || line.is_forked() || self.calls.fetch_add(1, Ordering::AcqRel) != 0 {
+        if self.calls.fetch_add(1, Ordering::AcqRel) != 0 {
             return;
         }
         loop {
             let calls = self.calls.load(Ordering::Acquire);
             while let Some(entry) = self.first() {
-                let place = match line.enter(entry.weight) {
+                let place = match enter(entry.weight) {
                     Err(EnqueueError::Full { .. }) => break,
                     place => place,
                 };
@@ -86,7 +107,7 @@ impl Backlog {
         }
     }
 
-    fn first(&self) -> Option<Arc<Entry>> {
+    fn first(&self) -> Option<Arc<Entry<P>>> {
         let mut entries = lock(&self.entries);
         while entries.front().is_some_and(|entry| !entry.waits()) {
             entries.pop_front();
@@ -94,9 +115,13 @@ impl Backlog {
         entries.front().cloned()
     }
 
-    /// One who waited has left. Those who have are thrown out when they are the most, so that a leave costs the same however
-    /// many wait.
-    fn has_left(&self) {
+    /// The one of `entry` waits no more, and leaves a place that it was given. Those who have left are thrown out when they are the
+    /// most, so that a leave costs the same however many wait.
+    pub(crate) fn leave(&self, entry: &Entry<P>) {
+        let state = std::mem::replace(&mut *lock(&entry.state), State::Gone);
+        if !matches!(state, State::Waits(_)) {
+            return;
+        }
         self.count.fetch_sub(1, Ordering::Relaxed);
         let mut entries = lock(&self.entries);
         if entries.len() > TIDY_ABOVE + 2 * self.len() {
@@ -105,13 +130,13 @@ impl Backlog {
     }
 }
 
-impl Entry {
-    fn waits(&self) -> bool {
+impl<P> Entry<P> {
+    pub(crate) fn waits(&self) -> bool {
         matches!(*lock(&self.state), State::Waits(_))
     }
 
     /// If it waits, it is one less of those who do.
-    fn answer(&self, place: Result<Waiter, EnqueueError>, waiting: &AtomicUsize) {
+    fn answer(&self, place: Result<P, EnqueueError>, waiting: &AtomicUsize) {
         let (waker, refused) = {
             let mut state = lock(&self.state);
             match &mut *state {
@@ -131,56 +156,13 @@ impl Entry {
             guarded(|| waker.wake());
         }
     }
-}
 
-/// A hold on an entry. Dropping it gives the turn up, and a place that came with it.
-#[derive(Debug)]
-pub(crate) struct Waiting {
-    line: Arc<Line>,
-    entry: Arc<Entry>,
-    /// Where this was made.
-    process: u32,
-}
-
-impl Waiting {
-    pub(crate) fn join(line: &Arc<Line>, weight: usize) -> Self {
-        let is_forked = line.is_forked();
-        let entry = Arc::new(Entry {
-            weight,
-            state: Mutex::new(if is_forked {
-                State::Answered(Err(EnqueueError::Closed))
-            } else {
-                State::Waits(None)
-            }),
-        });
-        let waiting = Self {
-            line: Arc::clone(line),
-            entry: Arc::clone(&entry),
-            process: std::process::id(),
-        };
-        if is_forked {
-            return waiting;
-        }
-        {
-            let mut entries = lock(&line.backlog.entries);
-            entries.push_back(entry);
-            line.backlog.count.fetch_add(1, Ordering::Relaxed);
-        }
-        line.backlog.admit(line);
-        if matches!(*lock(&waiting.entry.state), State::Waits(_)) {
-            line.wake_driver();
-        }
-        waiting
-    }
-
-    pub(crate) fn poll(&self, waker: &Waker) -> Poll<Result<Waiter, EnqueueError>> {
-        if self.is_inherited() {
-            return Poll::Ready(Err(EnqueueError::Closed));
-        }
+    /// The place, once there is one.
+    pub(crate) fn poll(&self, waker: &Waker) -> Poll<Result<P, EnqueueError>> {
         // Cloned first: user code must not run under the lock.
         let mut mine = Some(waker.clone());
         let (answer, old) = {
-            let mut state = lock(&self.entry.state);
+            let mut state = lock(&self.state);
             match &mut *state {
                 State::Waits(place) => {
                     std::mem::swap(place, &mut mine);
@@ -194,24 +176,5 @@ impl Waiting {
         };
         drop(old);
         answer
-    }
-}
-
-impl Waiting {
-    /// Whether this is the copy in a forked child, which may have copied its locks held.
-    fn is_inherited(&self) -> bool {
-        self.process != std::process::id()
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        if self.is_inherited() {
-            return;
-        }
-        let state = std::mem::replace(&mut *lock(&self.entry.state), State::Gone);
-        if matches!(state, State::Waits(_)) {
-            self.line.backlog.has_left();
-        }
     }
 }

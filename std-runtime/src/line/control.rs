@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use apiqueue_core::ChargeError;
+use apiqueue_core::{ChargeError, Outcome};
 
+use super::controller::Adaptive;
 use super::{Line, Queue};
 use crate::guarded::guarded;
 use crate::permits::{Given, Permits, Supply};
@@ -104,6 +105,26 @@ impl Line {
         self.tell(|permits| permits.resume());
         if self.supply.is_by_hand() {
             self.wake_driver();
+        }
+    }
+
+    /// Tells the controller of a call released at the reading `released`, and does what follows.
+    pub(crate) fn tell_controller(
+        self: &Arc<Self>,
+        controller: &Adaptive,
+        released: u64,
+        outcome: Outcome<u64>,
+    ) {
+        let is_whole = controller.outcome(self.now(), released, outcome, |rate, hold_until| {
+            if let Some(rate) = rate {
+                self.set_rate(rate.into());
+            }
+            if let Some(until) = hold_until {
+                self.hold(until.saturating_sub(self.now()));
+            }
+        });
+        if !is_whole {
+            telemetry::survived(&self.name, "a controller panicked");
         }
     }
 

@@ -2,14 +2,13 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use apiqueue_core::{Controller, Outcome};
 
-use super::Line;
 use crate::forked::unless_inherited;
 use crate::guarded::guarded;
-use crate::stats::telemetry;
+use crate::rate::Ticks;
 
 pub(crate) type Own = Box<dyn Controller<u64> + Send>;
 
@@ -40,9 +39,15 @@ impl Adaptive {
         }
     }
 
-    /// Tells of a call released at the reading `released`, and does what follows.
-    pub(crate) fn outcome(&self, line: &Arc<Line>, released: u64, outcome: Outcome<u64>) {
-        let now = line.now();
+    /// Tells of an outcome that was seen at the reading `now`, of a call released at `released`. `apply` does what follows: a rate, a
+    /// hold. False when the controller has panicked now.
+    pub(crate) fn outcome(
+        &self,
+        now: u64,
+        released: u64,
+        outcome: Outcome<u64>,
+        mut apply: impl FnMut(Option<Ticks>, Option<u64>),
+    ) -> bool {
         // Nobody tells it anything in a forked child, which may have copied the lock held.
         let mut taken = unless_inherited(&self.state, self.process).and_then(|mut state| {
             if !state.is_broken {
@@ -56,21 +61,16 @@ impl Adaptive {
                 Some((change.rate, change.hold_until))
             });
             let Some((rate, hold_until)) = change.flatten() else {
-                telemetry::survived(&line.name, "a controller panicked");
                 if let Some(mut state) = unless_inherited(&self.state, self.process) {
                     state.is_broken = true;
                     state.outcomes.clear();
                 }
                 guarded(|| drop(taken));
-                return;
+                return false;
             };
-            if let Some(rate) = rate {
-                line.set_rate(rate.into());
-            }
-            if let Some(until) = hold_until {
-                line.hold(until.saturating_sub(line.now()));
-            }
+            apply(rate, hold_until);
         }
+        true
     }
 
     /// The next outcome to tell the controller that was taken, which is put back when there is none.

@@ -8,15 +8,16 @@ pub(crate) mod controller;
 mod end;
 pub(crate) mod nested;
 mod release;
+pub(crate) mod waited_for;
 
 use std::ops::Deref;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::Waker;
-use std::time::Duration;
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
 
-use apiqueue_core::{EnqueueError, QueueOver, Slot, Status, Weighted};
+use apiqueue_core::{Closed, EnqueueError, Left, QueueOver, Slot, Status, Weighted};
 
 use crate::clock::Timebase;
 use crate::guarded::{guarded, let_go};
@@ -25,16 +26,15 @@ use crate::line::calls::Calls;
 use crate::line::controller::Adaptive;
 use crate::line::end::End;
 use crate::line::nested::{What, unless_nested};
+use crate::line::waited_for::WaitedFor;
 use crate::permits::Supply;
 use crate::rate::Ticks;
 use crate::stats::counters::Counters;
 use crate::stats::passes::Passes;
 use crate::stats::telemetry;
-use crate::wait::turn::WaitedFor;
-use crate::wait::waiter::Waiter;
 
 pub(crate) type Queue = QueueOver<Timebase, Box<[Slot]>, Weighted>;
-pub(crate) type CoreWaiter = apiqueue_core::Waiter<Place>;
+type CoreWaiter = apiqueue_core::Waiter<Hold>;
 
 /// No such moment.
 pub(crate) const NEVER: u64 = u64::MAX;
@@ -70,7 +70,7 @@ pub(crate) struct Line {
     /// Wakes the driver's thread, where there is one.
     pub(crate) driver_waker: OnceLock<Waker>,
     pub(crate) end: End,
-    pub(crate) backlog: Backlog,
+    pub(crate) backlog: Backlog<Place>,
     pub(crate) counters: Counters,
     /// When a drain is cut short, as [`MonotonicClock`](crate::MonotonicClock) tells it.
     close_at: AtomicU64,
@@ -153,19 +153,19 @@ impl Line {
     }
 
     /// Takes a place in line, or `weight` free permits at once.
-    pub(crate) fn enter(self: &Arc<Self>, weight: usize) -> Result<Waiter, EnqueueError> {
+    pub(crate) fn enter(self: &Arc<Self>, weight: usize) -> Result<Place, EnqueueError> {
         let (core, at) = loop {
-            let place = Place(Arc::clone(self));
+            let hold = Hold(Arc::clone(self));
             // Entering may release others and so call their wakers. One that panics must not cost this caller its
             // place; it is called once, so that this ends.
             // Not `guarded`, which would move the waiter once more.
             match panic::catch_unwind(AssertUnwindSafe(|| match weight {
                 // Nothing is free but what is granted.
                 weight if !self.supply.is_schedule() => {
-                    Ok((CoreWaiter::enqueue_weighted(place, weight)?, None))
+                    Ok((CoreWaiter::enqueue_weighted(hold, weight)?, None))
                 }
-                1 => CoreWaiter::enter_timed(place),
-                weight => Ok((CoreWaiter::enter_weighted(place, weight)?, None)),
+                1 => CoreWaiter::enter_timed(hold),
+                weight => Ok((CoreWaiter::enter_weighted(hold, weight)?, None)),
             })) {
                 Ok(entered) => break entered?,
                 Err(payload) => {
@@ -179,19 +179,19 @@ impl Line {
                 return Err(EnqueueError::Closed);
             }
             self.passes.count(at);
-            return Ok(Waiter::new(core, at, WaitedFor::Nothing));
+            return Ok(Place::new(core, at, WaitedFor::Nothing));
         }
         let now = self.now();
         if core.peek() == Status::Released {
             self.passes.count(now);
-            return Ok(Waiter::new(core, now, WaitedFor::Nothing));
+            return Ok(Place::new(core, now, WaitedFor::Nothing));
         }
         self.counters.joined();
         let reason = match core.position() {
             Some(0) | None => WaitedFor::Rate,
             Some(_) => WaitedFor::Others,
         };
-        let waiter = Waiter::new(core, now, reason);
+        let place = Place::new(core, now, reason);
         self.tell_level();
         self.has_lost_its_clock();
         if self.queue.rate().interval() < self.helps_below {
@@ -200,7 +200,7 @@ impl Line {
             // would pile up.
             unless_nested(What::Help, self, || while self.advance(None).is_none() {});
         }
-        Ok(waiter)
+        Ok(place)
     }
 
     /// Whether its clock has panicked. Then it is closed, and nobody may go any more.
@@ -211,6 +211,13 @@ impl Line {
             self.close();
         }
         has
+    }
+
+    /// Gives free places to those who wait for one, the first one first.
+    pub(crate) fn admit(self: &Arc<Self>) {
+        if self.backlog.len() > 0 && !self.is_forked() {
+            self.backlog.admit(|weight| self.enter(weight));
+        }
     }
 
     /// For the ecosystems.
@@ -261,7 +268,7 @@ impl Line {
         if guarded(|| self.queue.drain()).is_none() {
             telemetry::survived(&self.name, "a driver's waker panicked");
         }
-        self.backlog.admit(self);
+        self.admit();
         // Once more, for a queue that was draining already: the driver must hear of the earlier moment.
         self.wake_driver();
     }
@@ -275,7 +282,7 @@ impl Line {
                 telemetry::survived(&self.name, "a waker panicked");
             }
         });
-        self.backlog.admit(self);
+        self.admit();
         self.end.reached();
         self.tell_level();
     }
@@ -294,22 +301,206 @@ impl Drop for Line {
 
 /// How a waiter holds on to its line.
 #[derive(Debug)]
-pub(crate) struct Place(Arc<Line>);
+pub(crate) struct Hold(Arc<Line>);
 
-impl Place {
-    pub(crate) fn line(&self) -> &Arc<Line> {
-        &self.0
-    }
-
-    pub(crate) fn into_line(self) -> Arc<Line> {
-        self.0
-    }
-}
-
-impl Deref for Place {
+impl Deref for Hold {
     type Target = Queue;
 
     fn deref(&self) -> &Queue {
         &self.0.queue
+    }
+}
+
+/// A place in line, or a permit taken instead of one. Dropping it leaves the line, or gives the permit back.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// None once it has become a turn.
+    core: Option<CoreWaiter>,
+    /// When it was taken, by the clock that permits are given by.
+    since: u64,
+    /// When its holder was first told of the release.
+    told: AtomicU64,
+    reason: WaitedFor,
+}
+
+/// A place whose caller goes.
+pub(crate) struct Gone {
+    pub(crate) line: Arc<Line>,
+    pub(crate) weight: usize,
+    /// When its holder was told.
+    pub(crate) told: u64,
+    /// In nanoseconds.
+    pub(crate) waited: u64,
+    pub(crate) reason: WaitedFor,
+}
+
+/// Not told yet.
+const UNTOLD: u64 = u64::MAX;
+
+impl Place {
+    /// Of one who waits for `reason`, or has a permit, since this reading.
+    fn new(core: CoreWaiter, since: u64, reason: WaitedFor) -> Self {
+        Self {
+            core: Some(core),
+            since,
+            told: AtomicU64::new(UNTOLD),
+            reason,
+        }
+    }
+
+    pub(crate) fn line(&self) -> Option<&Arc<Line>> {
+        self.core.as_ref().map(|core| &core.queue().0)
+    }
+
+    /// Whether it never was in line.
+    #[inline]
+    pub(crate) fn has_passed(&self) -> bool {
+        self.reason == WaitedFor::Nothing
+    }
+
+    /// Like every look, this counts as telling its holder of the release.
+    #[inline]
+    pub(crate) fn status(&self) -> Status {
+        let Some(core) = &self.core else {
+            return Status::Closed;
+        };
+        match core.status() {
+            // Nobody drives the queue here.
+            Status::Waiting if core.queue().0.is_forked() => Status::Closed,
+            status => status,
+        }
+    }
+
+    pub(crate) fn is_waiting(&self) -> bool {
+        let status = self.status();
+        // Ordering: Relaxed; only numbers, and the exchange has it counted once.
+        if status == Status::Released && self.told.load(Ordering::Relaxed) == UNTOLD {
+            self.tell();
+        }
+        status == Status::Waiting
+    }
+
+    /// Counts the wait, once.
+    #[cold]
+    fn tell(&self) {
+        if let Some(line) = self.line() {
+            let now = self.told(line);
+            let order = Ordering::Relaxed;
+            if self
+                .told
+                .compare_exchange(UNTOLD, now, order, order)
+                .is_ok()
+            {
+                self.count(line, now);
+            }
+        }
+    }
+
+    /// When its holder, who hears of the release now, was told of it first.
+    fn told(&self, line: &Line) -> u64 {
+        if self.has_passed() {
+            self.since
+        } else {
+            line.now()
+        }
+    }
+
+    /// Counts the wait of one who was told at this reading.
+    fn count(&self, line: &Line, told: u64) {
+        if self.has_passed() {
+            line.counters.passed();
+        } else {
+            line.counters.waited(told.saturating_sub(self.since));
+        }
+    }
+
+    /// Lets one who was released go. None if it has gone before.
+    #[inline(always)]
+    pub(crate) fn go(&mut self) -> Option<Gone> {
+        let core = self.core.take()?;
+        let line = &core.queue().0;
+        let mut told = *self.told.get_mut();
+        if told == UNTOLD {
+            told = self.told(line);
+            self.count(line, told);
+        }
+        let was_held = !self.has_passed() && line.was_held_since(self.since);
+        let weight = core.weight();
+        Some(Gone {
+            line: core.into_queue().0,
+            weight,
+            told,
+            waited: told.saturating_sub(self.since),
+            reason: if was_held {
+                WaitedFor::Hold
+            } else {
+                self.reason
+            },
+        })
+    }
+
+    pub(crate) fn poll(&self, waker: &Waker) -> Poll<Result<(), Closed>> {
+        let Some(core) = &self.core else {
+            return Poll::Ready(Err(Closed));
+        };
+        match core.poll_release(waker) {
+            Poll::Pending if core.queue().0.is_forked() => Poll::Ready(Err(Closed)),
+            polled => polled,
+        }
+    }
+
+    pub(crate) fn position(&self) -> Option<usize> {
+        self.core.as_ref()?.position()
+    }
+
+    pub(crate) fn estimate(&self) -> Option<Instant> {
+        let core = self.core.as_ref()?;
+        let line = &core.queue().0;
+        let at = if line.supply.is_schedule() {
+            core.estimate()
+        } else {
+            line.estimate(core.position()?)
+        };
+        line.queue.clock().instant(at?)
+    }
+
+    fn leave(&mut self) {
+        let Some(mut core) = self.core.take() else {
+            return;
+        };
+        // Only who was in line leaves a waker behind, whose drop is user code. The core then has not looked who is next.
+        let left = guarded(|| core.leave()).unwrap_or_else(|| {
+            core.queue().0.wake_driver();
+            Left::InLine
+        });
+        // It may wake the driver, last of all: a waker of the user's that panics.
+        let gave_back = left == Left::Released && guarded(|| core.give_back()).unwrap_or(true);
+        let line = &core.queue().0;
+        match left {
+            Left::InLine => line.has_left(),
+            Left::Released if gave_back => {
+                line.counters.cancelled();
+                line.came_back(core.weight());
+            }
+            Left::Released => self.count(line, self.told(line)),
+            Left::Over => {}
+        }
+        let is_released = match left {
+            Left::InLine => false,
+            Left::Released => true,
+            Left::Over => line.calls.are_counted() && core.peek() == Status::Released,
+        };
+        if is_released && line.calls.are_counted() {
+            line.call_ended();
+        }
+    }
+}
+
+impl Drop for Place {
+    #[inline]
+    fn drop(&mut self) {
+        if self.core.is_some() {
+            self.leave();
+        }
     }
 }

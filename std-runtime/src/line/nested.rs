@@ -3,15 +3,13 @@
 use std::cell::RefCell;
 use std::ptr;
 
-use super::Line;
-
 thread_local! {
     /// What this thread is in, and whether the same was asked for from within.
     static IN: RefCell<Vec<(Call, bool)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// What is called, and of which line.
-type Call = (What, *const Line);
+type Call = (What, *const ());
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum What {
@@ -24,8 +22,8 @@ pub(crate) enum What {
 
 /// Calls `call`, if this thread is not in such a one of `line` already; else that one will call it once more. Says whether it was called
 /// here.
-pub(crate) fn unless_nested(what: What, line: &Line, mut call: impl FnMut()) -> bool {
-    let this = (what, ptr::from_ref(line));
+pub(crate) fn unless_nested<T>(what: What, line: &T, mut call: impl FnMut()) -> bool {
+    let this = (what, ptr::from_ref(line).cast());
     let is_nested = IN.try_with(|all| {
         let mut all = all.borrow_mut();
         match all.iter_mut().find(|(call, _)| *call == this) {

@@ -42,7 +42,7 @@ impl Line {
         }
         self.counters.released(self.now(), released, &self.passes);
         self.tell_level();
-        self.backlog.admit(self);
+        self.admit();
         self.end_if_drained();
         released
     }
@@ -51,7 +51,7 @@ impl Line {
     pub(crate) fn has_left(self: &Arc<Self>) {
         self.counters.cancelled();
         self.tell_level();
-        self.backlog.admit(self);
+        self.admit();
         // The drain of a queue whose last waiters leave is over; nobody else would say so before the next slot.
         if self.queue.is_closed() && !self.end.is_reached() {
             self.wake_driver();

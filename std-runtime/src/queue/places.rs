@@ -7,10 +7,10 @@ use apiqueue_core::{Closed, EnqueueError};
 
 use crate::error::{RefusedError, TryAcquireError, WaitError};
 use crate::guarded::guarded;
-use crate::line::backlog::Waiting;
 use crate::queue::ApiQueue;
 use crate::wait::block;
 use crate::wait::place::Enqueue;
+use crate::wait::room::Waiting;
 use crate::wait::turn::Turn;
 use crate::wait::waiter::Waiter;
 
@@ -47,7 +47,7 @@ impl ApiQueue {
     /// burst, or than [`MAX_WEIGHT`](apiqueue_core::MAX_WEIGHT).
     pub fn enqueue_weighted(&self, weight: usize) -> Result<Waiter, EnqueueError> {
         let entered = if self.line().backlog.len() == 0 {
-            self.line().enter(weight)
+            self.line().enter(weight).map(Waiter::at)
         } else {
             // Whatever room there is belongs to those who wait for it.
             Err(self.full())
@@ -127,7 +127,7 @@ impl ApiQueue {
         }
         match self.line().enter(weight) {
             Err(EnqueueError::Full { .. }) => None,
-            place => Some(place),
+            place => Some(place.map(Waiter::at)),
         }
     }
 

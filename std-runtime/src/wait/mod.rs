@@ -3,5 +3,6 @@
 pub(crate) mod block;
 pub(crate) mod next_turn;
 pub(crate) mod place;
+pub(crate) mod room;
 pub(crate) mod turn;
 pub(crate) mod waiter;

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use apiqueue_core::Closed;
 
-use crate::line::backlog::Waiting;
+use crate::wait::room::Waiting;
 use crate::wait::waiter::Waiter;
 
 /// A place in line as soon as there is room, from [`ApiQueue::enqueue_async`](crate::ApiQueue::enqueue_async). Says

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use apiqueue_core::{ChargeError, Outcome, Word};
 
-use crate::line::{CoreWaiter, Line};
+use crate::line::waited_for::WaitedFor;
+use crate::line::{Gone, Line};
 use crate::rate::MAX_SPAN;
 use crate::stats::telemetry;
 
@@ -45,29 +46,14 @@ enum Held<'q> {
     Owned(Arc<Line>),
 }
 
-/// What a [`Turn`] has waited for. Of several things, the latter in this list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum WaitedFor {
-    /// Nothing: a permit was free.
-    Nothing,
-    /// The next permit, by the rate or another limit.
-    Rate,
-    /// Others who were ahead in line, and the permits for them.
-    Others,
-    /// The end of a [hold](crate::ApiQueue::hold_for) of this queue.
-    Hold,
-}
-
 impl<'q> Turn<'q> {
-    /// Of one who was told at this reading, and had waited for so many nanoseconds.
-    pub(crate) fn of(core: CoreWaiter, told: u64, waited: u64, reason: WaitedFor) -> Self {
+    pub(crate) fn of(gone: Gone) -> Self {
         Self {
-            weight: core.weight(),
-            line: Held::Owned(core.into_queue().into_line()),
-            told,
-            waited,
-            reason,
+            line: Held::Owned(gone.line),
+            weight: gone.weight,
+            told: gone.told,
+            waited: gone.waited,
+            reason: gone.reason,
         }
     }
 
@@ -138,7 +124,7 @@ impl<'q> Turn<'q> {
             line.hold(nanos);
         }
         if let Some(controller) = &line.controller {
-            controller.outcome(line, self.told, outcome);
+            line.tell_controller(controller, self.told, outcome);
         }
     }
 
