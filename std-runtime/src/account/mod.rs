@@ -15,7 +15,7 @@ use crate::error::{HoldError, LimitError};
 use crate::rate::{MAX_SPAN, Rate};
 
 pub use builder::AccountBuilder;
-pub(crate) use scheduler::Scheduler;
+pub(crate) use scheduler::{Membership, Scheduler};
 
 /// What several queues share: limits on all their releases together, as of a whole account beside those of its actions.
 ///

@@ -292,6 +292,12 @@ impl State {
 }
 
 impl Membership {
+    /// The line that it is of.
+    pub(crate) fn attach(&self, line: &Arc<Line>) {
+        let mut state = self.scheduler.lock();
+        state.lines.insert(self.id, Arc::downgrade(line));
+    }
+
     /// Whether the latest look found nobody in the queue's line.
     fn is_empty(&self) -> bool {
         self.scheduler.lock().plan.head_of(self.id).is_none()
@@ -300,11 +306,6 @@ impl Membership {
 
 impl Permits for Membership {
     fn give(&self, waiters: &Waiters<'_>) -> Next<u64> {
-        if let Some(line) = waiters.line() {
-            let mut state = self.scheduler.lock();
-            let there = state.lines.entry(self.id);
-            there.or_insert_with(|| Arc::downgrade(line));
-        }
         if waiters.are_over() || waiters.first_weight().is_none() {
             waiters.add_released(self.scheduler.advance_for_others());
             return if waiters.are_over() {

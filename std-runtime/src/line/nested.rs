@@ -1,7 +1,7 @@
 //! Calls that come from within a waker that the same call has called, on one thread: their depth must not grow with the line.
 
 use std::cell::RefCell;
-use std::ptr;
+use std::sync::Arc;
 
 thread_local! {
     /// What this thread is in, and whether the same was asked for from within.
@@ -22,8 +22,8 @@ pub(crate) enum What {
 
 /// Calls `call`, if this thread is not in such a one of `line` already; else that one will call it once more. Says whether it was called
 /// here.
-pub(crate) fn unless_nested<T>(what: What, line: &T, mut call: impl FnMut()) -> bool {
-    let this = (what, ptr::from_ref(line).cast());
+pub(crate) fn unless_nested<T>(what: What, line: &Arc<T>, mut call: impl FnMut()) -> bool {
+    let this = (what, Arc::as_ptr(line).cast());
     let is_nested = IN.try_with(|all| {
         let mut all = all.borrow_mut();
         match all.iter_mut().find(|(call, _)| *call == this) {

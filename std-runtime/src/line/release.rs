@@ -5,8 +5,29 @@ use std::sync::atomic::Ordering;
 
 use super::Line;
 use crate::guarded::guarded;
-use crate::permits::{Given, Supply};
+use crate::permits::{First, Given, InLine, Supply};
 use crate::stats::telemetry;
+
+impl InLine for Arc<Line> {
+    fn first(&self) -> Option<First> {
+        Some(First {
+            weight: self.queue.first_weight()?,
+            count: self.queue.len(),
+        })
+    }
+
+    fn room(&self) -> usize {
+        Line::room(self)
+    }
+
+    fn release(&self, count: usize) -> usize {
+        self.grant(count)
+    }
+
+    fn take_returned(&self) -> usize {
+        Line::take_returned(self)
+    }
+}
 
 impl Line {
     /// What the first in line costs, if a call may begin.

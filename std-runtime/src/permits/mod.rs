@@ -25,6 +25,7 @@ use crate::rate::Rate;
 
 pub use crate::clock::QueueClock;
 pub use waiters::Waiters;
+pub(crate) use waiters::{First, InLine};
 
 /// Gives permits to one queue: what a [`Source`] opens.
 ///

@@ -1,16 +1,33 @@
 //! [`Waiters`]: what whoever gives permits sees of a line.
 
 use std::cell::Cell;
-use std::sync::Arc;
+use std::fmt;
 use std::task::Waker;
 
-use crate::line::Line;
+/// A line, as whoever gives permits sees it.
+pub(crate) trait InLine {
+    /// How many are in line at most, and what the first costs. None where nobody is.
+    fn first(&self) -> Option<First>;
+
+    /// How many calls may begin.
+    fn room(&self) -> usize;
+
+    /// Releases up to `count`, and says how many.
+    fn release(&self, count: usize) -> usize;
+
+    /// How many permits came back since the last call.
+    fn take_returned(&self) -> usize;
+}
+
+pub(crate) struct First {
+    pub(crate) count: usize,
+    pub(crate) weight: usize,
+}
 
 /// Those in line of one queue, as [`Permits::give`](super::Permits::give) sees them.
-#[derive(Debug)]
 pub struct Waiters<'a> {
     /// None when the queue is gone.
-    line: Option<&'a Arc<Line>>,
+    line: Option<&'a dyn InLine>,
     are_over: bool,
     waker: &'a Waker,
     released: Cell<usize>,
@@ -19,7 +36,7 @@ pub struct Waiters<'a> {
 }
 
 impl<'a> Waiters<'a> {
-    pub(crate) fn of(line: &'a Arc<Line>, are_over: bool, waker: &'a Waker) -> Self {
+    pub(crate) fn of(line: &'a dyn InLine, are_over: bool, waker: &'a Waker) -> Self {
         Self {
             line: Some(line),
             are_over,
@@ -40,15 +57,13 @@ impl<'a> Waiters<'a> {
         }
     }
 
-    pub(crate) fn line(&self) -> Option<&'a Arc<Line>> {
-        self.line
-    }
-
-    /// The line, if somebody is in it.
-    fn somebody(&self) -> Option<&'a Arc<Line>> {
-        let line = self.line.filter(|line| line.queue.first_weight().is_some());
-        self.found_nobody.set(line.is_none());
-        line
+    /// Who is first, if anybody is, and how many calls may begin.
+    fn look(&self) -> Option<(First, usize)> {
+        let found = self
+            .line
+            .and_then(|line| Some((line.first()?, line.room())));
+        self.found_nobody.set(found.is_none());
+        found
     }
 
     /// Whether whoever gives permits has last found nobody in line, where the driver may have seen somebody before: then it has left
@@ -67,22 +82,22 @@ impl<'a> Waiters<'a> {
     /// have been left.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.somebody()
-            .map_or(0, |line| line.queue.len().min(line.room()))
+        self.look().map_or(0, |(first, room)| first.count.min(room))
     }
 
     /// What the first in line costs. None where nobody can be released now.
     #[must_use]
     pub fn first_weight(&self) -> Option<usize> {
-        self.somebody().and_then(|line| line.first_weight())
+        let (first, room) = self.look()?;
+        (room > 0).then_some(first.weight)
     }
 
     /// Releases up to `count` of them, whatever they cost, and says how many.
     pub fn release(&self, count: usize) -> usize {
-        let released = self.line.map_or(0, |line| line.grant(count));
+        let released = self.line.map_or(0, |line| line.release(count));
         self.released.set(self.released.get() + released);
         if released < count {
-            let _ = self.somebody();
+            let _ = self.look();
         }
         released
     }
@@ -106,5 +121,13 @@ impl<'a> Waiters<'a> {
 
     pub(crate) fn released(&self) -> usize {
         self.released.get()
+    }
+}
+
+impl fmt::Debug for Waiters<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waiters")
+            .field("are_over", &self.are_over)
+            .finish_non_exhaustive()
     }
 }

@@ -74,6 +74,7 @@ impl ApiQueue {
             clock,
             slots,
             terms,
+            member,
         } = parts;
         let queue = Queue::weighted_over(clock, rate.ticks(), slots)
             .map_err(|why| StartError::Capacity {
@@ -88,13 +89,11 @@ impl ApiQueue {
             // Never an error: it is one tick away.
             let _ = line.queue.hold_until(HELD_UNTIL);
         }
-        match driven_by {
-            DrivenBy::Thread => driver::attach(&line).map_err(StartError::Thread)?,
-            // Whoever gives the permits gets to know it.
-            DrivenBy::Hand if line.supply.given().is_some() => {
-                let _ = line.advance(None);
-            }
-            DrivenBy::Hand | DrivenBy::Task => {}
+        if let Some(member) = member {
+            member.attach(&line);
+        }
+        if driven_by == DrivenBy::Thread {
+            driver::attach(&line).map_err(StartError::Thread)?;
         }
         Ok(Self { line })
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use apiqueue_core::Slot;
 
-use crate::account::Scheduler;
+use crate::account::{Membership, Scheduler};
 use crate::clock::{QueueClock, Timebase};
 use crate::error::StartError;
 use crate::guarded::guarded;
@@ -26,6 +26,8 @@ pub(crate) struct Parts {
     pub(crate) clock: Timebase,
     pub(crate) slots: Box<[Slot]>,
     pub(crate) terms: Terms,
+    /// Where it counts on limits of an account, or several of its own.
+    pub(crate) member: Option<Arc<Membership>>,
 }
 
 /// Who is to drive it.
@@ -67,7 +69,12 @@ impl Builder {
         if clock.is_broken() {
             return Err(StartError::Clock);
         }
-        let (rate, burst_within, supply) = self.supply(&own, catch_up, &clock)?;
+        let Fed {
+            rate,
+            burst_within,
+            supply,
+            member,
+        } = self.supply(&own, catch_up, &clock)?;
         let by_hand = match &self.account {
             Some(account) => account.scheduler.manual,
             None => self.manual || self.granted,
@@ -84,6 +91,7 @@ impl Builder {
                 Supply::Hand | Supply::Others(_) => Timebase::Standing(Box::new(clock)),
             },
             slots,
+            member,
             terms: Terms {
                 name: self.name,
                 spin: self.spin,
@@ -189,17 +197,11 @@ impl Builder {
     }
 
     /// Where the permits come from, and what the line is to know of the rate.
-    fn supply(
-        &self,
-        own: &[Rate],
-        catch_up: u64,
-        clock: &Timebase,
-    ) -> Result<(Rate, usize, Supply), StartError> {
+    fn supply(&self, own: &[Rate], catch_up: u64, clock: &Timebase) -> Result<Fed, StartError> {
         let unlimited = Rate::unlimited();
         let first = own.first().copied();
         if self.granted {
-            let rate = first.unwrap_or(unlimited);
-            return Ok((rate, usize::MAX, Supply::Hand));
+            return Ok(Fed::by(first.unwrap_or(unlimited), Supply::Hand));
         }
         if let Some(source) = &self.source {
             let rate = first.unwrap_or(unlimited);
@@ -213,14 +215,14 @@ impl Builder {
             let permits = opened
                 .unwrap_or_else(|| Err("it panicked".into()))
                 .map_err(StartError::Source)?;
-            return Ok((rate, usize::MAX, others(permits, clock)));
+            return Ok(Fed::by(rate, others(permits, clock)));
         }
         let scheduler = match &self.account {
             Some(account) => Arc::clone(&account.scheduler),
             None => match own {
                 // What is paused must be told from what is held, which spends the burst.
                 [rate] if self.at_once.is_none() && !self.paused => {
-                    return Ok((*rate, usize::MAX, Supply::Schedule));
+                    return Ok(Fed::by(*rate, Supply::Schedule));
                 }
                 _ => Arc::new(Scheduler::new(clock.clone(), self.manual, &[])),
             },
@@ -232,9 +234,33 @@ impl Builder {
         let rate = first.or(scheduler.nominal).unwrap_or(unlimited);
         // Nothing to wait for, but a hold needs a schedule.
         let own = if own.is_empty() { &[unlimited] } else { own };
-        let member = scheduler.join(own, self.share.unwrap_or(1));
-        let rate = rate.with_burst_within(burst_within);
-        Ok((rate, burst_within, others(Arc::new(member), clock)))
+        let member = Arc::new(scheduler.join(own, self.share.unwrap_or(1)));
+        Ok(Fed {
+            rate: rate.with_burst_within(burst_within),
+            burst_within,
+            supply: others(Arc::clone(&member) as Arc<dyn Permits>, clock),
+            member: Some(member),
+        })
+    }
+}
+
+/// Where a line's permits come from, and what follows.
+struct Fed {
+    rate: Rate,
+    /// The smallest burst of the limits beside the rate.
+    burst_within: usize,
+    supply: Supply,
+    member: Option<Arc<Membership>>,
+}
+
+impl Fed {
+    fn by(rate: Rate, supply: Supply) -> Self {
+        Self {
+            rate,
+            burst_within: usize::MAX,
+            supply,
+            member: None,
+        }
     }
 }
 

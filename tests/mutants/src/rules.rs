@@ -2,8 +2,25 @@
 
 /// The files of `core/src` that are mutated.
 pub const FILES: [&str; 19] = [
-    "slot", "head", "lane", "catch_up", "tail", "pace", "release", "line", "driver_waker", "advance",
-    "grid", "schedule", "control", "waiter", "ring", "scale", "stamp", "weight", "clock",
+    "slot",
+    "head",
+    "lane",
+    "catch_up",
+    "tail",
+    "pace",
+    "release",
+    "line",
+    "driver_waker",
+    "advance",
+    "grid",
+    "schedule",
+    "control",
+    "waiter",
+    "ring",
+    "scale",
+    "stamp",
+    "weight",
+    "clock",
 ];
 
 /// What another binary operator is put in the place of one.
