@@ -2,7 +2,7 @@
 //! `cargo run -p apiqueue-fleet --example redis -- redis://127.0.0.1/`, in several terminals.
 
 use apiqueue::ApiQueue;
-use apiqueue_fleet::{Backend, RedisBackend};
+use apiqueue_fleet::RedisBackend;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let url = std::env::args().nth(1);

@@ -5,7 +5,7 @@
 //! ```
 
 use apiqueue::ApiQueue;
-use apiqueue_fleet::{Backend, InProcess};
+use apiqueue_fleet::InProcess;
 use std::time::Instant;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -5,8 +5,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use crate::limit::FleetLimit;
-
 /// What a backend gives: a future of its answer.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> + Send + 'a>>;
 
@@ -35,24 +33,6 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
 
     /// Sets the interval for all hosts.
     fn retune<'a>(&'a self, limit: &'a str, interval: Duration) -> Answer<'a, Epoch>;
-
-    /// The limit of this name here, for [`Builder::shared`](apiqueue::Builder::shared): [`FleetLimit::new`].
-    ///
-    /// ```
-    /// use apiqueue::ApiQueue;
-    /// use apiqueue_fleet::{Backend, InProcess};
-    ///
-    /// let redis = InProcess::new(); // or a `RedisBackend`
-    /// let ec2 = ApiQueue::builder().per_second(100).shared(redis.limit("ec2")).start()?;
-    /// ec2.wait_turn()?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    fn limit(&self, name: impl Into<String>) -> FleetLimit
-    where
-        Self: Sized + Clone,
-    {
-        FleetLimit::new(name, self.clone())
-    }
 }
 
 /// What a host asks for.

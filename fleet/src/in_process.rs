@@ -12,6 +12,7 @@ use apiqueue::core::Clock;
 
 use crate::backend::{Answer, Ask, Backend, Epoch, Lease};
 use crate::calendar::Calendar;
+use crate::limit::FleetLimit;
 
 /// Calendars in this process's memory. Answers at once and never fails. A handle: clones mean the same calendars.
 #[derive(Clone)]
@@ -27,6 +28,21 @@ struct Shared {
 }
 
 impl InProcess {
+    /// The limit of this name here, for [`Builder::shared`](apiqueue::Builder::shared): [`FleetLimit::new`].
+    ///
+    /// ```
+    /// use apiqueue::ApiQueue;
+    /// use apiqueue_fleet::InProcess;
+    ///
+    /// let fleet = InProcess::new(); // or a `RedisBackend`
+    /// let ec2 = ApiQueue::builder().per_second(100).shared(fleet.limit("ec2")).start()?;
+    /// ec2.wait_turn()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn limit(&self, name: impl Into<String>) -> FleetLimit {
+        FleetLimit::new(name, self.clone())
+    }
+
     /// Over the system's monotonic clock.
     #[must_use]
     pub fn new() -> Self {

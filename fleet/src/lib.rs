@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use apiqueue::ApiQueue;
-//! use apiqueue_fleet::{Backend, InProcess};
+//! use apiqueue_fleet::InProcess;
 //!
 //! let schedule = InProcess::new(); // or a Redis that all hosts reach
 //! let host = || ApiQueue::builder().per_second(200).shared(schedule.limit("ec2")).start();

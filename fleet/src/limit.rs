@@ -4,7 +4,7 @@ use std::collections::hash_map::RandomState;
 use std::error::Error;
 use std::fmt;
 use std::hash::BuildHasher;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use apiqueue::{Permits, Setup, Source};
@@ -14,7 +14,7 @@ use crate::calendar::micros;
 use crate::error::{FleetError, MAX_NAME};
 use crate::host::{Away, News, Terms};
 use crate::member::{Member, Telling};
-use crate::members::Members;
+use crate::members::{Counted, Members};
 use crate::stats::FleetStats;
 
 const DEFAULT_HORIZON: Duration = Duration::from_secs(2);
@@ -26,7 +26,7 @@ const MAX_MAX_LEASE: u32 = 1 << 16;
 ///
 /// ```
 /// use apiqueue::ApiQueue;
-/// use apiqueue_fleet::{Backend, InProcess};
+/// use apiqueue_fleet::InProcess;
 ///
 /// let backend = InProcess::new(); // or a Redis that all hosts reach
 /// let limit = backend.limit("ec2");
@@ -57,7 +57,7 @@ pub struct FleetLimit {
 }
 
 impl FleetLimit {
-    /// The limit called `name` on `backend`, as [`Backend::limit`] makes it of one that can be cloned.
+    /// The limit called `name` on a backend of your own; those of this crate have a method `limit`.
     ///
     /// Who uses the same name on the same backend shares one rate. 1 to 200 bytes without braces and control characters. An empty one
     /// stands for the name of each queue, so that one limit can be given to many of them.
@@ -187,7 +187,8 @@ impl Source for FleetLimit {
             self.on_news.clone(),
             Arc::clone(&self.members),
         ));
-        self.members.join(&member);
+        let counted: Weak<dyn Counted> = Arc::downgrade(&member) as _;
+        self.members.join(counted);
         Ok(member)
     }
 }

@@ -4,19 +4,23 @@ use std::sync::{Arc, Mutex, Weak};
 
 use crate::guarded::lock;
 use crate::host::{Counts, Host};
-use crate::member::Member;
 use crate::stats::FleetStats;
 
-#[derive(Debug)]
+/// One that is counted.
+pub(crate) trait Counted: Send + Sync {
+    /// Adds what its host has counted.
+    fn add_to(&self, stats: &mut FleetStats);
+}
+
 pub(crate) struct Members {
     list: Mutex<List>,
     /// Where this was made.
     process: u32,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct List {
-    there: Vec<Weak<Member>>,
+    there: Vec<Weak<dyn Counted>>,
     /// What those have counted who are not there any more.
     gone: Counts,
 }
@@ -30,10 +34,10 @@ impl Members {
     }
 
     /// One more. A forked child may not find the list free: then it is not counted there.
-    pub(crate) fn join(&self, member: &Arc<Member>) {
+    pub(crate) fn join(&self, member: Weak<dyn Counted>) {
         if let Some(mut list) = lock(&self.list, self.process) {
             list.there.retain(|member| member.strong_count() > 0);
-            list.there.push(Arc::downgrade(member));
+            list.there.push(member);
         }
     }
 
@@ -48,7 +52,7 @@ impl Members {
     }
 
     pub(crate) fn stats(&self, name: &str) -> FleetStats {
-        let (there, gone) = match lock(&self.list, self.process) {
+        let (there, gone): (Vec<Arc<dyn Counted>>, _) = match lock(&self.list, self.process) {
             Some(list) => (
                 list.there.iter().filter_map(Weak::upgrade).collect(),
                 list.gone,
@@ -59,8 +63,7 @@ impl Members {
         stats.count(&gone);
         // Under no lock but its own, as its clock is the user's, and the last handle may be this one.
         for member in there {
-            let now = member.now();
-            member.with_state(|state| stats.add(&state.host, now));
+            member.add_to(&mut stats);
         }
         stats
     }

@@ -11,7 +11,7 @@ use crate::host::{Counts, Host};
 ///
 /// ```
 /// use apiqueue::ApiQueue;
-/// use apiqueue_fleet::{Backend, InProcess};
+/// use apiqueue_fleet::InProcess;
 ///
 /// let limit = InProcess::new().limit("stats");
 /// let queue = ApiQueue::builder().per_second(1000).shared(limit.clone()).start()?;

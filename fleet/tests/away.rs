@@ -93,7 +93,7 @@ impl Deref for Host {
 }
 
 fn over(backend: &Moody) -> FleetLimit {
-    backend.limit("limit").timeout(20 * MS)
+    FleetLimit::new("limit", backend.clone()).timeout(20 * MS)
 }
 
 fn start(limit: FleetLimit) -> Host {

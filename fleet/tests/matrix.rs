@@ -13,7 +13,7 @@ use apiqueue::core::{Cubic, ManualClock};
 use apiqueue::{
     Account, ApiQueue, Builder, EnqueueError, Rate, Stop, TryAcquireError, Turn, WaitError, Waiter,
 };
-use apiqueue_fleet::{Backend, InProcess};
+use apiqueue_fleet::InProcess;
 
 const MS: u64 = 1_000_000;
 /// What every queue here is paced at, in milliseconds.

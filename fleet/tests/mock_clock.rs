@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use apiqueue::core::{Clock, ManualClock};
 use apiqueue::{ApiQueue, Builder, Next, Rate, Stop, TryAcquireError, Waiter};
-use apiqueue_fleet::{Backend, FleetLimit, InProcess};
+use apiqueue_fleet::{FleetLimit, InProcess};
 
 const MS: u64 = 1_000_000;
 /// What the clock reads at the begin.

@@ -14,7 +14,8 @@ use crate::backend::Backend;
 use crate::calendar::{MAX_MICROS, micros};
 use crate::guarded::{guarded, lock};
 use crate::host::{Host, News, Step, Terms};
-use crate::members::Members;
+use crate::members::{Counted, Members};
+use crate::stats::FleetStats;
 use crate::telemetry;
 use calls::{Caller, Calls, Place, Taken};
 use times::Times;
@@ -80,10 +81,6 @@ impl Member {
             return None;
         }
         lock(&self.state, self.process).map(|mut state| look(&mut state))
-    }
-
-    pub(crate) fn now(&self) -> u64 {
-        self.times.now()
     }
 
     fn tell(&self, news: &News) {
@@ -253,6 +250,13 @@ impl Permits for Member {
 
     fn refund(&self, permits: usize) {
         self.with_state(|state| state.debt = state.debt.saturating_sub(permits));
+    }
+}
+
+impl Counted for Member {
+    fn add_to(&self, stats: &mut FleetStats) {
+        let now = self.times.now();
+        self.with_state(|state| stats.add(&state.host, now));
     }
 }
 

@@ -18,6 +18,7 @@ use tokio::runtime::Runtime;
 
 use crate::backend::{Answer, Ask, Backend, BackendError, Epoch, Lease};
 use crate::calendar::micros;
+use crate::limit::FleetLimit;
 use link::Link;
 use script::{Call, Keys, Script, Scripts};
 use target::Target;
@@ -65,6 +66,11 @@ impl Default for RedisOptions {
 }
 
 impl RedisBackend {
+    /// The limit of this name here, for [`Builder::shared`](apiqueue::Builder::shared): [`FleetLimit::new`].
+    pub fn limit(&self, name: impl Into<String>) -> FleetLimit {
+        FleetLimit::new(name, self.clone())
+    }
+
     /// For a server at `url`:
     ///
     /// | URL | |

@@ -5,7 +5,7 @@ use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
 use apiqueue::{ApiQueue, Rate, Stop};
-use apiqueue_fleet::{Backend, FleetLimit, RedisBackend};
+use apiqueue_fleet::{FleetLimit, RedisBackend};
 
 use crate::server::Server;
 

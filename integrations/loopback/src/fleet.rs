@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use apiqueue::ApiQueue;
-use apiqueue_fleet::{Backend, FleetLimit, InProcess};
+use apiqueue_fleet::{FleetLimit, InProcess};
 
 /// Two queues of one limit.
 #[derive(Debug)]

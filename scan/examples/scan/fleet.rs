@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apiqueue::{ApiQueue, Rate, Stop, Turn};
-use apiqueue_fleet::{Backend, News, RedisBackend};
+use apiqueue_fleet::{News, RedisBackend};
 use apiqueue_scan::Endpoint;
 
 use crate::client::{Failure, Service};
