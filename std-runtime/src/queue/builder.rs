@@ -128,7 +128,8 @@ impl Builder {
     }
 
     /// How much of the account's limits this queue gets beside others that could go (default 1): with shares of 3 and 1, three
-    /// permits of four.
+    /// permits of four. What a priority is mostly wanted for: one queue for the calls that matter, with a large share, and one for
+    /// the rest, which still gets on.
     pub fn share(mut self, share: u32) -> Self {
         self.share = Some(share);
         self
