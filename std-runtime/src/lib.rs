@@ -58,7 +58,8 @@
 //! # The driver
 //! One background thread drives all queues of the process. It starts with the first queue, ends after the last, and
 //! sleeps without a single wake-up while nothing is due. [`Builder::manual`] makes a queue that needs no thread, for a
-//! scheduler or executor of your own; with [`Builder::clock`] it is how tests take no real time. [`Builder::start_with_task`]
+//! scheduler or executor of your own; with [`Builder::clock`] it is how tests take no real time, as they do by
+//! [`Builder::auto_advance`] where they block. [`Builder::start_with_task`]
 //! gives a queue a driver of its own, as a task of the user's runtime.
 //!
 //! # What happens when
@@ -72,6 +73,8 @@
 //! | the machine is suspended | the pause does not count on Linux: see [`MonotonicClock`] |
 //! | a clock of yours jumps or stands | releases come later, never earlier: see [`Builder::clock`] |
 //! | a clock of yours panics | its queue is closed: nobody hangs, nobody passes unpaced; other queues notice nothing |
+//! | a source of permits panics | its queue is closed; other queues notice nothing |
+//! | a controller panics | it is not asked again: the rate stays as it is |
 //! | a recorder of `metrics` or a subscriber of `tracing` panics | what it was told is lost |
 //! | the process forks | the child has the queues but not the driver: whoever would have to wait there is told [`Closed`]. A permit that is free in the child's copy is given out there once more, so two processes may then send at up to the rate each. The child can start queues of its own |
 //!

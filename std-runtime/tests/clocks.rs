@@ -126,3 +126,38 @@ fn a_hold_that_comes_while_the_driver_stays_awake_counts() {
     waiter.wait().unwrap();
     assert!(start.elapsed() >= Duration::from_millis(29));
 }
+
+/// An hour of blocking and awaiting, in order, by limits of every kind.
+#[test]
+fn a_clock_that_advances_by_itself_takes_no_real_time() {
+    use apiqueue::core::Clock as _;
+
+    let minute = Duration::from_secs(60);
+    let rate = apiqueue::Rate::every(minute).unwrap();
+    let builders = [
+        ApiQueue::builder().rate(rate),
+        ApiQueue::builder().limit(rate).limit(rate),
+        ApiQueue::builder().rate(rate).at_once(1),
+    ];
+    for builder in builders {
+        let clock = Arc::new(ManualClock::<u64>::new(7));
+        let queue = builder.auto_advance(Arc::clone(&clock)).start().unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..15 {
+                        queue.wait_turn().unwrap();
+                    }
+                });
+            }
+        });
+        let hour = u64::try_from(59 * minute.as_nanos()).unwrap();
+        assert!(clock.now() >= hour + 7, "{}", clock.now());
+        queue.hold_for(24 * 60 * minute).unwrap();
+        futures_lite::future::block_on(queue.turn()).unwrap();
+        assert!(clock.now() >= 24 * hour);
+        let still = clock.now();
+        std::thread::sleep(Duration::from_millis(20));
+        assert_eq!(clock.now(), still, "nobody waits");
+    }
+}

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use apiqueue_core::Clock;
+use apiqueue_core::{Clock, ManualClock};
 use once_cell::race::OnceBox;
 
 use crate::guarded::guarded;
@@ -39,7 +39,7 @@ static ORIGIN: OnceBox<Instant> = OnceBox::new();
 ///
 /// ```
 /// use apiqueue::MonotonicClock;
-/// use apiqueue_core::Clock;
+/// use apiqueue_core::{Clock, ManualClock};
 ///
 /// let earlier = MonotonicClock.now();
 /// assert!(MonotonicClock.now() >= earlier);
@@ -72,6 +72,8 @@ fn origin() -> Instant {
 pub(crate) enum Timebase {
     System,
     Own(OwnClock),
+    /// A mock that goes on to whatever is waited for.
+    AutoAdvance(Arc<ManualClock<u64>>),
     /// It stands before the end of the queue's hold, so that its own schedule lets nobody go: permits come from elsewhere, by
     /// another clock.
     Standing(Box<Timebase>),
@@ -133,7 +135,7 @@ impl Timebase {
     pub(crate) fn is_own(&self) -> bool {
         match self {
             Self::System => false,
-            Self::Own(_) => true,
+            Self::Own(_) | Self::AutoAdvance(_) => true,
             Self::Standing(real) => real.is_own(),
         }
     }
@@ -142,7 +144,7 @@ impl Timebase {
     #[inline]
     pub(crate) fn is_broken(&self) -> bool {
         match self {
-            Self::System => false,
+            Self::System | Self::AutoAdvance(_) => false,
             Self::Own(clock) => clock.is_broken(),
             Self::Standing(real) => matches!(&**real, Self::Own(clock) if clock.is_broken()),
         }
@@ -159,7 +161,7 @@ impl Timebase {
     pub(crate) fn instant(&self, at: u64) -> Option<Instant> {
         match self {
             Self::System => MonotonicClock.instant(at),
-            Self::Own(_) => Instant::now().checked_add(self.until(at)),
+            Self::Own(_) | Self::AutoAdvance(_) => Instant::now().checked_add(self.until(at)),
             Self::Standing(real) => real.instant(at),
         }
     }
@@ -168,6 +170,12 @@ impl Timebase {
     pub(crate) fn in_system_time(&self, at: u64) -> u64 {
         match self {
             Self::System => at,
+            Self::AutoAdvance(clock) => {
+                // Whoever asks would sleep until then.
+                let left = self.until(at).as_nanos();
+                clock.advance(u64::try_from(left).unwrap_or(0));
+                MonotonicClock.now()
+            }
             Self::Own(_) => u64::try_from(self.until(at).as_nanos())
                 .unwrap_or(u64::MAX)
                 .saturating_add(MonotonicClock.now()),
@@ -180,6 +188,7 @@ impl Timebase {
         match self {
             Self::System => MonotonicClock.now(),
             Self::Own(clock) => clock.now(),
+            Self::AutoAdvance(clock) => clock.now(),
             Self::Standing(real) => real.reading(),
         }
     }
@@ -192,6 +201,7 @@ impl Clock for Timebase {
         match self {
             Self::System => MonotonicClock.now(),
             Self::Own(clock) => clock.now(),
+            Self::AutoAdvance(clock) => clock.now(),
             Self::Standing(_) => STANDS_AT,
         }
     }
@@ -202,6 +212,7 @@ impl fmt::Debug for Timebase {
         f.write_str(match self {
             Self::System => "System",
             Self::Own(_) => "Own",
+            Self::AutoAdvance(_) => "AutoAdvance",
             Self::Standing(_) => "Standing",
         })
     }

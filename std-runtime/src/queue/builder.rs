@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apiqueue_core::{Clock, Controller};
+use apiqueue_core::{Clock, Controller, ManualClock};
 
 use crate::account::Account;
 use crate::error::{RateError, StartError};
@@ -53,6 +53,7 @@ pub struct Builder {
     pub(super) spin: Duration,
     pub(super) catch_up: Duration,
     pub(super) clock: Option<Arc<dyn Clock<Tick = u64> + Send + Sync>>,
+    pub(super) auto_advance: Option<Arc<ManualClock<u64>>>,
 }
 
 impl Default for Builder {
@@ -75,6 +76,7 @@ impl Default for Builder {
             spin: Duration::ZERO,
             catch_up: DEFAULT_CATCH_UP,
             clock: None,
+            auto_advance: None,
         }
     }
 }
@@ -279,6 +281,28 @@ impl Builder {
     /// ```
     pub fn clock(mut self, clock: Arc<impl Clock<Tick = u64> + Send + Sync + 'static>) -> Self {
         self.clock = Some(clock);
+        self
+    }
+
+    /// Paces the queue by a mock clock that goes on by itself to whatever its driver would sleep for: for tests of code that blocks or
+    /// awaits, which take no real time then. A timeout of such a wait, and that of a drain, is real time still. For tests that go
+    /// step by step use [`clock`](Self::clock) and [`manual`](Self::manual).
+    ///
+    /// ```
+    /// use apiqueue::ApiQueue;
+    /// use apiqueue::core::{Clock, ManualClock};
+    /// use std::sync::Arc;
+    ///
+    /// let clock = Arc::new(ManualClock::<u64>::new(0));
+    /// let queue = ApiQueue::builder().per_second(1).auto_advance(Arc::clone(&clock)).start()?;
+    /// for _ in 0..=3_600 {
+    ///     queue.wait_turn()?;
+    /// }
+    /// assert_eq!(clock.now(), 3_600_000_000_000); // an hour later, and none has passed
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn auto_advance(mut self, clock: Arc<ManualClock<u64>>) -> Self {
+        self.auto_advance = Some(clock);
         self
     }
 

@@ -64,7 +64,10 @@ impl Builder {
         let slots = slots(self.capacity)?;
         let clock = match &self.account {
             Some(account) => account.scheduler.clock.clone(),
-            None => Timebase::new(self.clock.clone()),
+            None => match &self.auto_advance {
+                Some(clock) => Timebase::AutoAdvance(Arc::clone(clock)),
+                None => Timebase::new(self.clock.clone()),
+            },
         };
         if clock.is_broken() {
             return Err(StartError::Clock);
@@ -112,6 +115,7 @@ impl Builder {
         let several = !self.limits.is_empty();
         let adaptive = self.controller.is_some();
         let spins = !self.spin.is_zero();
+        let advances = self.auto_advance.is_some();
         for (is_so, one, other) in [
             (self.granted && within, "granted", "within"),
             (self.granted && several, "granted", "limit"),
@@ -129,6 +133,10 @@ impl Builder {
             (spins && by_task, "spin", "start_with_task"),
             (within && self.manual, "within", "manual"),
             (within && self.clock.is_some(), "within", "clock"),
+            (within && advances, "within", "auto_advance"),
+            (advances && self.manual, "auto_advance", "manual"),
+            (advances && self.granted, "auto_advance", "granted"),
+            (advances && self.clock.is_some(), "auto_advance", "clock"),
             (within && by_task, "within", "start_with_task"),
             (self.manual && by_task, "manual", "start_with_task"),
         ] {
