@@ -3,35 +3,38 @@
 mod advance;
 pub(crate) mod backlog;
 mod calls;
+mod close;
 mod control;
 pub(crate) mod controller;
 mod end;
+mod enter;
 pub(crate) mod nested;
 mod release;
+mod terms;
 pub(crate) mod waited_for;
 
 use std::ops::Deref;
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use apiqueue_core::{Closed, EnqueueError, Left, QueueOver, Slot, Status, Weighted};
+use apiqueue_core::{Closed, Left, QueueOver, Slot, Status, Weighted};
 
 use crate::clock::Timebase;
-use crate::guarded::{guarded, let_go};
+use crate::guarded::guarded;
 use crate::line::backlog::Backlog;
 use crate::line::calls::Calls;
 use crate::line::controller::Adaptive;
 use crate::line::end::End;
-use crate::line::nested::{What, unless_nested};
 use crate::line::waited_for::WaitedFor;
+
 use crate::permits::Supply;
 use crate::rate::Ticks;
 use crate::stats::counters::Counters;
 use crate::stats::passes::Passes;
 use crate::stats::telemetry;
+pub(crate) use terms::{DrivenBy, Terms};
 
 pub(crate) type Queue = QueueOver<Timebase, Box<[Slot]>, Weighted>;
 type CoreWaiter = apiqueue_core::Waiter<Hold>;
@@ -76,31 +79,6 @@ pub(crate) struct Line {
     close_at: AtomicU64,
     /// Where this was made, to tell a forked child's copy.
     process: u32,
-}
-
-/// Who calls [`Line::advance`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DrivenBy {
-    /// The process's own.
-    Thread,
-    /// One of the user's runtime.
-    Task,
-    /// The user himself.
-    Hand,
-}
-
-/// What a line is made of beside its core queue.
-pub(crate) struct Terms {
-    pub(crate) name: String,
-    pub(crate) spin: Duration,
-    pub(crate) driven_by: DrivenBy,
-    /// In nanoseconds.
-    pub(crate) catch_up: u64,
-    pub(crate) supply: Supply,
-    pub(crate) at_once: Option<usize>,
-    /// The smallest burst of the limits beside the rate.
-    pub(crate) burst_within: usize,
-    pub(crate) controller: Option<Adaptive>,
 }
 
 impl Line {
@@ -150,57 +128,6 @@ impl Line {
     /// Whether this is the copy in a forked child, where no driver lives.
     pub(crate) fn is_forked(&self) -> bool {
         self.process != std::process::id()
-    }
-
-    /// Takes a place in line, or `weight` free permits at once.
-    pub(crate) fn enter(self: &Arc<Self>, weight: usize) -> Result<Place, EnqueueError> {
-        let (core, at) = loop {
-            let hold = Hold(Arc::clone(self));
-            // Entering may release others and so call their wakers. One that panics must not cost this caller its
-            // place; it is called once, so that this ends.
-            // Not `guarded`, which would move the waiter once more.
-            match panic::catch_unwind(AssertUnwindSafe(|| match weight {
-                // Nothing is free but what is granted.
-                weight if !self.supply.is_schedule() => {
-                    Ok((CoreWaiter::enqueue_weighted(hold, weight)?, None))
-                }
-                1 => CoreWaiter::enter_timed(hold),
-                weight => Ok((CoreWaiter::enter_weighted(hold, weight)?, None)),
-            })) {
-                Ok(entered) => break entered?,
-                Err(payload) => {
-                    let_go(payload);
-                    telemetry::survived(&self.name, "a waker panicked");
-                }
-            }
-        };
-        if let Some(at) = at {
-            if self.has_lost_its_clock() {
-                return Err(EnqueueError::Closed);
-            }
-            self.passes.count(at);
-            return Ok(Place::new(core, at, WaitedFor::Nothing));
-        }
-        let now = self.now();
-        if core.peek() == Status::Released {
-            self.passes.count(now);
-            return Ok(Place::new(core, now, WaitedFor::Nothing));
-        }
-        self.counters.joined();
-        let reason = match core.position() {
-            Some(0) | None => WaitedFor::Rate,
-            Some(_) => WaitedFor::Others,
-        };
-        let place = Place::new(core, now, reason);
-        self.tell_level();
-        self.has_lost_its_clock();
-        if self.queue.rate().interval() < self.helps_below {
-            // Who joins behind a line that is due has no need to wait for a driver that is on its way, or kept from running. At
-            // longer intervals what is late is spread, and that is the driver's to do. Not from a waker that is called here: they
-            // would pile up.
-            unless_nested(What::Help, self, || while self.advance(None).is_none() {});
-        }
-        Ok(place)
     }
 
     /// Whether its clock has panicked. Then it is closed, and nobody may go any more.
@@ -259,32 +186,6 @@ impl Line {
     pub(crate) fn released(&self) -> u64 {
         self.counters
             .released_of(self.queue.waiting(), self.passes.so_far())
-    }
-
-    /// Lets nobody new in. Those in line go on, until `close_at` at most.
-    pub(crate) fn drain(self: &Arc<Self>, close_at: u64) {
-        self.close_at.fetch_min(close_at, Ordering::SeqCst);
-        // It tells the driver.
-        if guarded(|| self.queue.drain()).is_none() {
-            telemetry::survived(&self.name, "a driver's waker panicked");
-        }
-        self.admit();
-        // Once more, for a queue that was draining already: the driver must hear of the earlier moment.
-        self.wake_driver();
-    }
-
-    /// Closes the queue for good. Wakers that panic stop nobody else from being told.
-    pub(crate) fn close(self: &Arc<Self>) {
-        // A waker that closes it again leaves the rest to this, or they would pile up. Each panic is one waiter that was told, so there
-        // are at most `capacity` rounds.
-        unless_nested(What::Close, self, || {
-            while guarded(|| self.queue.close()).is_none() {
-                telemetry::survived(&self.name, "a waker panicked");
-            }
-        });
-        self.admit();
-        self.end.reached();
-        self.tell_level();
     }
 }
 

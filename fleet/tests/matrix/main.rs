@@ -2,158 +2,21 @@
 //! On the mock clock, driven by hand, a millisecond at a time; the one thread that blocks is waited for.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod rig;
+
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use apiqueue::core::{Cubic, ManualClock};
+use apiqueue::core::Cubic;
 use apiqueue::{
-    Account, ApiQueue, Builder, EnqueueError, Rate, Stop, TryAcquireError, Turn, WaitError, Waiter,
+    Account, ApiQueue, Builder, EnqueueError, Stop, TryAcquireError, WaitError, Waiter,
 };
 use apiqueue_fleet::InProcess;
 
-const MS: u64 = 1_000_000;
-/// What every queue here is paced at, in milliseconds.
-const INTERVAL: u64 = 10;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
-    Rate,
-    Several,
-    Account,
-    AtOnce,
-    Adaptive,
-    Granted,
-    Fleet,
-}
-
-const ALL: [Source; 7] = [
-    Source::Rate,
-    Source::Several,
-    Source::Account,
-    Source::AtOnce,
-    Source::Adaptive,
-    Source::Granted,
-    Source::Fleet,
-];
-
-/// A queue whose first permit is taken.
-struct Rig {
-    source: Source,
-    queue: ApiQueue,
-    clock: Arc<ManualClock<u64>>,
-    account: Option<Account>,
-    /// When the latest grant was, for one by hand.
-    granted_at: std::cell::Cell<u64>,
-}
-
-fn every(ms: u64) -> Rate {
-    Rate::every(Duration::from_millis(ms)).unwrap()
-}
-
-impl Rig {
-    fn new(source: Source) -> Self {
-        Self::with(source, |builder| builder)
-    }
-
-    fn with(source: Source, more: impl FnOnce(Builder) -> Builder) -> Self {
-        let clock = Arc::new(ManualClock::<u64>::new(1_000 * MS));
-        let builder = ApiQueue::builder();
-        let mut account = None;
-        let by_hand = |builder: Builder| builder.clock(Arc::clone(&clock)).manual();
-        let builder = match source {
-            Source::Rate => by_hand(builder).rate(every(INTERVAL)),
-            Source::Several => by_hand(builder)
-                .limit(every(INTERVAL))
-                .limit(every(1).burst(100).unwrap()),
-            Source::Account => {
-                let limit = every(INTERVAL).burst(1).unwrap();
-                let started = Account::builder().limit(limit);
-                let started = started.clock(Arc::clone(&clock)).manual().start();
-                let builder = builder.within(&started);
-                account = Some(started);
-                builder
-            }
-            Source::AtOnce => by_hand(builder).rate(every(INTERVAL)).at_once(2),
-            Source::Adaptive => by_hand(builder).adaptive(Cubic::default()),
-            Source::Granted => by_hand(builder).granted(),
-            Source::Fleet => {
-                let backend = InProcess::with_clock(Arc::clone(&clock));
-                by_hand(builder)
-                    .rate(every(INTERVAL))
-                    .shared(backend.limit("matrix"))
-            }
-        };
-        let queue = more(builder).start().unwrap();
-        if source == Source::Adaptive {
-            queue.set_rate(every(INTERVAL));
-        }
-        let rig = Self {
-            source,
-            queue,
-            clock,
-            account,
-            granted_at: std::cell::Cell::new(0),
-        };
-        let mut first = rig.queue.enqueue().unwrap();
-        rig.advance();
-        assert!(first.try_wait().unwrap().is_some(), "{source:?}");
-        rig
-    }
-
-    fn advance(&self) {
-        use apiqueue::core::Clock;
-        if let Some(account) = &self.account {
-            let _ = account.advance();
-        }
-        let now = self.clock.now();
-        if self.source == Source::Granted
-            && now >= self.granted_at.get() + INTERVAL * MS
-            && self.queue.grant(1) == 1
-        {
-            self.granted_at.set(now);
-        }
-        let _ = self.queue.advance();
-    }
-
-    fn pass(&self, ms: u64) {
-        for _ in 0..ms {
-            self.clock.advance(MS);
-            self.advance();
-        }
-    }
-
-    /// After how many milliseconds `ready` says so.
-    fn after(&self, mut ready: impl FnMut() -> bool) -> u64 {
-        self.advance();
-        for ms in 0..1_000 {
-            if ready() {
-                return ms;
-            }
-            self.pass(1);
-        }
-        panic!("{:?}: it never comes", self.source);
-    }
-
-    /// Waits for one that is to come after `ms`, and not before.
-    fn comes(&self, waiter: &mut Waiter, ms: u64) -> Turn<'static> {
-        let mut turn = None;
-        let after = self.after(|| {
-            turn = waiter.try_wait().unwrap();
-            turn.is_some()
-        });
-        // A fleet's slots are whole microseconds of the backend's, reckoned from when the answer came.
-        assert!(
-            (ms..=ms + 1).contains(&after),
-            "{:?}: {after} ms instead of {ms}",
-            self.source
-        );
-        turn.unwrap()
-    }
-}
+use rig::{ALL, INTERVAL, MS, Rig, Source, every};
 
 fn for_all(test: impl Fn(Rig)) {
     for source in ALL {

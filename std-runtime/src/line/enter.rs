@@ -1,0 +1,65 @@
+//! How a caller comes to a line: with a permit that is free, or to a place.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+
+use apiqueue_core::{EnqueueError, Status};
+
+use super::nested::{What, unless_nested};
+use super::waited_for::WaitedFor;
+use super::{CoreWaiter, Hold, Line, Place};
+use crate::guarded::let_go;
+use crate::stats::telemetry;
+
+impl Line {
+    /// Takes a place in line, or `weight` free permits at once.
+    pub(crate) fn enter(self: &Arc<Self>, weight: usize) -> Result<Place, EnqueueError> {
+        let (core, at) = loop {
+            let hold = Hold(Arc::clone(self));
+            // Entering may release others and so call their wakers. One that panics must not cost this caller its
+            // place; it is called once, so that this ends.
+            // Not `guarded`, which would move the waiter once more.
+            match panic::catch_unwind(AssertUnwindSafe(|| match weight {
+                // Nothing is free but what is granted.
+                weight if !self.supply.is_schedule() => {
+                    Ok((CoreWaiter::enqueue_weighted(hold, weight)?, None))
+                }
+                1 => CoreWaiter::enter_timed(hold),
+                weight => Ok((CoreWaiter::enter_weighted(hold, weight)?, None)),
+            })) {
+                Ok(entered) => break entered?,
+                Err(payload) => {
+                    let_go(payload);
+                    telemetry::survived(&self.name, "a waker panicked");
+                }
+            }
+        };
+        if let Some(at) = at {
+            if self.has_lost_its_clock() {
+                return Err(EnqueueError::Closed);
+            }
+            self.passes.count(at);
+            return Ok(Place::new(core, at, WaitedFor::Nothing));
+        }
+        let now = self.now();
+        if core.peek() == Status::Released {
+            self.passes.count(now);
+            return Ok(Place::new(core, now, WaitedFor::Nothing));
+        }
+        self.counters.joined();
+        let reason = match core.position() {
+            Some(0) | None => WaitedFor::Rate,
+            Some(_) => WaitedFor::Others,
+        };
+        let place = Place::new(core, now, reason);
+        self.tell_level();
+        self.has_lost_its_clock();
+        if self.queue.rate().interval() < self.helps_below {
+            // Who joins behind a line that is due has no need to wait for a driver that is on its way, or kept from running. At
+            // longer intervals what is late is spread, and that is the driver's to do. Not from a waker that is called here: they
+            // would pile up.
+            unless_nested(What::Help, self, || while self.advance(None).is_none() {});
+        }
+        Ok(place)
+    }
+}

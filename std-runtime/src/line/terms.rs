@@ -1,0 +1,31 @@
+//! What a line is made of beside its core queue, and who drives it.
+
+use std::time::Duration;
+
+use super::controller::Adaptive;
+use crate::permits::Supply;
+
+/// Who calls [`Line::advance`](super::Line::advance).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DrivenBy {
+    /// The process's own.
+    Thread,
+    /// One of the user's runtime.
+    Task,
+    /// The user himself.
+    Hand,
+}
+
+/// What a line is made of beside its core queue.
+pub(crate) struct Terms {
+    pub(crate) name: String,
+    pub(crate) spin: Duration,
+    pub(crate) driven_by: DrivenBy,
+    /// In nanoseconds.
+    pub(crate) catch_up: u64,
+    pub(crate) supply: Supply,
+    pub(crate) at_once: Option<usize>,
+    /// The smallest burst of the limits beside the rate.
+    pub(crate) burst_within: usize,
+    pub(crate) controller: Option<Adaptive>,
+}
