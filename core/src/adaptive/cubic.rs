@@ -135,6 +135,7 @@ impl<W: Word + Into<u64> + TryFrom<u64>> Cubic<W> {
 
 /// On a clock of nanoseconds, where nothing is known of the limit: from 2 calls a second, between one each 10 s and 1,000 a second,
 /// along the curve of [`Constants::CALM`].
+#[cfg(any(target_has_atomic = "64", feature = "wide-ticks-fallback"))]
 impl Default for Cubic<u64> {
     fn default() -> Self {
         const SECOND: u64 = 1_000_000_000;
