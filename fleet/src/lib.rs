@@ -111,6 +111,6 @@ pub use redis::{RedisBackend, RedisOptions};
 pub use stats::FleetStats;
 
 /// The examples of the crate's README, as doctests.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "redis"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

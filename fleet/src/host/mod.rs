@@ -287,6 +287,13 @@ impl Host {
         self.leaving && self.flight.is_none() && self.offer.is_none() && self.held.count() == 0
     }
 
+    /// Whether it holds nothing, owes the backend nothing and waits for nothing: a new one would do as well.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        let is_told = !self.has_orders() && self.news.is_empty();
+        is_told && self.flight.is_none() && self.alone.is_none() && self.held.count() == 0
+    }
+
     /// The number of the call under way.
     #[must_use]
     pub fn in_flight(&self) -> Option<u64> {
