@@ -44,6 +44,7 @@
 //! | order | first in, first out, on each host |
 //! | fairness | each host has one lease in use and at most one to come, all of the same size: equal shares at equal demand, whatever the round trips. Where there are more hosts than slots within the horizon, they ask at random moments instead: equal shares in the long run |
 //! | a hold, a new rate | at once on the host that makes it, within the [`horizon`](FleetLimit::horizon) (2 s) on the others: with their next lease |
+//! | a [charge](apiqueue::ApiQueue::charge) | uses up the next slots of the host that makes it, whether somebody waits there or not. A [refund](apiqueue::ApiQueue::refund) takes that back, and nothing more |
 //! | a host that dies | the slots that it held: at most its leases |
 //! | a host that stands still | its slots, once they are older than *catch_up*; no burst after it |
 //! | the backend forgets everything | nobody is released for the *grace*: horizon + timeout + interval, of which at most a horizon is counted for the interval. Then nothing is granted twice, but for one slot at intervals longer than the horizon. A hold is forgotten, a rate is not: the hosts tell it |
@@ -76,7 +77,9 @@
 //! # Threads and features
 //! No thread of its own: the driver of the queue, `apiqueue`'s one background thread, a task of yours or your own calls of `advance`, polls
 //! the calls of the backend, too. There is not a single wake-up while nobody is in line, unless it is to be found out whether a backend
-//! is back. In a forked child nobody is released, and waiters are told [`Closed`](apiqueue::Closed).
+//! is back. Such a call must not block: all queues of the process would wait for it. A queue that has ended is driven until its slots are
+//! given back; one that is driven by hand loses them if nobody calls `advance` until it says
+//! [`Closed`](apiqueue::Next::Closed). In a forked child nobody is released, and waiters are told [`Closed`](apiqueue::Closed).
 //!
 //! | feature | |
 //! |---|---|
@@ -111,6 +114,6 @@ pub use redis::{RedisBackend, RedisOptions};
 pub use stats::FleetStats;
 
 /// The examples of the crate's README, as doctests.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "redis"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

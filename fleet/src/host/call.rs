@@ -96,7 +96,9 @@ impl Host {
         }
         match (self.held.end(), self.held.begins()) {
             // At most one lease that has not begun, and no sooner than it takes to be answered before the end.
-            (Some(end), Some(begins)) => begins.max(end.saturating_sub(self.trip.lead())).max(now),
+            (Some(end), Some(begins)) => begins
+                .max(end.saturating_sub(self.round_trip.lead()))
+                .max(now),
             _ => now,
         }
     }
@@ -185,7 +187,7 @@ impl Host {
             let why = BackendError::Refused(format!("it granted {reply:?}"));
             return self.failed(now, flight, why);
         }
-        self.trip.took(now.saturating_sub(flight.since));
+        self.round_trip.took(now.saturating_sub(flight.since));
         self.reached(now);
         match reply {
             Reply::Lease(lease) => self.leased(now, flight, lease),

@@ -1,5 +1,5 @@
-//! [`Host`]: what one host of a fleet does, as a plain state machine without threads, clocks or futures. The driver's thread
-//! runs it, and so does the simulation, ten thousand at a time.
+//! [`Host`]: what one host of a fleet does, as a plain state machine without threads, clocks or futures. Whoever drives
+//! the queue runs it, and so does the simulation, ten thousand at a time.
 //!
 //! ```text
 //!   in: step(now, how many are in line)         out: Step: how many to release now,
@@ -15,16 +15,16 @@
 mod away;
 mod call;
 mod held;
+mod round_trip;
 mod size;
-mod trip;
 mod words;
 
 use away::Alone;
 pub use away::Away;
 pub use call::{Call, Reply};
 use held::{Held, Span};
+use round_trip::RoundTrip;
 use size::Size;
-use trip::Trip;
 pub use words::{Counts, News, Step, Terms};
 
 use crate::backend::Epoch;
@@ -49,7 +49,7 @@ pub struct Host {
     epoch: Option<Epoch>,
     held: Held,
     size: Size,
-    trip: Trip,
+    round_trip: RoundTrip,
     /// The latest slot that was used.
     last: u64,
     /// No slot before, by the latest refusal.
@@ -94,7 +94,7 @@ impl Host {
             epoch: None,
             held: Held::default(),
             size: Size::new(terms.max_lease, terms.horizon),
-            trip: Trip::default(),
+            round_trip: RoundTrip::default(),
             last: 0,
             refused_until: 0,
             busy: false,
@@ -287,6 +287,13 @@ impl Host {
         self.leaving && self.flight.is_none() && self.offer.is_none() && self.held.count() == 0
     }
 
+    /// Whether it holds nothing, owes the backend nothing and waits for nothing: a new one would do as well.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        let is_told = !self.has_orders() && self.news.is_empty();
+        is_told && self.flight.is_none() && self.alone.is_none() && self.held.count() == 0
+    }
+
     /// The number of the call under way.
     #[must_use]
     pub fn in_flight(&self) -> Option<u64> {
@@ -326,13 +333,14 @@ impl Host {
     /// How many slots it would ask for with callers enough.
     #[must_use]
     pub fn lease_size(&self) -> u32 {
-        self.size.fair(self.interval, self.hosts, self.trip.lead())
+        self.size
+            .fair(self.interval, self.hosts, self.round_trip.lead())
     }
 
     /// The smoothed round trip, microseconds.
     #[must_use]
     pub fn round_trip(&self) -> u64 {
-        self.trip.smooth()
+        self.round_trip.smooth()
     }
 
     /// Since when the backend is away.

@@ -142,7 +142,7 @@ impl Member {
                 return Next::Closed;
             }
             let mut wake = step.wake;
-            if calls.are_under_way() && waiters.waker().will_wake(std::task::Waker::noop()) {
+            if calls.are_under_way() && !waiters.has_waker() {
                 wake = Some(wake.unwrap_or(u64::MAX).min(now + SOON));
             }
             return wake.map_or(Next::OnEnqueue, |at| Next::At(self.times.reading(at)));
@@ -250,6 +250,10 @@ impl Permits for Member {
 
     fn refund(&self, permits: usize) {
         self.with_state(|state| state.debt = state.debt.saturating_sub(permits));
+    }
+
+    fn is_rested(&self) -> bool {
+        self.with_state(|state| state.debt == 0 && state.host.is_idle()) == Some(true)
     }
 }
 

@@ -108,7 +108,7 @@ impl Line {
         had_somebody: bool,
         waker: Option<&Waker>,
     ) -> (usize, Next<u64>) {
-        let waiters = Waiters::of(self, is_over, waker.unwrap_or(Waker::noop()));
+        let waiters = Waiters::of(self, is_over, waker);
         let Some(next) = guarded(|| given.permits.give(&waiters)) else {
             telemetry::survived(&self.name, "a source of permits panicked");
             self.close();

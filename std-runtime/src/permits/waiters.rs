@@ -29,14 +29,15 @@ pub struct Waiters<'a> {
     /// None when the queue is gone.
     line: Option<&'a dyn InLine>,
     are_over: bool,
-    waker: &'a Waker,
+    /// None for a driver that leaves none.
+    waker: Option<&'a Waker>,
     released: Cell<usize>,
     /// The latest look found nobody in line.
     found_nobody: Cell<bool>,
 }
 
 impl<'a> Waiters<'a> {
-    pub(crate) fn of(line: &'a dyn InLine, are_over: bool, waker: &'a Waker) -> Self {
+    pub(crate) fn of(line: &'a dyn InLine, are_over: bool, waker: Option<&'a Waker>) -> Self {
         Self {
             line: Some(line),
             are_over,
@@ -51,7 +52,7 @@ impl<'a> Waiters<'a> {
         Self {
             line: None,
             are_over: true,
-            waker,
+            waker: Some(waker),
             released: Cell::new(0),
             found_nobody: Cell::new(false),
         }
@@ -108,10 +109,17 @@ impl<'a> Waiters<'a> {
         self.line.map_or(0, |line| line.take_returned())
     }
 
-    /// Has the driver come back to [`Permits::give`](super::Permits::give).
+    /// Has the driver come back to [`Permits::give`](super::Permits::give), if it [leaves one](Self::has_waker).
     #[must_use]
     pub fn waker(&self) -> &Waker {
-        self.waker
+        self.waker.unwrap_or(Waker::noop())
+    }
+
+    /// Whether the driver leaves a waker. One who calls [`ApiQueue::advance`](crate::ApiQueue::advance) comes back only at the time that it
+    /// is told.
+    #[must_use]
+    pub fn has_waker(&self) -> bool {
+        self.waker.is_some()
     }
 
     /// Others were released, too.

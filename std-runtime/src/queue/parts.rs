@@ -223,6 +223,8 @@ impl Builder {
             let permits = opened
                 .unwrap_or_else(|| Err("it panicked".into()))
                 .map_err(StartError::Source)?;
+            // What the source made of it, as by rounding.
+            let rate = guarded(|| permits.rate()).flatten().unwrap_or(rate);
             return Ok(Fed::by(rate, others(permits, clock)));
         }
         let scheduler = match &self.account {

@@ -1,8 +1,8 @@
-//! [`Trip`]: how long the backend takes to answer.
+//! [`RoundTrip`]: how long the backend takes to answer.
 
 /// The smoothed round trip and its mean deviation, as TCP reckons them (RFC 6298). Microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Trip {
+pub(crate) struct RoundTrip {
     smooth: u64,
     deviation: u64,
     known: bool,
@@ -11,7 +11,7 @@ pub(crate) struct Trip {
 /// What is reckoned with beside the round trip: the wake-ups of two threads.
 const MARGIN: u64 = 2_000;
 
-impl Trip {
+impl RoundTrip {
     pub(crate) fn took(&mut self, micros: u64) {
         if self.known {
             let off = self.smooth.abs_diff(micros);
