@@ -278,7 +278,7 @@ impl ApiQueue {
     }
 
     /// Takes a permit, where nobody waits, for a place or in line.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn pass(&self) -> Option<Turn<'_>> {
         let line = self.line();
         if line.backlog.len() > 0 {
@@ -289,7 +289,7 @@ impl ApiQueue {
     }
 
     /// Somebody got a permit without a place, at this reading.
-    #[inline]
+    #[inline(always)]
     fn passed(&self, at: u64) -> Turn<'_> {
         let line = self.line();
         line.passed(at);

@@ -38,8 +38,13 @@ impl ApiQueue {
     pub fn wait_turn(&self) -> Result<Turn<'_>, Closed> {
         match self.pass() {
             Some(turn) => Ok(turn),
-            None => self.enqueue_wait()?.wait(),
+            None => self.wait_in_line(),
         }
+    }
+
+    #[cold]
+    fn wait_in_line(&self) -> Result<Turn<'_>, Closed> {
+        self.enqueue_wait()?.wait()
     }
 
     /// [`wait_turn`](Self::wait_turn) for `timeout` at most, the wait for room included. Then the place is given up, which

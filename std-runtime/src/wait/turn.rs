@@ -58,7 +58,7 @@ impl<'q> Turn<'q> {
     }
 
     /// Of one who took a permit at this reading.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn passed(line: &'q Arc<Line>, at: u64) -> Self {
         Self {
             line: Held::Borrowed(line),
@@ -69,6 +69,7 @@ impl<'q> Turn<'q> {
         }
     }
 
+    #[inline(always)]
     pub(crate) fn line(&self) -> &Arc<Line> {
         match &self.line {
             Held::Borrowed(line) => line,
@@ -164,7 +165,7 @@ impl<'q> Turn<'q> {
 }
 
 impl Drop for Turn<'_> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         let line = self.line();
         if line.calls.are_counted() {
