@@ -152,8 +152,8 @@ impl Scheduler {
         taken
     }
 
-    /// [`advance`](Self::advance) for a queue that has nobody in line itself: one that has is told to look when the next is due, as who was told of it
-    /// before may have left.
+    /// [`advance`](Self::advance) for a queue that has nobody in line itself: one that has is told to look when the next is due,
+    /// as who was told of it before may have left.
     fn advance_for_others(&self) -> usize {
         let (released, next) = self.advance();
         if let Next::At(_) = next {
@@ -297,11 +297,6 @@ impl Membership {
         let mut state = self.scheduler.lock();
         state.lines.insert(self.id, Arc::downgrade(line));
     }
-
-    /// Whether the latest look found nobody in the queue's line.
-    fn is_empty(&self) -> bool {
-        self.scheduler.lock().plan.head_of(self.id).is_none()
-    }
 }
 
 impl Permits for Membership {
@@ -316,10 +311,6 @@ impl Permits for Membership {
         }
         let (released, next) = self.scheduler.advance();
         waiters.add_released(released);
-        // Whom the queue saw in line has left before the account could look: once more, as the driver has left no waker there.
-        if self.is_empty() {
-            waiters.waker().wake_by_ref();
-        }
         next
     }
 

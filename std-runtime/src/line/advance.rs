@@ -32,7 +32,7 @@ impl Line {
     pub(crate) fn advance_as(
         self: &Arc<Self>,
         waker: Option<&Waker>,
-        giver_s: Option<&Waker>,
+        for_permits: Option<&Waker>,
     ) -> Option<Progress> {
         let close_at = self.close_at.load(Ordering::SeqCst);
         if close_at != NEVER && close_at <= MonotonicClock.now() {
@@ -68,14 +68,14 @@ impl Line {
         }
         let (more, next) = match (&self.supply, advanced.next) {
             // Where there is a driver, it is that who asks for permits: others only wake it.
-            (Supply::Others(_), _) if giver_s.is_none() && self.is_driven() => {
+            (Supply::Others(_), _) if for_permits.is_none() && self.is_driven() => {
                 self.wake_driver();
                 (0, Next::OnEnqueue)
             }
             (Supply::Others(_), seen) => match given {
                 Some(given) => {
                     let had_somebody = matches!(seen, Next::At(_));
-                    self.give(given, is_over, had_somebody, giver_s)
+                    self.give(given, is_over, had_somebody, for_permits)
                 }
                 None => (0, Next::OnEnqueue),
             },
@@ -99,8 +99,7 @@ impl Line {
 
     /// Has others give permits. How many went by them, and when to come back.
     ///
-    /// `had_somebody` says that the core's look found somebody in line, and so left no waker for the next to come. If nobody is there
-    /// any more it has to look once more.
+    /// `had_somebody` says that the core's look found somebody in line, and so left no waker for the next to come.
     fn give(
         self: &Arc<Self>,
         given: &Given,
@@ -114,7 +113,8 @@ impl Line {
             self.close();
             return (waiters.released(), Next::Closed);
         };
-        if waiters.found_nobody() && waker.is_some() && had_somebody {
+        if had_somebody && waker.is_some() && self.queue.first_weight().is_none() {
+            // Nobody is there any more: the core has to look once more.
             self.wake_driver();
         }
         let next = match next {

@@ -63,7 +63,7 @@ impl Line {
     }
 
     /// Lets the core's queue do something. It may wake the driver, last of all: a waker of the user's that panics.
-    fn by_itself<T>(&self, call: impl FnOnce(&Queue) -> T) -> Option<T> {
+    pub(super) fn by_itself<T>(&self, call: impl FnOnce(&Queue) -> T) -> Option<T> {
         let done = guarded(|| call(&self.queue));
         if done.is_none() {
             telemetry::survived(&self.name, "a driver's waker panicked");
@@ -87,16 +87,10 @@ impl Line {
         self.has_lost_its_clock();
     }
 
-    /// Releases nobody before `resume`. Not for a queue that goes by its own schedule.
-    pub(crate) fn pause(&self) {
-        // Ordering: Release, and Acquire where it is read; the wake-up of `resume` is what has others look again.
-        self.is_paused.store(true, Ordering::Release);
-        self.held_until.store(u64::MAX, Ordering::Relaxed);
-    }
-
     /// Ends a hold.
     pub(crate) fn resume(self: &Arc<Self>) {
         self.held_until.fetch_min(self.now(), Ordering::Relaxed);
+        // Ordering: Release, and Acquire where it is read; the wake-up is what has others look again.
         self.is_paused.store(false, Ordering::Release);
         if self.supply.is_schedule() {
             // The hold of another in the queue's own words has no end.

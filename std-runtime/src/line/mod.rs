@@ -33,7 +33,6 @@ use crate::permits::Supply;
 use crate::rate::Ticks;
 use crate::stats::counters::Counters;
 use crate::stats::passes::Passes;
-use crate::stats::telemetry;
 pub(crate) use terms::{DrivenBy, Terms};
 
 pub(crate) type Queue = QueueOver<Timebase, Box<[Slot]>, Weighted>;
@@ -95,8 +94,8 @@ impl Line {
             calls: Calls::at_once(terms.at_once),
             controller: terms.controller,
             returned: AtomicUsize::new(0),
-            is_paused: AtomicBool::new(false),
-            held_until: AtomicU64::new(0),
+            is_paused: AtomicBool::new(terms.is_paused),
+            held_until: AtomicU64::new(if terms.is_paused { u64::MAX } else { 0 }),
             driven_by: terms.driven_by,
             catch_up: terms.catch_up,
             burst_within: terms.burst_within,
@@ -165,9 +164,7 @@ impl Line {
 
     /// Has the driver look. Its waker is the user's where it is a task or the user himself.
     pub(crate) fn wake_driver(&self) {
-        if guarded(|| self.queue.wake_driver()).is_none() {
-            telemetry::survived(&self.name, "a driver's waker panicked");
-        }
+        self.by_itself(|queue| queue.wake_driver());
     }
 
     /// Somebody got a permit without waiting, at this reading.
@@ -391,7 +388,7 @@ impl Place {
             Left::Released => true,
             Left::Over => line.calls.are_counted() && core.peek() == Status::Released,
         };
-        if is_released && line.calls.are_counted() {
+        if is_released {
             line.call_ended();
         }
     }

@@ -112,8 +112,16 @@ impl Line {
         self.returned.swap(0, Ordering::Relaxed)
     }
 
-    /// A call is over: the next may begin, or a drain is.
-    pub(crate) fn call_ended(self: &Arc<Self>) {
+    /// A call is over: the next may begin, or a drain is. Nothing where they are not counted.
+    #[inline(always)]
+    pub(crate) fn call_ended(&self) {
+        if self.calls.are_counted() {
+            self.counted_call_ended();
+        }
+    }
+
+    #[cold]
+    fn counted_call_ended(&self) {
         self.calls.end();
         self.tell_level();
         self.end_if_drained();

@@ -25,6 +25,8 @@ pub(crate) struct Terms {
     pub(crate) catch_up: u64,
     pub(crate) supply: Supply,
     pub(crate) at_once: Option<usize>,
+    /// Not for a line that goes by its own schedule.
+    pub(crate) is_paused: bool,
     /// The smallest burst of the limits beside the rate.
     pub(crate) burst_within: usize,
     pub(crate) controller: Option<Adaptive>,

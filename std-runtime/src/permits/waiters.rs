@@ -32,8 +32,6 @@ pub struct Waiters<'a> {
     /// None for a driver that leaves none.
     waker: Option<&'a Waker>,
     released: Cell<usize>,
-    /// The latest look found nobody in line.
-    found_nobody: Cell<bool>,
 }
 
 impl<'a> Waiters<'a> {
@@ -43,7 +41,6 @@ impl<'a> Waiters<'a> {
             are_over,
             waker,
             released: Cell::new(0),
-            found_nobody: Cell::new(false),
         }
     }
 
@@ -54,23 +51,13 @@ impl<'a> Waiters<'a> {
             are_over: true,
             waker: Some(waker),
             released: Cell::new(0),
-            found_nobody: Cell::new(false),
         }
     }
 
     /// Who is first, if anybody is, and how many calls may begin.
     fn look(&self) -> Option<(First, usize)> {
-        let found = self
-            .line
-            .and_then(|line| Some((line.first()?, line.room())));
-        self.found_nobody.set(found.is_none());
-        found
-    }
-
-    /// Whether whoever gives permits has last found nobody in line, where the driver may have seen somebody before: then it has left
-    /// no waker there for the next to come.
-    pub(crate) fn found_nobody(&self) -> bool {
-        self.found_nobody.get()
+        let line = self.line?;
+        Some((line.first()?, line.room()))
     }
 
     /// Whether nobody is in line any more, nor will be.
@@ -96,10 +83,7 @@ impl<'a> Waiters<'a> {
     /// Releases up to `count` of them, whatever they cost, and says how many.
     pub fn release(&self, count: usize) -> usize {
         let released = self.line.map_or(0, |line| line.release(count));
-        self.released.set(self.released.get() + released);
-        if released < count {
-            let _ = self.look();
-        }
+        self.add_released(released);
         released
     }
 

@@ -39,12 +39,7 @@ pub(crate) enum Driving {
 
 impl Builder {
     pub(crate) fn start_driven(self, driving: Driving) -> Result<ApiQueue, StartError> {
-        let paused = self.paused;
-        let queue = ApiQueue::start(self.parts(driving)?)?;
-        if paused {
-            queue.line().pause();
-        }
-        Ok(queue)
+        ApiQueue::start(self.parts(driving)?)
     }
 
     fn parts(self, driving: Driving) -> Result<Parts, StartError> {
@@ -102,6 +97,7 @@ impl Builder {
                 catch_up,
                 supply,
                 at_once: self.at_once,
+                is_paused: self.paused,
                 burst_within,
                 controller: controller.map(Adaptive::new),
             },

@@ -208,7 +208,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Shared<K> {
             };
             let entry = self.entries.pin().get(&key).map(Arc::clone);
             match entry {
-                Some(entry) if entry.leave(&(self.rule)(&key)) => self.forget(&key, &entry),
+                Some(entry) if entry.leave() => self.forget(&key, &entry),
                 Some(_) => order.push_back(key),
                 None => {}
             }
@@ -240,14 +240,14 @@ impl Entry {
     }
 
     /// Whether the entry could be given up, and is gone now.
-    fn leave(&self, limit: &Limit) -> bool {
+    fn leave(&self) -> bool {
         // Ordering: AcqRel; only one evicts at a time.
         let leaving = self
             .state
             .compare_exchange(LIVE, LEAVING, Ordering::AcqRel, Ordering::Acquire)
             .is_ok();
         fence(Ordering::SeqCst);
-        let end = if leaving && self.is_at_rest(limit) {
+        let end = if leaving && self.is_at_rest() {
             GONE
         } else {
             LIVE
@@ -260,12 +260,9 @@ impl Entry {
             && end == GONE
     }
 
-    fn is_at_rest(&self, limit: &Limit) -> bool {
-        match (&self.queue, limit) {
-            (None, _) => true,
-            (Some(queue), Limit::Queue(_)) => queue.is_last_handle() && queue.is_rested(),
-            (Some(_), Limit::None) => false,
-        }
+    fn is_at_rest(&self) -> bool {
+        let queue = self.queue.as_ref();
+        queue.is_none_or(|queue| queue.is_last_handle() && queue.is_rested())
     }
 }
 

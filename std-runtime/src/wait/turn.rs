@@ -167,10 +167,7 @@ impl<'q> Turn<'q> {
 impl Drop for Turn<'_> {
     #[inline(always)]
     fn drop(&mut self) {
-        let line = self.line();
-        if line.calls.are_counted() {
-            line.call_ended();
-        }
+        self.line().call_ended();
     }
 }
 
