@@ -151,6 +151,7 @@ mod clock;
 mod control;
 mod driver_waker;
 mod error;
+mod grant;
 mod grid;
 #[cfg(all(feature = "embedded-hal", not(loom)))]
 mod hal;
@@ -184,6 +185,7 @@ pub use adaptive::{Aimd, Bounds, Change, Constants, Controller, Cubic, Outcome, 
 pub use advance::{Advance, Next};
 pub use clock::{Clock, Tick, Word, WordOf};
 pub use error::{CapacityError, ChargeError, Closed, EnqueueError, HoldError, TryAcquireError};
+pub use grant::Granted;
 #[cfg(all(feature = "embedded-hal", not(loom)))]
 pub use hal::DelayDriver;
 #[cfg(feature = "heapless")]

@@ -2,6 +2,7 @@
 //! whoever comes by. The machine itself is on the page of `head`.
 
 use core::ops::Deref;
+use core::task::Waker;
 
 use crate::clock::{Clock, Tick, WordOf, private::Bits};
 use crate::head::Turn;
@@ -95,12 +96,17 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     }
 
     /// `FREE → RELEASING`, then all that follows. Says whether the release came about, here or with whoever helped.
-    pub(crate) fn release_for_good(&self, turn: Turn, extra: usize) -> bool {
+    pub(crate) fn release_for_good(
+        &self,
+        turn: Turn,
+        extra: usize,
+        waker: &mut Option<Waker>,
+    ) -> bool {
         let Some(begun) = self.begin_release(turn, extra) else {
             return false;
         };
         // A release flips the turn's bit; a waiter that had left flips nothing.
-        self.complete(begun) || self.head.load().is_past(begun)
+        self.complete_silently(begun, waker) || self.head.load().is_past(begun)
     }
 
     /// `FREE → TAKING`, then all that follows. The permit, if this call took it.
@@ -151,10 +157,20 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
     #[cfg_attr(not(target_os = "none"), inline(never))]
     fn complete(&self, turn: Turn) -> bool {
         let mut waker = None;
+        let released = self.complete_silently(turn, &mut waker);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        released
+    }
+
+    /// [`complete`](Self::complete), and leaves it to the caller to call the waker.
+    #[cfg_attr(not(target_os = "none"), inline)]
+    fn complete_silently(&self, turn: Turn, waker: &mut Option<Waker>) -> bool {
         let mut released = false;
         let to = if turn.phase() == RELEASING {
             let extra = turn.extra::<K>();
-            match self.ring.release(turn.ticket(), extra, &mut waker) {
+            match self.ring.release(turn.ticket(), extra, waker) {
                 Release::Done => released = true,
                 Release::Already => {}
                 Release::Over => {
@@ -169,9 +185,6 @@ impl<C: Clock, S: Deref<Target = [Slot]>, K: Weighing> QueueOver<C, S, K> {
         };
         self.spend(turn);
         self.head.swap(turn, to);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
         released
     }
 

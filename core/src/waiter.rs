@@ -58,6 +58,8 @@ const TOLD: u8 = 0b001;
 const PASSED: u8 = 0b010;
 /// It has nothing to do with its place any more, which may be another's by now.
 const LEFT: u8 = 0b100;
+/// A mark, beside those two: its permit is from elsewhere.
+const ELSEWHERE: u8 = 0b1000;
 
 /// What a waiter was when it left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +123,17 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
         match queue.checked_extra(weight)? {
             0 => Self::enter(queue),
             extra => Ok(Self::settled(queue.join(extra)?, queue)),
+        }
+    }
+
+    /// One that has a permit from elsewhere, as from a limit that several queues share, and so no place in `queue`. Dropping it gives
+    /// nothing back there.
+    pub fn with_permit(queue: Q) -> Self {
+        Self {
+            queue,
+            place: 0,
+            word: <Q::Target as Sealed>::Word::ZERO,
+            state: AtomicU8::new(PASSED | TOLD | ELSEWHERE),
         }
     }
 
@@ -211,7 +224,7 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
         // Ordering: Relaxed, as in `peek`.
         let state = self.state.load(Ordering::Relaxed);
         self.state.store(LEFT, Ordering::Relaxed);
-        self.put_back(state & PASSED != 0)
+        state & ELSEWHERE == 0 && self.put_back(state & PASSED != 0)
     }
 
     fn put_back(&self, has_passed: bool) -> bool {
@@ -231,7 +244,7 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
         // Ordering: as in `peek`.
         let state = self.state.load(Ordering::Relaxed);
         if state & PASSED != 0 {
-            self.state.store(PASSED | TOLD, Ordering::Relaxed);
+            self.state.store(state | TOLD, Ordering::Relaxed);
             return Poll::Ready(Ok(()));
         }
         if state == LEFT {

@@ -21,7 +21,8 @@ fn by_hand(limits: &[Rate]) -> (Account, Arc<ManualClock<u64>>) {
         .fold(Account::builder(), |builder, &rate| builder.limit(rate))
         .clock(Arc::clone(&clock))
         .manual()
-        .start();
+        .start()
+        .unwrap();
     (account, clock)
 }
 
@@ -273,7 +274,8 @@ fn a_queue_stopped_with_waiters_still_held_keeps_nobody_else() {
 fn the_driver_s_thread_drives_an_account_s_queues_and_no_limit_is_exceeded() {
     let account = Account::builder()
         .limit(Rate::per_second(2_000).unwrap().strict())
-        .start();
+        .start()
+        .unwrap();
     let queues = [(); 3].map(|()| ApiQueue::builder().within(&account).start().unwrap());
     let start = Instant::now();
     thread::scope(|scope| {
@@ -298,7 +300,8 @@ fn the_driver_s_thread_drives_an_account_s_queues_and_no_limit_is_exceeded() {
 fn a_drain_of_one_queue_ends_while_the_others_go_on() {
     let account = Account::builder()
         .limit(Rate::per_second(1_000).unwrap())
-        .start();
+        .start()
+        .unwrap();
     let [first, second] = [(); 2].map(|()| ApiQueue::builder().within(&account).start().unwrap());
     let others = fill(&second, 40);
     let line = fill(&first, 10);
@@ -316,7 +319,8 @@ fn a_drain_of_one_queue_ends_while_the_others_go_on() {
 fn a_faster_rate_of_the_account_reaches_those_who_wait() {
     let account = Account::builder()
         .limit(Rate::every(Duration::from_secs(3_600)).unwrap())
-        .start();
+        .start()
+        .unwrap();
     let queue = ApiQueue::builder().within(&account).start().unwrap();
     queue.enqueue().unwrap().wait().unwrap();
     let next = queue.enqueue().unwrap();
@@ -331,7 +335,8 @@ fn a_faster_rate_of_the_account_reaches_those_who_wait() {
 fn who_waits_behind_one_that_left_is_told_when_it_is_due() {
     let account = Account::builder()
         .limit(Rate::per_second(100).unwrap().burst(50).unwrap())
-        .start();
+        .start()
+        .unwrap();
     let start = || ApiQueue::builder().within(&account).start().unwrap();
     let (first, second) = (start(), start());
     let slow = ApiQueue::builder()
@@ -375,7 +380,8 @@ fn a_queue_that_is_dropped_while_its_account_looks_may_call_that_account() {
     }
     let account = Account::builder()
         .limit(Rate::per_second(1_000_000).unwrap())
-        .start();
+        .start()
+        .unwrap();
     let busy = ApiQueue::builder().within(&account).start().unwrap();
     let ends = std::sync::atomic::AtomicBool::new(false);
     thread::scope(|scope| {

@@ -128,7 +128,7 @@ proptest! {
             .fold(Account::builder(), |builder, limit| builder.limit(limit.rate()))
             .clock(Arc::clone(&clock))
             .manual()
-            .start();
+            .start().unwrap();
         let mut all: Vec<Bucket> = shared.iter().map(|&limit| Bucket::new(limit)).collect();
         let mut lines: Vec<Line> = members
             .iter()

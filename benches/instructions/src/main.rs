@@ -166,7 +166,11 @@ fn run(name: &str) -> bool {
             });
         }
         "std.account" => {
-            let account = Account::builder().limit(std_unlimited()).manual().start();
+            let account = Account::builder()
+                .limit(std_unlimited())
+                .manual()
+                .start()
+                .unwrap();
             let queue = ApiQueue::builder().within(&account).start().unwrap();
             count(|| {
                 let waiter = black_box(&queue).enqueue().unwrap();

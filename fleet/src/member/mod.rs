@@ -212,11 +212,11 @@ impl Permits for Member {
         self.serve(waiters, &mut taken.calls)
     }
 
-    fn try_take(&self) -> Result<(), Option<u64>> {
+    fn try_take(&self) -> Result<u64, Option<u64>> {
         let now = self.times.now();
         let next = self.with_state(|state| {
             if state.take_one(now) {
-                Ok(())
+                Ok(self.times.reading(now))
             } else {
                 Err(state.host.next_slot())
             }

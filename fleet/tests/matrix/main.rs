@@ -311,7 +311,7 @@ fn limited_calls_wait_for_the_end_of_one() {
 
 #[test]
 fn what_can_t_be_together_is_refused_at_the_builder() {
-    let account = Account::builder().limit(every(1)).manual().start();
+    let account = Account::builder().limit(every(1)).manual().start().unwrap();
     let fleet = InProcess::new().limit("refused");
     let builder = ApiQueue::builder;
     let refused: [(Builder, &str); 7] = [

@@ -64,7 +64,7 @@ impl Rig {
             Source::Account => {
                 let limit = every(INTERVAL).burst(1).unwrap();
                 let started = Account::builder().limit(limit);
-                let started = started.clock(Arc::clone(&clock)).manual().start();
+                let started = started.clock(Arc::clone(&clock)).manual().start().unwrap();
                 let builder = builder.within(&started);
                 account = Some(started);
                 builder

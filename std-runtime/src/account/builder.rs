@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use apiqueue_core::Clock;
 
-use super::{Account, Scheduler};
+use super::Account;
+use super::node::Node;
+use super::tree::Terms;
 use crate::clock::Timebase;
+use crate::error::StartError;
 use crate::rate::Rate;
 
 /// Sets up an [`Account`].
@@ -14,6 +17,9 @@ use crate::rate::Rate;
 #[must_use = "nothing is started before `start`"]
 pub struct AccountBuilder {
     limits: Vec<Rate>,
+    at_once: Option<usize>,
+    parent: Option<Account>,
+    share: Option<u32>,
     manual: bool,
     clock: Option<Arc<dyn Clock<Tick = u64> + Send + Sync>>,
 }
@@ -22,6 +28,27 @@ impl AccountBuilder {
     /// A limit on the releases of all queues together. Each call adds one; none at all is no error.
     pub fn limit(mut self, rate: Rate) -> Self {
         self.limits.push(rate);
+        self
+    }
+
+    /// At most `calls` of all queues together are under way at once, as [`Builder::at_once`](crate::Builder::at_once) has it for
+    /// one.
+    pub fn at_once(mut self, calls: usize) -> Self {
+        self.at_once = Some(calls);
+        self
+    }
+
+    /// Counts on the limits of `account`, too, and goes by its clock and its driver: a region of an account, a customer of a service.
+    /// To any depth.
+    pub fn within(mut self, account: &Account) -> Self {
+        self.parent = Some(account.clone());
+        self
+    }
+
+    /// How much of the outer account's limits this gets beside others that could go (default 1), as
+    /// [`Builder::share`](crate::Builder::share) has it for a queue.
+    pub fn share(mut self, share: u32) -> Self {
+        self.share = Some(share);
         self
     }
 
@@ -38,10 +65,51 @@ impl AccountBuilder {
     }
 
     /// The account. It has no thread of its own: the driver's starts with its first queue.
-    pub fn start(self) -> Account {
-        let clock = Timebase::new(self.clock);
-        Account {
-            scheduler: Arc::new(Scheduler::new(clock, self.manual, &self.limits)),
+    ///
+    /// # Errors
+    /// [`StartError`], which names what can't be, and what can.
+    pub fn start(self) -> Result<Account, StartError> {
+        self.check()?;
+        let node = match &self.parent {
+            Some(parent) => {
+                let terms = Terms {
+                    limits: &self.limits,
+                    at_once: self.at_once,
+                    share: self.share.unwrap_or(1),
+                };
+                Node::inside(&parent.node, &terms)
+            }
+            None => {
+                let clock = Timebase::new(self.clock);
+                if clock.is_broken() {
+                    return Err(StartError::Clock);
+                }
+                Node::root(clock, self.manual, &self.limits, self.at_once)
+            }
+        };
+        Ok(Account {
+            node: Arc::new(node),
+        })
+    }
+
+    fn check(&self) -> Result<(), StartError> {
+        let one = "within";
+        match (&self.parent, self.share, self.at_once) {
+            (_, _, Some(at_once @ 0)) => Err(StartError::AtOnce { at_once }),
+            (_, Some(share @ 0), _) => Err(StartError::Share { share }),
+            (None, Some(_), _) => Err(StartError::Needs {
+                one: "share",
+                other: one,
+            }),
+            (Some(_), ..) if self.manual => Err(StartError::Conflict {
+                one,
+                other: "manual",
+            }),
+            (Some(_), ..) if self.clock.is_some() => Err(StartError::Conflict {
+                one,
+                other: "clock",
+            }),
+            _ => Ok(()),
         }
     }
 }
@@ -50,6 +118,9 @@ impl fmt::Debug for AccountBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AccountBuilder")
             .field("limits", &self.limits)
+            .field("at_once", &self.at_once)
+            .field("within", &self.parent)
+            .field("share", &self.share)
             .field("manual", &self.manual)
             .finish_non_exhaustive()
     }

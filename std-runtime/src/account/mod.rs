@@ -1,8 +1,10 @@
 //! [`Account`]: limits that several queues share, and queues of several limits.
 
 mod builder;
-mod plan;
+mod member;
+mod node;
 mod scheduler;
+mod tree;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +17,9 @@ use crate::error::{HoldError, LimitError};
 use crate::rate::{MAX_SPAN, Rate};
 
 pub use builder::AccountBuilder;
-pub(crate) use scheduler::{Membership, Scheduler};
+pub(crate) use member::Membership;
+pub(crate) use node::Node;
+pub(crate) use scheduler::Scheduler;
 
 /// What several queues share: limits on all their releases together, as of a whole account beside those of its actions.
 ///
@@ -26,7 +30,7 @@ pub(crate) use scheduler::{Membership, Scheduler};
 /// let ec2 = Account::builder()
 ///     .limit(Rate::per_second(20)?)
 ///     .limit(Rate::every(std::time::Duration::from_millis(864))?.burst(10_000)?)
-///     .start();
+///     .start()?;
 /// let describe = ApiQueue::builder().name("describe").within(&ec2).start()?; // bound by the account's limits alone
 /// let run = ApiQueue::builder().name("run").per_second(2).within(&ec2).share(3).start()?;
 ///
@@ -39,19 +43,34 @@ pub(crate) use scheduler::{Membership, Scheduler};
 /// limits and all of the account's allow it, and counts on all of them; never on some. One queue of several limits needs no
 /// account: [`Builder::limit`](crate::Builder::limit).
 ///
+/// # Accounts inside accounts
+/// An account may be [`within`](AccountBuilder::within) another, to any depth: 20 a second for all, of which no region gets more than
+/// 12, and no action there more than 5. A release counts on all limits on its way.
+///
+/// ```
+/// use apiqueue::{Account, ApiQueue, Rate};
+///
+/// let account = Account::builder().limit(Rate::per_second(20)?).start()?;
+/// let region = Account::builder().within(&account).limit(Rate::per_second(12)?).start()?;
+/// let describe = ApiQueue::builder().within(&region).per_second(5).start()?;
+/// describe.wait_turn()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Fairness
-/// Within a queue first in, first out. Between queues that could go, each gets its [`share`](crate::Builder::share) of the
-/// account's limits, with the weight of its calls counted, and what one does not use goes to the others; none starves. Formula
-/// and bound are in the source, `account/plan.rs`.
+/// Within a queue first in, first out. Between those inside an account that could go, each gets its
+/// [`share`](crate::Builder::share) of the account's limits, with the weight of its calls counted, and what one does not use goes to
+/// the others; none starves. Formula and bound are in the source, `account/tree.rs`.
 ///
 /// # What it costs
-/// The driver's thread looks at every queue of the account for each release: meant for dozens of queues, not for thousands. A
-/// call always waits for that thread, be its permit free or not. Queues without an account pay nothing.
+/// A release costs the depth of the tree times the logarithm of how many are inside a node; a free permit is taken without a thread
+/// switch. An account that is driven [by hand](AccountBuilder::manual) looks at each of its queues. Queues without an account pay
+/// nothing.
 ///
 /// A handle: clones mean the same account. Its queues keep it.
 #[derive(Clone)]
 pub struct Account {
-    pub(crate) scheduler: Arc<Scheduler>,
+    pub(crate) node: Arc<Node>,
 }
 
 impl Account {
@@ -66,7 +85,12 @@ impl Account {
     /// # Errors
     /// [`LimitError`] when there are not so many.
     pub fn set_rate(&self, index: usize, rate: Rate) -> Result<(), LimitError> {
-        self.scheduler.set_shared(index, rate)
+        let count = self.node.limits;
+        if index < count && self.node.scheduler.set_rate(self.node.id, index, rate) {
+            Ok(())
+        } else {
+            Err(LimitError { index, count })
+        }
     }
 
     /// Releases nobody of any of its queues for `duration`. Only extends a hold.
@@ -81,28 +105,23 @@ impl Account {
                 duration,
                 max: MAX_SPAN,
             })?;
-        self.scheduler.hold(None, ticks);
+        self.node.scheduler.hold(self.node.id, ticks);
         Ok(())
     }
 
     /// Ends a hold of the account now; those of its queues go on.
     pub fn resume(&self) {
-        self.scheduler.resume(None);
+        self.node.scheduler.resume(self.node.id);
     }
 
     /// Releases those that are due in all its queues, and says when to call again: how a
-    /// [`manual`](AccountBuilder::manual) account is driven.
+    /// [`manual`](AccountBuilder::manual) account is driven, and with it those that it is within and those within it.
     pub fn advance(&self) -> Advance {
-        let (released, next) = self.scheduler.advance();
-        let next = match next {
-            apiqueue_core::Next::At(at) => {
-                apiqueue_core::Next::At(self.scheduler.clock.in_system_time(at))
-            }
-            other => other,
-        };
+        let scheduler = &self.node.scheduler;
+        let (released, next) = scheduler.advance_by_hand();
         Advance {
             released,
-            next: Next::of(next),
+            next: Next::of(scheduler.clock.next_in_system_time(next)),
         }
     }
 }

@@ -1,72 +1,67 @@
-//! Gives the permits of an account to its queues, which are granted ones: the plan, the lines, and who is told when.
+//! Carries out what the tree of limits says: looks at the lines, releases who is next, and has itself woken in time.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
+use std::task::Waker;
 
-use apiqueue_core::{ChargeError, Clock, Next};
+use apiqueue_core::{ChargeError, Granted, Next};
 
-use super::plan::{Choice, Plan};
+use super::tree::{Choice, Id, Terms, Tree};
 use crate::clock::Timebase;
-use crate::error::LimitError;
+use crate::forked::unless_inherited;
 use crate::guarded::guarded;
 use crate::line::Line;
-use crate::permits::{Permits, Waiters};
 use crate::rate::Rate;
 
+/// One tree of limits, and the lines of its leaves.
 #[derive(Debug)]
 pub(crate) struct Scheduler {
     pub(crate) clock: Timebase,
     pub(crate) manual: bool,
-    /// What of the shared limits a queue must know: the first rate, and the smallest burst.
-    pub(crate) nominal: Option<Rate>,
-    pub(crate) smallest_burst: usize,
     state: Mutex<State>,
-    /// A thread is at it; a waker that comes back here must not.
-    busy: AtomicBool,
+    /// Held by the one who releases, from the reading by which that is due to the reading at which it is counted.
+    turn: Mutex<()>,
+    /// Where this was made.
+    process: u32,
 }
 
 #[derive(Debug)]
 struct State {
-    plan: Plan,
-    lines: BTreeMap<u64, Weak<Line>>,
-    next_id: u64,
-    /// Lines in which nobody is any more, since the last look: the driver is to leave its waker there, for the next to come or for
-    /// the end of a drain.
-    emptied: Vec<Arc<Line>>,
+    tree: Tree,
+    lines: BTreeMap<Id, Weak<Line>>,
+    /// Wakes the driver for this, where it has a record of it.
+    waker: Option<Waker>,
+    /// When the driver comes by itself.
+    armed: Option<u64>,
 }
 
-/// A queue's place in an account.
-#[derive(Debug)]
-pub(crate) struct Membership {
-    pub(super) scheduler: Arc<Scheduler>,
-    pub(super) id: u64,
+/// A line that was looked at, and what was released.
+struct Seen {
+    line: Arc<Line>,
+    granted: Option<Granted>,
+    is_empty: bool,
 }
 
 /// After how many releases others of the driver's queues are served.
 const AT_ONCE: usize = 256;
 
-/// How long a waker that drives from within its own wake-up is put off.
+/// How long one who finds somebody else releasing, by a clock of the user's, stays away. In nanoseconds.
 const LATER: u64 = 1_000_000;
 
 impl Scheduler {
-    pub(crate) fn new(clock: Timebase, manual: bool, shared: &[Rate]) -> Self {
+    pub(crate) fn new(clock: Timebase, manual: bool, terms: &Terms<'_>) -> Self {
+        let tree = Tree::new(terms, clock.reading());
         Self {
             clock,
             manual,
-            nominal: shared.first().copied(),
-            smallest_burst: shared
-                .iter()
-                .map(|rate| rate.burst_size())
-                .min()
-                .unwrap_or(usize::MAX),
             state: Mutex::new(State {
-                plan: Plan::new(shared.iter().map(|rate| rate.ticks())),
+                tree,
                 lines: BTreeMap::new(),
-                next_id: 0,
-                emptied: Vec::new(),
+                waker: None,
+                armed: None,
             }),
-            busy: AtomicBool::new(false),
+            turn: Mutex::new(()),
+            process: std::process::id(),
         }
     }
 
@@ -75,283 +70,283 @@ impl Scheduler {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn join(self: &Arc<Self>, own: &[Rate], share: u32) -> Membership {
-        let mut state = self.lock();
-        let id = state.next_id;
-        state.next_id += 1;
-        let own = own.iter().map(|rate| rate.ticks());
-        state.plan.add(id, own, share);
-        Membership {
-            scheduler: Arc::clone(self),
-            id,
+    /// The right to release. None where somebody else has it who runs code of the user's, which may be what called this.
+    fn take_turn(&self) -> Option<MutexGuard<'_, ()>> {
+        if !self.clock.runs_user_code() {
+            return Some(self.turn.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        match self.turn.try_lock() {
+            Ok(turn) => Some(turn),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
         }
     }
 
-    /// Releases who is due, and says how many those were and when to come back.
-    pub(crate) fn advance(&self) -> (usize, Next<u64>) {
-        let Some(_turn) = Turn::take(&self.busy) else {
-            return (0, Next::At(self.clock.now().wrapping_add(LATER)));
+    pub(super) fn add_inner(&self, parent: Id, terms: &Terms<'_>) -> Id {
+        self.lock().tree.add_inner(parent, terms)
+    }
+
+    pub(super) fn add_leaf(&self, parent: Id, terms: &Terms<'_>) -> Id {
+        self.lock().tree.add_leaf(parent, terms)
+    }
+
+    pub(super) fn attach(&self, leaf: Id, line: &Arc<Line>) {
+        self.lock().lines.insert(leaf, Arc::downgrade(line));
+    }
+
+    /// A node that nothing is inside of any more goes.
+    pub(super) fn remove(&self, id: Id) {
+        let now = self.clock.reading();
+        let Some(mut state) = unless_inherited(&self.state, self.process) else {
+            return;
         };
-        let mut released = 0;
-        // Lines that were looked at. Dropped under no lock and behind a guard, as one may be the last hold on its queue.
-        let mut held = Held::default();
-        loop {
-            let now = self.clock.now();
-            if released >= AT_ONCE {
-                // Other queues of the driver are to have theirs.
-                return (released, Next::At(now));
-            }
-            let (chosen, emptied) = {
-                let mut state = self.lock();
-                let chosen = state.choose(now, &mut held);
-                (chosen, std::mem::take(&mut state.emptied))
-            };
-            for line in emptied {
-                line.wake_driver();
-                held.0.push(line);
-            }
-            match chosen {
-                Chosen::Release(id, weight, line) => {
-                    if line.grant(1) > 0 {
-                        released += 1;
-                        // Read here, after the release, so that a thread suspended before it makes the schedules later.
-                        let now = self.clock.now();
-                        self.lock().plan.released(id, weight, now);
-                    }
-                    held.0.push(line);
-                }
-                Chosen::Wait(next) => return (released, next.map_or(Next::OnEnqueue, Next::At)),
-            }
-            held.let_go();
-        }
+        state.lines.remove(&id);
+        state.tree.remove(id, now);
+        drop(state);
+        self.ring();
     }
 
-    /// Takes a permit of `id`, in whose line nobody is, if no other queue's first comes before. Else when there may be one.
-    fn try_take(&self, id: u64) -> Result<(), Option<u64>> {
-        let turn = Turn::take(&self.busy).ok_or(None)?;
-        // Outlives the lock.
-        let mut held = Held::default();
-        let taken = {
+    /// Whether a driver has to be told of it: there are queues, and it has no record of this. `waker` is the one of that.
+    pub(crate) fn has_driver(&self) -> bool {
+        self.lock().waker.is_some()
+    }
+
+    pub(crate) fn driven_by(&self, waker: Waker) {
+        let before = self.lock().waker.replace(waker);
+        drop(before);
+    }
+
+    /// What the driver does: [`advance`](Self::advance). None when no queue is left; it then forgets its record of this.
+    pub(crate) fn serve(&self) -> Option<(usize, Next<u64>)> {
+        let before = {
             let mut state = self.lock();
-            state.look(&mut held);
-            let now = self.clock.now();
-            let before = state.plan.head_of(id);
-            state.plan.head(id, Some(1));
-            let taken = match state.plan.choose(now) {
-                Choice::Release(chosen) if chosen == id => {
-                    state.plan.released(id, 1, now);
-                    Ok(())
-                }
-                Choice::At(at) => Err(Some(at)),
-                Choice::Release(_) | Choice::Nothing => Err(None),
-            };
-            state.plan.head(id, before);
-            taken
+            if state.tree.leaves() > 0 {
+                None
+            } else {
+                Some(state.waker.take())
+            }
         };
-        drop(turn);
-        taken
-    }
-
-    /// [`advance`](Self::advance) for a queue that has nobody in line itself: one that has is told to look when the next is due,
-    /// as who was told of it before may have left.
-    fn advance_for_others(&self) -> usize {
-        let (released, next) = self.advance();
-        if let Next::At(_) = next {
-            self.ring();
+        if let Some(waker) = before {
+            drop(waker);
+            return None;
         }
-        released
+        let (released, next) = self.advance();
+        self.lock().armed = match next {
+            Next::At(at) => Some(at),
+            Next::OnEnqueue | Next::Closed => None,
+        };
+        Some((released, next))
     }
 
-    /// Has the driver look again.
-    fn ring(&self) {
-        let line = {
+    /// [`advance`](Self::advance) for a user who drives by hand, of whom no line tells that somebody has come.
+    pub(super) fn advance_by_hand(&self) -> (usize, Next<u64>) {
+        self.look_at_all();
+        self.advance()
+    }
+
+    fn look_at_all(&self) {
+        let lines: Vec<_> = {
             let state = self.lock();
-            let id = state.plan.somebody();
-            id.and_then(|id| state.lines.get(&id))
-                .and_then(Weak::upgrade)
+            let lines = state.lines.iter();
+            lines
+                .filter_map(|(&leaf, line)| Some((leaf, line.upgrade()?)))
+                .collect()
         };
-        if let Some(line) = line {
-            line.wake_driver();
+        for (leaf, line) in lines {
+            self.look(leaf, || (line.first_weight(), line.take_returned()));
             // It may be the last hold on its queue.
             guarded(|| drop(line));
         }
     }
 
-    /// Changes the plan, and has the driver look.
-    fn change<T>(&self, change: impl FnOnce(&mut Plan, u64) -> T) -> T {
-        let now = self.clock.now();
-        let changed = change(&mut self.lock().plan, now);
+    /// Notes who is first in the line of a leaf, and what came back there.
+    pub(super) fn look(&self, leaf: Id, line: impl FnOnce() -> (Option<usize>, usize)) {
+        let now = self.clock.reading();
+        let mut state = self.lock();
+        // Read under the lock: what was seen last is what counts.
+        let (first, returned) = line();
+        state.tree.look(leaf, first, returned, now);
+    }
+
+    /// Releases who is due, and says how many those were and when to come back.
+    pub(super) fn advance(&self) -> (usize, Next<u64>) {
+        let Some(turn) = self.take_turn() else {
+            return (0, Next::At(self.clock.reading().wrapping_add(LATER)));
+        };
+        let mut seen = Vec::new();
+        let next = loop {
+            let now = self.clock.reading();
+            if seen.len() >= AT_ONCE {
+                // Other queues of the driver are to have theirs.
+                break Next::At(now);
+            }
+            match self.release_one(now, &mut seen) {
+                Next::Closed => {}
+                next => break next,
+            }
+        };
+        drop(turn);
+        // With no lock and no right held: it calls wakers, and one may be the last hold on its queue.
+        let count = seen.iter().filter(|seen| seen.granted.is_some()).count();
+        for Seen {
+            line,
+            granted,
+            is_empty,
+        } in seen
+        {
+            if let Some(granted) = granted {
+                line.was_released(granted);
+            }
+            if is_empty {
+                // The driver is to leave its waker there, for the next to come or for the end of a drain. Whoever has come since is
+                // seen by that look.
+                line.wake_driver();
+            }
+            guarded(|| drop(line));
+        }
+        (count, next)
+    }
+
+    /// Releases the one whose turn it is, if that is now; [`Next::Closed`] stands for one more look.
+    fn release_one(&self, now: u64, into: &mut Vec<Seen>) -> Next<u64> {
+        let mut state = self.lock();
+        let (leaf, weight) = match state.tree.choose(now) {
+            Choice::At(at) => return Next::At(at),
+            Choice::Nothing => return Next::OnEnqueue,
+            Choice::Release(leaf, weight) => (leaf, weight),
+        };
+        let Some(line) = state.lines.get(&leaf).and_then(Weak::upgrade) else {
+            // Gone in this very moment.
+            state.tree.look(leaf, None, 0, now);
+            return Next::Closed;
+        };
+        let returned = line.take_returned();
+        let granted = if returned == 0 {
+            line.release_within(weight)
+        } else {
+            None
+        };
+        let first = line.first_weight();
+        match granted {
+            Some(granted) => {
+                let weight = granted.weight();
+                into.push(Seen {
+                    line,
+                    granted: Some(granted),
+                    is_empty: first.is_none(),
+                });
+                if self.clock.runs_user_code() {
+                    drop(state);
+                    let after = self.clock.reading();
+                    self.lock().tree.released(leaf, weight, first, after);
+                } else {
+                    // Read here, after the release, so that a thread suspended before it makes the schedules later.
+                    state
+                        .tree
+                        .released(leaf, weight, first, self.clock.reading());
+                }
+            }
+            // The one who was first has left, or permits came back.
+            None => {
+                state.tree.look(leaf, first, returned, now);
+                into.push(Seen {
+                    line,
+                    granted: None,
+                    is_empty: first.is_none(),
+                });
+            }
+        }
+        Next::Closed
+    }
+
+    /// Takes a permit of `leaf`, in whose line nobody is, if no other queue's first comes before, and says at which reading. Else when
+    /// there may be one.
+    pub(super) fn try_take(&self, leaf: Id) -> Result<u64, Option<u64>> {
+        if self.manual {
+            self.look_at_all();
+        }
+        let turn = self.take_turn().ok_or(None)?;
+        let now = self.clock.reading();
+        let taken = {
+            let mut state = self.lock();
+            state.tree.is_free(leaf, now).map(|()| {
+                state.tree.released(leaf, 1, None, now);
+                now
+            })
+        };
+        drop(turn);
+        taken
+    }
+
+    /// Has the driver look again.
+    pub(super) fn ring(&self) {
+        let waker = self.lock().waker.clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Has the driver look again if it would come later than `next`. Says whether it has a record of this, and so comes then.
+    pub(super) fn arm(&self, next: Next<u64>) -> bool {
+        let state = self.lock();
+        let Some(waker) = state.waker.clone() else {
+            return false;
+        };
+        let armed = state.armed;
+        drop(state);
+        if let Next::At(at) = next
+            && armed.is_none_or(|armed| armed != at)
+        {
+            waker.wake();
+        }
+        true
+    }
+
+    /// Changes the tree, and has the driver look.
+    fn change<T>(&self, change: impl FnOnce(&mut Tree, u64) -> T) -> T {
+        let now = self.clock.reading();
+        let changed = change(&mut self.lock().tree, now);
         self.ring();
         changed
     }
 
-    pub(super) fn set_shared(&self, index: usize, rate: Rate) -> Result<(), LimitError> {
-        let count = self.change(|plan, now| {
-            let there = plan.set_shared(index, now, rate.ticks());
-            (!there).then(|| plan.shared_count())
-        });
-        match count {
-            None => Ok(()),
-            Some(count) => Err(LimitError { index, count }),
-        }
+    pub(super) fn call_ended(&self, leaf: Id) {
+        self.change(|tree, now| tree.call_ended(leaf, now));
     }
 
-    pub(super) fn hold(&self, id: Option<u64>, ticks: u64) {
-        self.change(|plan, now| plan.hold_until(id, now, now.wrapping_add(ticks)));
+    pub(super) fn set_rate(&self, id: Id, index: usize, rate: Rate) -> bool {
+        self.change(|tree, now| tree.set_rate(id, index, now, rate.ticks()))
     }
 
-    pub(super) fn resume(&self, id: Option<u64>) {
-        self.change(|plan, now| plan.resume(id, now));
+    pub(super) fn hold(&self, id: Id, ticks: u64) {
+        self.change(|tree, now| tree.hold_until(id, now, now.wrapping_add(ticks)));
+    }
+
+    pub(super) fn resume(&self, id: Id) {
+        self.change(|tree, now| tree.resume(id, now));
+    }
+
+    pub(super) fn charge(&self, leaf: Id, permits: usize) -> Result<(), ChargeError> {
+        self.change(|tree, now| tree.charge(leaf, permits, now))
+    }
+
+    pub(super) fn refund(&self, leaf: Id, permits: usize) {
+        self.change(|tree, now| tree.refund(leaf, permits, now));
+    }
+
+    /// Looks something up by the reading of now.
+    pub(super) fn with_tree<T>(&self, look: impl FnOnce(&Tree, u64) -> T) -> T {
+        let now = self.clock.reading();
+        look(&self.lock().tree, now)
     }
 }
 
-/// The one who advances.
-struct Turn<'a>(&'a AtomicBool);
-
-impl<'a> Turn<'a> {
-    /// None where somebody else does, or this thread by what it calls.
-    fn take(busy: &'a AtomicBool) -> Option<Self> {
-        // Ordering: Acquire, and Release at its end: what one did comes before what the next does.
-        (!busy.swap(true, Ordering::Acquire)).then_some(Self(busy))
-    }
-}
-
-impl Drop for Turn<'_> {
+/// The driver finds it gone, and forgets it.
+impl Drop for Scheduler {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
-    }
-}
-
-/// Holds on lines.
-#[derive(Default)]
-struct Held(Vec<Arc<Line>>);
-
-impl Held {
-    fn let_go(&mut self) {
-        while let Some(line) = self.0.pop() {
-            guarded(|| drop(line));
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(waker) = state.waker.take() {
+            waker.wake();
         }
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.let_go();
-    }
-}
-
-/// A choice with what it takes to carry it out.
-enum Chosen {
-    Release(u64, usize, Arc<Line>),
-    Wait(Option<u64>),
-}
-
-impl State {
-    fn choose(&mut self, now: u64, held: &mut Held) -> Chosen {
-        loop {
-            self.look(held);
-            match self.plan.choose(now) {
-                Choice::At(at) => return Chosen::Wait(Some(at)),
-                Choice::Nothing => return Chosen::Wait(None),
-                Choice::Release(id) => {
-                    let line = self.lines.get(&id).and_then(Weak::upgrade);
-                    match (line, self.plan.head_of(id)) {
-                        (Some(line), Some(weight)) => return Chosen::Release(id, weight, line),
-                        (line, _) => held.0.extend(line),
-                    }
-                    // Gone in this very moment: the next look finds it so.
-                }
-            }
-        }
-    }
-
-    /// Looks at every line: who is first, and what came back.
-    fn look(&mut self, held: &mut Held) {
-        let mut gone = Vec::new();
-        for (&id, line) in &self.lines {
-            let Some(line) = line.upgrade() else {
-                gone.push(id);
-                continue;
-            };
-            let returned = line.take_returned();
-            if returned > 0 {
-                self.plan.give_back(id, returned);
-            }
-            let first = line.first_weight();
-            if first.is_none() && self.plan.head_of(id).is_some() {
-                self.emptied.push(Arc::clone(&line));
-            }
-            self.plan.head(id, first);
-            held.0.push(line);
-        }
-        for id in gone {
-            self.plan.remove(id);
-            self.lines.remove(&id);
-        }
-    }
-}
-
-impl Membership {
-    /// The line that it is of.
-    pub(crate) fn attach(&self, line: &Arc<Line>) {
-        let mut state = self.scheduler.lock();
-        state.lines.insert(self.id, Arc::downgrade(line));
-    }
-}
-
-impl Permits for Membership {
-    fn give(&self, waiters: &Waiters<'_>) -> Next<u64> {
-        if waiters.are_over() || waiters.first_weight().is_none() {
-            waiters.add_released(self.scheduler.advance_for_others());
-            return if waiters.are_over() {
-                Next::Closed
-            } else {
-                Next::OnEnqueue
-            };
-        }
-        let (released, next) = self.scheduler.advance();
-        waiters.add_released(released);
-        next
-    }
-
-    fn try_take(&self) -> Result<(), Option<u64>> {
-        self.scheduler.try_take(self.id)
-    }
-
-    fn is_broken(&self) -> bool {
-        self.scheduler.clock.is_broken()
-    }
-
-    fn set_rate(&self, rate: Rate) {
-        self.scheduler
-            .change(|plan, now| plan.set_rate(self.id, now, rate.ticks()));
-    }
-
-    fn hold(&self, nanos: u64) {
-        self.scheduler.hold(Some(self.id), nanos);
-    }
-
-    fn resume(&self) {
-        self.scheduler.resume(Some(self.id));
-    }
-
-    fn charge(&self, permits: usize) -> Result<(), ChargeError> {
-        self.scheduler
-            .change(|plan, now| plan.charge(self.id, permits, now))
-    }
-
-    fn refund(&self, permits: usize) {
-        self.scheduler
-            .change(|plan, now| plan.refund(self.id, permits, now));
-    }
-
-    fn is_rested(&self) -> bool {
-        let now = self.scheduler.clock.now();
-        self.scheduler.lock().plan.is_rested(self.id, now)
-    }
-
-    fn estimate(&self, ahead: usize) -> Option<u64> {
-        let now = self.scheduler.clock.now();
-        self.scheduler.lock().plan.estimate(self.id, ahead, now)
     }
 }

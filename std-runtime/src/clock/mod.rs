@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use apiqueue_core::{Clock, ManualClock};
+use apiqueue_core::{Clock, ManualClock, Next};
 use once_cell::race::OnceBox;
 
 use crate::guarded::guarded;
@@ -140,6 +140,15 @@ impl Timebase {
         }
     }
 
+    /// Whether a reading may do anything at all.
+    pub(crate) fn runs_user_code(&self) -> bool {
+        match self {
+            Self::System | Self::AutoAdvance(_) => false,
+            Self::Own(_) => true,
+            Self::Standing(real) => real.runs_user_code(),
+        }
+    }
+
     /// Whether it is one of the user's that has panicked.
     #[inline]
     pub(crate) fn is_broken(&self) -> bool {
@@ -180,6 +189,14 @@ impl Timebase {
                 .unwrap_or(u64::MAX)
                 .saturating_add(MonotonicClock.now()),
             Self::Standing(real) => real.in_system_time(at),
+        }
+    }
+
+    /// When to come back, as [`MonotonicClock`] tells it.
+    pub(crate) fn next_in_system_time(&self, next: Next<u64>) -> Next<u64> {
+        match next {
+            Next::At(at) => Next::At(self.in_system_time(at)),
+            other => other,
         }
     }
 

@@ -22,10 +22,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
 use std::thread;
+use std::time::Duration;
 
 use apiqueue_core::{Clock, Next};
 use parking::{Parker, Unparker};
 
+use crate::account::Scheduler;
 use crate::clock::MonotonicClock;
 use crate::guarded::guarded;
 use crate::line::{Line, NEVER};
@@ -51,9 +53,7 @@ pub(crate) struct Driver {
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) id: u64,
-    line: Weak<Line>,
-    /// Where its permits come from, if not from itself: there is something to do for it when the line is gone.
-    given: Option<Given>,
+    driven: Driven,
     driver: Arc<Driver>,
     listed: Listed,
     /// The deadline that counts, [`NEVER`] for none, as [`MonotonicClock`] tells it. Only the driver's thread writes it.
@@ -63,21 +63,49 @@ pub(crate) struct Entry {
     backoff: Backoff,
 }
 
+/// What is driven.
+#[derive(Debug)]
+enum Driven {
+    Line {
+        line: Weak<Line>,
+        /// Where its permits come from, if not from itself: there is something to do for it when the line is gone.
+        given: Option<Given>,
+    },
+    /// Limits that several queues share.
+    Limits(Weak<Scheduler>),
+}
+
 /// Gives `line` to the driver.
 pub(crate) fn attach(line: &Arc<Line>) -> io::Result<()> {
-    let entry = queues::add(spawn, |id, driver| Entry {
-        id,
+    let driven = Driven::Line {
         line: Arc::downgrade(line),
         given: line.supply.given().cloned(),
-        driver,
-        listed: Listed::new(),
-        due: AtomicU64::new(NEVER),
-        spin: u64::try_from(line.spin.as_nanos()).unwrap_or(NEVER),
-        backoff: Backoff::default(),
-    })?;
+    };
+    let entry = add(driven, line.spin)?;
     // The new line is empty and nobody else has it yet: this leaves the waker there, and the thread may sleep on.
     let _ = line.advance(Some(line.driver_waker.get_or_init(|| Waker::from(entry))));
     Ok(())
+}
+
+/// Gives limits that several queues share to the driver, which comes for all of them.
+pub(crate) fn attach_limits(limits: &Arc<Scheduler>) -> io::Result<()> {
+    if !limits.has_driver() {
+        let entry = add(Driven::Limits(Arc::downgrade(limits)), Duration::ZERO)?;
+        limits.driven_by(Waker::from(entry));
+    }
+    Ok(())
+}
+
+fn add(driven: Driven, spin: Duration) -> io::Result<Arc<Entry>> {
+    queues::add(spawn, |id, driver| Entry {
+        id,
+        driven,
+        driver,
+        listed: Listed::new(),
+        due: AtomicU64::new(NEVER),
+        spin: u64::try_from(spin.as_nanos()).unwrap_or(NEVER),
+        backoff: Backoff::default(),
+    })
 }
 
 /// Whether the caller runs on the driver's thread, as a waker may.
@@ -181,21 +209,17 @@ impl Rounds {
 
     /// Releases what is due in one queue. Says whether that was the end of the last queue.
     fn serve(&mut self, entry: &Arc<Entry>, on_time: bool) -> bool {
-        let Some(line) = entry.line.upgrade() else {
-            return self.leave(entry);
+        let (line, given) = match &entry.driven {
+            Driven::Line { line, given } => (line, given),
+            Driven::Limits(limits) => return self.serve_limits(entry, limits, on_time),
+        };
+        let Some(line) = line.upgrade() else {
+            return self.leave(entry, given.as_ref());
         };
         match line.advance(line.driver_waker.get()) {
             Some(progress) => {
-                let at = match progress.next {
-                    Next::At(at) => {
-                        let early = on_time && progress.released == 0;
-                        let at = entry.backoff.not_before(at, early, line.asks_users());
-                        // Not in this round, so that one that is always due keeps nobody else waiting.
-                        at.max(self.now.saturating_add(1))
-                    }
-                    Next::OnEnqueue | Next::Closed => NEVER,
-                };
-                self.timers.set(entry, at);
+                let early = on_time && progress.released == 0;
+                self.come_back(entry, progress.next, early, line.asks_users());
             }
             None => entry.wake_by_ref(),
         }
@@ -204,23 +228,53 @@ impl Rounds {
         false
     }
 
+    /// Releases what is due by limits that queues share. Says whether that was the end of the last queue.
+    fn serve_limits(
+        &mut self,
+        entry: &Arc<Entry>,
+        limits: &Weak<Scheduler>,
+        on_time: bool,
+    ) -> bool {
+        let limits = limits.upgrade();
+        let served = limits.as_ref().and_then(|limits| limits.serve());
+        let Some((released, next)) = served else {
+            entry.due.store(NEVER, Ordering::Relaxed);
+            return queues::remove(entry.id);
+        };
+        if let Some(limits) = limits {
+            let early = on_time && released == 0;
+            let next = limits.clock.next_in_system_time(next);
+            self.come_back(entry, next, early, limits.clock.is_own());
+            // It may be the last hold on them, and so on a clock of the user's.
+            guarded(|| drop(limits));
+        }
+        false
+    }
+
+    /// Sets when to come back for an entry.
+    fn come_back(&mut self, entry: &Arc<Entry>, next: Next<u64>, early: bool, asks_users: bool) {
+        let at = match next {
+            Next::At(at) => {
+                let at = entry.backoff.not_before(at, early, asks_users);
+                // Not in this round, so that one that is always due keeps nobody else waiting.
+                at.max(self.now.saturating_add(1))
+            }
+            Next::OnEnqueue | Next::Closed => NEVER,
+        };
+        self.timers.set(entry, at);
+    }
+
     /// Does what is left to do for a queue that is gone. Says whether that was the end of the last queue.
-    fn leave(&mut self, entry: &Arc<Entry>) -> bool {
-        let next = match &entry.given {
+    fn leave(&mut self, entry: &Arc<Entry>, given: Option<&Given>) -> bool {
+        let next = match given {
             Some(given) => given.leave(&Waker::from(Arc::clone(entry))),
             None => Next::Closed,
         };
-        match next {
-            Next::At(at) => {
-                let at = entry.backoff.not_before(at, true, true);
-                self.timers.set(entry, at.max(self.now.saturating_add(1)));
-            }
-            Next::OnEnqueue => self.timers.set(entry, NEVER),
-            Next::Closed => {
-                entry.due.store(NEVER, Ordering::Relaxed);
-                return queues::remove(entry.id);
-            }
+        if next == Next::Closed {
+            entry.due.store(NEVER, Ordering::Relaxed);
+            return queues::remove(entry.id);
         }
+        self.come_back(entry, next, true, true);
         false
     }
 }
@@ -235,7 +289,9 @@ impl Drop for LastWill {
             return;
         }
         for entry in queues::clear() {
-            if let Some(line) = entry.line.upgrade() {
+            if let Driven::Line { line, .. } = &entry.driven
+                && let Some(line) = line.upgrade()
+            {
                 line.close();
             }
         }
@@ -245,11 +301,9 @@ impl Drop for LastWill {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::panic;
-    use std::time::Duration;
-
     use super::*;
     use crate::queue::ApiQueue;
+    use std::panic;
 
     /// Nothing known makes the thread panic; should it, nobody may wait for it for ever.
     #[test]

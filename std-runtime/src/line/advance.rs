@@ -113,14 +113,14 @@ impl Line {
             self.close();
             return (waiters.released(), Next::Closed);
         };
-        if had_somebody && waker.is_some() && self.queue.first_weight().is_none() {
-            // Nobody is there any more: the core has to look once more.
+        if had_somebody && waker.is_some() && waiters.may_have_missed_one() {
+            // The core has left no mark for the next to come, as it saw somebody: it has to look once more.
             self.wake_driver();
         }
         let next = match next {
             // Of a queue that is not.
             Next::Closed if !is_over => Next::OnEnqueue,
-            next => given.in_system_time(next),
+            next => given.clock.next_in_system_time(next),
         };
         (waiters.released(), next)
     }

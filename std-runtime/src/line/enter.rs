@@ -3,7 +3,7 @@
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
-use apiqueue_core::{EnqueueError, Status};
+use apiqueue_core::{EnqueueError, Status, TryAcquireError};
 
 use super::nested::{What, unless_nested};
 use super::waited_for::WaitedFor;
@@ -12,6 +12,18 @@ use crate::guarded::let_go;
 use crate::stats::telemetry;
 
 impl Line {
+    /// Takes a permit of those that others give, where nobody is in line; at which reading. A queue that is driven by hand releases
+    /// then only.
+    fn free_of_others(&self, weight: usize) -> Option<u64> {
+        let may_be = weight == 1 && self.is_driven() && self.supply.given().is_some();
+        let is_free = may_be
+            && matches!(
+                self.queue.try_acquire(),
+                Err(TryAcquireError::NotYet { .. })
+            );
+        is_free.then(|| self.take_of_others().ok()).flatten()
+    }
+
     /// Takes a place in line, or `weight` free permits at once.
     pub(crate) fn enter(self: &Arc<Self>, weight: usize) -> Result<Place, EnqueueError> {
         let (core, at) = loop {
@@ -20,10 +32,11 @@ impl Line {
             // place; it is called once, so that this ends.
             // Not `guarded`, which would move the waiter once more.
             match panic::catch_unwind(AssertUnwindSafe(|| match weight {
-                // Nothing is free but what is granted.
-                weight if !self.supply.is_schedule() => {
-                    Ok((CoreWaiter::enqueue_weighted(hold, weight)?, None))
-                }
+                weight if !self.supply.is_schedule() => match self.free_of_others(weight) {
+                    Some(at) => Ok((CoreWaiter::with_permit(hold), Some(at))),
+                    // Nothing else is free but what is granted.
+                    None => Ok((CoreWaiter::enqueue_weighted(hold, weight)?, None)),
+                },
                 1 => CoreWaiter::enter_timed(hold),
                 weight => Ok((CoreWaiter::enter_weighted(hold, weight)?, None)),
             })) {

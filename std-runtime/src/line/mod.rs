@@ -54,6 +54,8 @@ pub(crate) struct Line {
     pub(crate) controller: Option<Adaptive>,
     /// How many permits came back of those given by others.
     returned: AtomicUsize,
+    /// The reading at which the latest permit went to somebody who was not in line; [`NEVER`] if the latest did not.
+    latest_pass: AtomicU64,
     /// Held from its start until `resume`.
     is_paused: AtomicBool,
     /// The end of the latest hold, by the clock that permits are given by.
@@ -94,6 +96,7 @@ impl Line {
             calls: Calls::at_once(terms.at_once),
             controller: terms.controller,
             returned: AtomicUsize::new(0),
+            latest_pass: AtomicU64::new(NEVER),
             is_paused: AtomicBool::new(terms.is_paused),
             held_until: AtomicU64::new(if terms.is_paused { u64::MAX } else { 0 }),
             driven_by: terms.driven_by,
@@ -372,15 +375,25 @@ impl Place {
             Left::InLine
         });
         // It may wake the driver, last of all: a waker of the user's that panics.
-        let gave_back = left == Left::Released && guarded(|| core.give_back()).unwrap_or(true);
+        let gave_back = left == Left::Released
+            && core.queue().0.latest_was_in_line()
+            && guarded(|| core.give_back()).unwrap_or(true);
         let line = &core.queue().0;
+        let is_untold_pass = left == Left::Over
+            && !line.supply.is_schedule()
+            && self.has_passed()
+            && *self.told.get_mut() == UNTOLD;
         match left {
             Left::InLine => line.has_left(),
             Left::Released if gave_back => {
                 line.counters.cancelled();
                 line.came_back(core.weight());
             }
+            Left::Over if is_untold_pass && line.pass_came_back(self.since) => {
+                line.counters.cancelled();
+            }
             Left::Released => self.count(line, self.told(line)),
+            Left::Over if is_untold_pass => self.count(line, self.since),
             Left::Over => {}
         }
         let is_released = match left {

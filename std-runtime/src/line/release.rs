@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::Line;
+use apiqueue_core::{Granted, MAX_WEIGHT};
+
+use super::{Line, NEVER};
 use crate::guarded::guarded;
 use crate::permits::{First, Given, InLine, Supply};
 use crate::stats::telemetry;
@@ -47,25 +49,47 @@ impl Line {
     /// Releases up to `count` of those in line.
     pub(crate) fn grant(self: &Arc<Self>, count: usize) -> usize {
         let mut released = 0;
-        // A call is counted before its release, as it may be over before that returns.
-        while released < count && self.room() > 0 && self.calls.begin() {
-            match guarded(|| self.queue.grant()) {
-                Some(true) => released += 1,
-                Some(false) => {
-                    self.calls.end();
-                    break;
-                }
-                None => {
-                    telemetry::survived(&self.name, "a waker panicked");
-                    released += 1;
-                }
-            }
+        while released < count
+            && let Some(granted) = self.release_within(MAX_WEIGHT)
+        {
+            released += 1;
+            self.wake(granted);
         }
+        self.were_released(released);
+        released
+    }
+
+    /// Releases the first in line, if that costs no more than `most`. Calls no waker.
+    pub(crate) fn release_within(&self, most: usize) -> Option<Granted> {
+        // A call is counted before its release, as it may be over before that returns.
+        if self.room() == 0 || !self.calls.begin() {
+            return None;
+        }
+        let granted = self.queue.grant_within(most);
+        match &granted {
+            Some(_) => self.latest_pass.store(NEVER, Ordering::Relaxed),
+            None => self.calls.end(),
+        }
+        granted
+    }
+
+    /// What follows a release, wakers and all.
+    pub(crate) fn was_released(self: &Arc<Self>, granted: Granted) {
+        self.wake(granted);
+        self.were_released(1);
+    }
+
+    fn wake(&self, granted: Granted) {
+        if guarded(|| drop(granted)).is_none() {
+            telemetry::survived(&self.name, "a waker panicked");
+        }
+    }
+
+    fn were_released(self: &Arc<Self>, released: usize) {
         self.counters.released(self.now(), released, &self.passes);
         self.tell_level();
         self.admit();
         self.end_if_drained();
-        released
     }
 
     /// Somebody has left.
@@ -74,8 +98,12 @@ impl Line {
         self.tell_level();
         self.admit();
         // The drain of a queue whose last waiters leave is over; nobody else would say so before the next slot.
-        if self.queue.is_closed() && !self.end.is_reached() {
+        let is_closing = self.queue.is_closed() && !self.end.is_reached();
+        if is_closing || self.supply.given().is_some() {
+            // Whoever gives the permits has reckoned with who was first.
             self.wake_driver();
+        }
+        if is_closing {
             self.end_if_drained();
         }
     }
@@ -106,6 +134,51 @@ impl Line {
         }
     }
 
+    /// The permit of one who passed at this reading, and has not known it, came back.
+    pub(crate) fn pass_came_back(&self, at: u64) -> bool {
+        let order = Ordering::Relaxed;
+        let is_latest = self.latest_pass.compare_exchange(at, NEVER, order, order);
+        if is_latest.is_ok() {
+            self.came_back(1);
+        }
+        is_latest.is_ok()
+    }
+
+    /// Whether the latest permit went to somebody in line.
+    pub(crate) fn latest_was_in_line(&self) -> bool {
+        self.latest_pass.load(Ordering::Relaxed) == NEVER
+    }
+
+    /// Takes a permit of those that others give, at the reading that it says; else says when there may be one.
+    pub(crate) fn take_of_others(&self) -> Result<u64, Option<u64>> {
+        let given = self.given().ok_or(None)?;
+        if self.room() == 0 || !self.calls.begin() {
+            return Err(None);
+        }
+        match guarded(|| given.permits.try_take()).unwrap_or(Err(None)) {
+            Ok(at) => {
+                // Ordering: Relaxed; who gives it back has taken it.
+                self.latest_pass.store(at, Ordering::Relaxed);
+                Ok(at)
+            }
+            Err(at) => {
+                // Who looked meanwhile may have found no room.
+                self.call_ended_unmade();
+                Err(at)
+            }
+        }
+    }
+
+    /// A call that was counted is not made.
+    fn call_ended_unmade(&self) {
+        if self.calls.are_counted() {
+            self.calls.end();
+            self.tell_level();
+            self.end_if_drained();
+            self.wake_driver();
+        }
+    }
+
     /// How many came back since the last call.
     pub(crate) fn take_returned(&self) -> usize {
         // Ordering: Relaxed; each counts once.
@@ -123,6 +196,9 @@ impl Line {
     #[cold]
     fn counted_call_ended(&self) {
         self.calls.end();
+        if let Some(given) = self.given() {
+            guarded(|| given.permits.call_ended());
+        }
         self.tell_level();
         self.end_if_drained();
         self.wake_driver();

@@ -39,13 +39,17 @@ pub trait Permits: fmt::Debug + Send + Sync {
     /// [over](Waiters::are_over), it is called until it says [`Next::Closed`], to give back what it holds.
     fn give(&self, waiters: &Waiters<'_>) -> Next<u64>;
 
-    /// Takes a permit now, for somebody who is not in line; else says when there may be one, if that is known.
+    /// Takes a permit now, for somebody who is not in line, and says at which reading; else when there may be one, if that is
+    /// known.
     ///
     /// # Errors
     /// There is none now.
-    fn try_take(&self) -> Result<(), Option<u64>> {
+    fn try_take(&self) -> Result<u64, Option<u64>> {
         Err(None)
     }
+
+    /// A call is over, where calls under way are counted.
+    fn call_ended(&self) {}
 
     /// The rate, where others can change it; none where it is the one that the queue was told last.
     fn rate(&self) -> Option<Rate> {
@@ -180,13 +184,6 @@ impl Given {
     /// [`MonotonicClock`](crate::MonotonicClock) tells it.
     pub(crate) fn leave(&self, waker: &Waker) -> Next<u64> {
         let next = guarded(|| self.permits.give(&Waiters::gone(waker)));
-        next.map_or(Next::Closed, |next| self.in_system_time(next))
-    }
-
-    pub(crate) fn in_system_time(&self, next: Next<u64>) -> Next<u64> {
-        match next {
-            Next::At(at) => Next::At(self.clock.in_system_time(at)),
-            other => other,
-        }
+        next.map_or(Next::Closed, |next| self.clock.next_in_system_time(next))
     }
 }

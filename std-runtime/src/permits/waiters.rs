@@ -32,6 +32,8 @@ pub struct Waiters<'a> {
     /// None for a driver that leaves none.
     waker: Option<&'a Waker>,
     released: Cell<usize>,
+    /// Whether the latest look found nobody, or somebody was released since.
+    is_unseen: Cell<bool>,
 }
 
 impl<'a> Waiters<'a> {
@@ -41,6 +43,7 @@ impl<'a> Waiters<'a> {
             are_over,
             waker,
             released: Cell::new(0),
+            is_unseen: Cell::new(false),
         }
     }
 
@@ -51,13 +54,21 @@ impl<'a> Waiters<'a> {
             are_over: true,
             waker: Some(waker),
             released: Cell::new(0),
+            is_unseen: Cell::new(false),
         }
     }
 
     /// Who is first, if anybody is, and how many calls may begin.
     fn look(&self) -> Option<(First, usize)> {
         let line = self.line?;
-        Some((line.first()?, line.room()))
+        let first = line.first();
+        self.is_unseen.set(first.is_none());
+        Some((first?, line.room()))
+    }
+
+    /// Whether somebody may have come who was not seen.
+    pub(crate) fn may_have_missed_one(&self) -> bool {
+        self.is_unseen.get()
     }
 
     /// Whether nobody is in line any more, nor will be.
@@ -83,6 +94,9 @@ impl<'a> Waiters<'a> {
     /// Releases up to `count` of them, whatever they cost, and says how many.
     pub fn release(&self, count: usize) -> usize {
         let released = self.line.map_or(0, |line| line.release(count));
+        if released > 0 {
+            self.is_unseen.set(true);
+        }
         self.add_released(released);
         released
     }

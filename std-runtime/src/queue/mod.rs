@@ -75,6 +75,7 @@ impl ApiQueue {
             slots,
             terms,
             member,
+            is_within,
         } = parts;
         let queue = Queue::weighted_over(clock, rate.ticks(), slots)
             .map_err(|why| StartError::Capacity {
@@ -89,11 +90,15 @@ impl ApiQueue {
             // Never an error: it is one tick away.
             let _ = line.queue.hold_until(HELD_UNTIL);
         }
-        if let Some(member) = member {
+        if let Some(member) = &member {
             member.attach(&line);
         }
         if driven_by == DrivenBy::Thread {
             driver::attach(&line).map_err(StartError::Thread)?;
+            // Limits of one queue alone are driven with it.
+            if let Some(member) = member.filter(|_| is_within) {
+                driver::attach_limits(&member.parent.scheduler).map_err(StartError::Thread)?;
+            }
         }
         Ok(Self { line })
     }

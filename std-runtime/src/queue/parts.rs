@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use apiqueue_core::Slot;
 
-use crate::account::{Membership, Scheduler};
+use crate::account::{Membership, Node};
 use crate::clock::{QueueClock, Timebase};
 use crate::error::StartError;
 use crate::guarded::guarded;
@@ -28,6 +28,8 @@ pub(crate) struct Parts {
     pub(crate) terms: Terms,
     /// Where it counts on limits of an account, or several of its own.
     pub(crate) member: Option<Arc<Membership>>,
+    /// Whether that is limits that others may count on too.
+    pub(crate) is_within: bool,
 }
 
 /// Who is to drive it.
@@ -58,7 +60,7 @@ impl Builder {
         let own = self.own_limits(controller.as_ref())?;
         let slots = slots(self.capacity)?;
         let clock = match &self.account {
-            Some(account) => account.scheduler.clock.clone(),
+            Some(account) => account.node.scheduler.clock.clone(),
             None => match &self.auto_advance {
                 Some(clock) => Timebase::AutoAdvance(Arc::clone(clock)),
                 None => Timebase::new(self.clock.clone()),
@@ -74,7 +76,7 @@ impl Builder {
             member,
         } = self.supply(&own, catch_up, &clock)?;
         let by_hand = match &self.account {
-            Some(account) => account.scheduler.manual,
+            Some(account) => account.node.scheduler.manual,
             None => self.manual || self.granted,
         };
         let driven_by = match driving {
@@ -82,6 +84,11 @@ impl Builder {
             Driving::AsBuilt if by_hand => DrivenBy::Hand,
             Driving::AsBuilt => DrivenBy::Thread,
         };
+        let is_counted = member
+            .as_ref()
+            .is_some_and(|member| member.parent.counts_calls);
+        // Counted here where the account has to know.
+        let at_once = self.at_once.or(is_counted.then_some(usize::MAX));
         Ok(Parts {
             rate,
             clock: match &supply {
@@ -90,13 +97,14 @@ impl Builder {
             },
             slots,
             member,
+            is_within: self.account.is_some(),
             terms: Terms {
                 name: self.name,
                 spin: self.spin,
                 driven_by,
                 catch_up,
                 supply,
-                at_once: self.at_once,
+                at_once,
                 is_paused: self.paused,
                 burst_within,
                 controller: controller.map(Adaptive::new),
@@ -223,24 +231,22 @@ impl Builder {
             let rate = guarded(|| permits.rate()).flatten().unwrap_or(rate);
             return Ok(Fed::by(rate, others(permits, clock)));
         }
-        let scheduler = match &self.account {
-            Some(account) => Arc::clone(&account.scheduler),
+        let parent = match &self.account {
+            Some(account) => Arc::clone(&account.node),
             None => match own {
                 // What is paused must be told from what is held, which spends the burst.
                 [rate] if self.at_once.is_none() && !self.paused => {
                     return Ok(Fed::by(*rate, Supply::Schedule));
                 }
-                _ => Arc::new(Scheduler::new(clock.clone(), self.manual, &[])),
+                _ => Arc::new(Node::root(clock.clone(), self.manual, &[], None)),
             },
         };
         let others_of_own = own.iter().skip(1).map(|rate| rate.burst_size()).min();
         let burst_within = others_of_own
             .unwrap_or(usize::MAX)
-            .min(scheduler.smallest_burst);
-        let rate = first.or(scheduler.nominal).unwrap_or(unlimited);
-        // Nothing to wait for, but a hold needs a schedule.
-        let own = if own.is_empty() { &[unlimited] } else { own };
-        let member = Arc::new(scheduler.join(own, self.share.unwrap_or(1)));
+            .min(parent.smallest_burst);
+        let rate = first.or(parent.nominal).unwrap_or(unlimited);
+        let member = Arc::new(Membership::join(&parent, own, self.share.unwrap_or(1)));
         Ok(Fed {
             rate: rate.with_burst_within(burst_within),
             burst_within,

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use apiqueue_core::{Closed, EnqueueError};
 
 use crate::error::{RefusedError, TryAcquireError, WaitError};
-use crate::guarded::guarded;
 use crate::queue::ApiQueue;
 use crate::wait::block;
 use crate::wait::place::Enqueue;
@@ -248,32 +247,16 @@ impl ApiQueue {
                     at: line.queue.clock().instant(at),
                 })
             }
-            Err(apiqueue_core::TryAcquireError::NotYet { .. }) => self.try_take(),
+            // Whoever grants by hand, or a source, may have none for those who are not in line.
+            Err(apiqueue_core::TryAcquireError::NotYet { .. }) => match line.take_of_others() {
+                Ok(_) if line.has_lost_its_clock() => Err(TryAcquireError::Closed),
+                Ok(at) => Ok(self.passed(at)),
+                Err(at) => Err(TryAcquireError::NotYet {
+                    at: at.and_then(|at| line.queue.clock().instant(at)),
+                }),
+            },
             Err(apiqueue_core::TryAcquireError::Queued) => Err(TryAcquireError::Queued),
             Err(_) => Err(TryAcquireError::Closed),
-        }
-    }
-
-    /// Where others give the permits.
-    fn try_take(&self) -> Result<Turn<'_>, TryAcquireError> {
-        let line = self.line();
-        let none = Err(TryAcquireError::NotYet { at: None });
-        let Some(given) = line.given() else {
-            return none;
-        };
-        if line.room() == 0 || !line.calls.begin() {
-            return none;
-        }
-        match guarded(|| given.permits.try_take()) {
-            Some(Ok(())) => Ok(self.passed(line.now())),
-            other => {
-                // Who looked meanwhile may have found no room.
-                line.call_ended();
-                let at = other.and_then(Result::err).flatten();
-                Err(TryAcquireError::NotYet {
-                    at: at.and_then(|at| line.queue.clock().instant(at)),
-                })
-            }
         }
     }
 
@@ -284,7 +267,11 @@ impl ApiQueue {
         if line.backlog.len() > 0 {
             return None;
         }
-        let at = line.queue.try_acquire().ok()?;
+        let at = match line.queue.try_acquire() {
+            Ok(at) => at,
+            Err(apiqueue_core::TryAcquireError::NotYet { .. }) => line.take_of_others().ok()?,
+            Err(_) => return None,
+        };
         (!line.has_lost_its_clock()).then(|| self.passed(at))
     }
 

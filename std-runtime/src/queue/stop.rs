@@ -104,6 +104,7 @@ fn drive_to_the_end(line: &Arc<Line>, until: Option<Instant>) {
     let (parker, unparker) = parking::pair();
     let waker = Waker::from(unparker);
     let has_task = line.has_task();
+    let is_woken_elsewhere = has_task || line.supply.given().is_some();
     let mut end = line.end.watch();
     while until.is_none_or(|until| Instant::now() < until) {
         if end.poll(&waker).is_ready() {
@@ -117,8 +118,8 @@ fn drive_to_the_end(line: &Arc<Line>, until: Option<Instant>) {
             // Closed, but calls may be under way.
             Some(Next::OnEnqueue | Next::Closed) => None,
         };
-        // What wakes the task does not wake this.
-        let soon = has_task.then(|| Instant::now() + LOOK_AGAIN);
+        // What wakes the task, or whoever drives an account, does not wake this.
+        let soon = is_woken_elsewhere.then(|| Instant::now() + LOOK_AGAIN);
         match due.into_iter().chain(until).chain(soon).min() {
             Some(at) => {
                 parker.park_deadline(at);

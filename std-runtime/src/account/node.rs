@@ -1,0 +1,73 @@
+//! A node of a tree of limits, as those who are inside it hold it.
+
+use std::sync::Arc;
+
+use super::scheduler::Scheduler;
+use super::tree::{Id, ROOT, Terms};
+use crate::clock::Timebase;
+use crate::rate::Rate;
+
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) scheduler: Arc<Scheduler>,
+    pub(super) id: Id,
+    /// What it is inside of. Never read, and needed as long as this is there.
+    _parent: Option<Arc<Node>>,
+    pub(super) limits: usize,
+    /// What those inside it must know of the limits on the way to the root: the first rate of the nearest, and the smallest burst.
+    pub(crate) nominal: Option<Rate>,
+    pub(crate) smallest_burst: usize,
+    /// Whether calls under way are counted, here or further up.
+    pub(crate) counts_calls: bool,
+}
+
+impl Node {
+    /// The root of a tree.
+    pub(crate) fn root(
+        clock: Timebase,
+        manual: bool,
+        limits: &[Rate],
+        at_once: Option<usize>,
+    ) -> Self {
+        let terms = Terms {
+            limits,
+            at_once,
+            share: 1,
+        };
+        Self {
+            scheduler: Arc::new(Scheduler::new(clock, manual, &terms)),
+            id: ROOT,
+            _parent: None,
+            limits: limits.len(),
+            nominal: limits.first().copied(),
+            smallest_burst: smallest(limits),
+            counts_calls: at_once.is_some(),
+        }
+    }
+
+    /// A node inside `parent`.
+    pub(super) fn inside(parent: &Arc<Self>, terms: &Terms<'_>) -> Self {
+        Self {
+            scheduler: Arc::clone(&parent.scheduler),
+            id: parent.scheduler.add_inner(parent.id, terms),
+            _parent: Some(Arc::clone(parent)),
+            limits: terms.limits.len(),
+            nominal: terms.limits.first().copied().or(parent.nominal),
+            smallest_burst: smallest(terms.limits).min(parent.smallest_burst),
+            counts_calls: terms.at_once.is_some() || parent.counts_calls,
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if self.id != ROOT {
+            self.scheduler.remove(self.id);
+        }
+    }
+}
+
+fn smallest(limits: &[Rate]) -> usize {
+    let bursts = limits.iter().map(|rate| rate.burst_size());
+    bursts.min().unwrap_or(usize::MAX)
+}

@@ -1,0 +1,575 @@
+//! Who goes next, where queues count on limits that others count on too: plain values and readings, no queues and no clock.
+//!
+//! ```text
+//!                 account            a node: its limits, and at most so many calls at once
+//!                /       \
+//!          region         region     nodes inside it
+//!         /   |   \         |
+//!       queue queue queue  queue     leaves: a queue's own limits, and what the first in its line costs
+//! ```
+//! A release needs all limits on the way from its leaf to the root. It is counted on all of them at once, by one owner, so that
+//! nothing is ever taken from one and missing on another.
+//!
+//! Of the children of a node that could go, the one that is furthest behind its share goes: start-time fair queuing (P. Goyal,
+//! H. M. Vin, H. Cheng, 1996), at each node on its own. A node's *virtual time* is the start tag of the latest release below it.
+//! A child's start tag is the later of the virtual time and its finish tag, and its finish tag moves to
+//!
+//! ```text
+//!   finish = start + weight / share
+//! ```
+//!
+//! A child that was empty, or held back by limits of its own, comes back at the virtual time: it has no debt and no credit.
+//! While two children always have somebody who may go, what each is let through divided by its share never differs by more
+//! than one release of each. Within a queue the line's order holds, and the child whose turn it is waits for its permits rather
+//! than let a lighter one of another by, so that no weight starves.
+//!
+//! Each node keeps those of its children that could go in the order of their finish tags (which is the order of their start tags,
+//! with ties broken by who is further behind), and those that wait for a time in the order of that. So a release costs the depth
+//! of the tree times the logarithm of the number of children.
+
+use std::collections::BTreeSet;
+
+use apiqueue_core::{ChargeError, Due};
+
+use crate::rate::{Rate, Ticks};
+
+pub(super) type Schedule = apiqueue_core::Schedule<u64>;
+
+/// The number of a node. It is another's once the node is removed.
+pub(crate) type Id = usize;
+
+/// The one without a parent.
+pub(super) const ROOT: Id = 0;
+
+/// One whole permit of a child with a share of 1, in virtual time.
+const PERMIT: u128 = 1 << 32;
+
+/// How far before the first reading times are counted from, so that a clock that falls back stays after it.
+const BEFORE: u64 = 1 << 62;
+
+#[derive(Debug)]
+pub(super) struct Tree {
+    nodes: Vec<Option<Node>>,
+    unused: Vec<Id>,
+    leaves: usize,
+    /// Times are told as what has passed since this reading, as readings wrap.
+    origin: u64,
+}
+
+#[derive(Debug)]
+struct Node {
+    parent: Id,
+    /// Never empty, so that there is something to hold.
+    limits: Vec<Schedule>,
+    share: u32,
+    finish: u128,
+    /// The leaf whose release was the latest thing to change the limits, and what that cost.
+    latest: Option<(Id, usize)>,
+    /// Where its parent has it.
+    filed: Filed,
+    /// How many calls may be under way below it, and how many are.
+    at_once: Option<usize>,
+    under_way: usize,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Leaf {
+        /// What the first in its line costs.
+        head: Option<usize>,
+    },
+    Inner(Children),
+}
+
+#[derive(Debug, Default)]
+struct Children {
+    virtual_time: u128,
+    /// Those that could go, by their finish tags.
+    ready: BTreeSet<(u128, Id)>,
+    /// Those that have to wait until then.
+    waiting: BTreeSet<(u64, Id)>,
+}
+
+/// What keeps a node from releasing, its ancestors left aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Nothing: the first costs so much.
+    Ready(usize),
+    /// It is a matter of time.
+    Waits(u64),
+    /// Nobody is there, or a call has to end first.
+    Idle,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Filed {
+    Ready(u128),
+    Waits(u64),
+    Nowhere,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// Release the first of this leaf, which costs so much.
+    Release(Id, usize),
+    /// Come back at this reading.
+    At(u64),
+    /// Come back when somebody has come, or a call has ended.
+    Nothing,
+}
+
+/// What a node is made of.
+pub(crate) struct Terms<'a> {
+    pub(super) limits: &'a [Rate],
+    pub(super) at_once: Option<usize>,
+    pub(super) share: u32,
+}
+
+impl Tree {
+    /// A tree of one node, at the first reading.
+    pub(super) fn new(terms: &Terms<'_>, now: u64) -> Self {
+        let mut tree = Self {
+            nodes: Vec::new(),
+            unused: Vec::new(),
+            leaves: 0,
+            origin: now.wrapping_sub(BEFORE),
+        };
+        let _ = tree.add(ROOT, terms, Kind::Inner(Children::default()));
+        tree
+    }
+
+    /// A node inside `parent`.
+    pub(super) fn add_inner(&mut self, parent: Id, terms: &Terms<'_>) -> Id {
+        self.add(parent, terms, Kind::Inner(Children::default()))
+    }
+
+    /// A queue inside `parent`. The first of its limits is the one that [`set_rate`](Self::set_rate) sets.
+    pub(super) fn add_leaf(&mut self, parent: Id, terms: &Terms<'_>) -> Id {
+        self.leaves += 1;
+        self.add(parent, terms, Kind::Leaf { head: None })
+    }
+
+    fn add(&mut self, parent: Id, terms: &Terms<'_>, kind: Kind) -> Id {
+        let unlimited = [Rate::unlimited()];
+        let limits = if terms.limits.is_empty() {
+            &unlimited
+        } else {
+            terms.limits
+        };
+        let node = Node {
+            parent,
+            limits: limits
+                .iter()
+                .map(|rate| Schedule::new(rate.ticks()))
+                .collect(),
+            share: terms.share,
+            finish: self.children(parent).map_or(0, |all| all.virtual_time),
+            latest: None,
+            filed: Filed::Nowhere,
+            at_once: terms.at_once,
+            under_way: 0,
+            kind,
+        };
+        match self.unused.pop() {
+            Some(id) => {
+                self.nodes[id] = Some(node);
+                id
+            }
+            None => {
+                self.nodes.push(Some(node));
+                self.nodes.len() - 1
+            }
+        }
+    }
+
+    /// A node without children goes.
+    pub(super) fn remove(&mut self, id: Id, now: u64) {
+        let Some(node) = self.nodes.get_mut(id).and_then(Option::take) else {
+            return;
+        };
+        if matches!(node.kind, Kind::Leaf { .. }) {
+            self.leaves -= 1;
+        }
+        self.unfile(id, node.parent, node.filed);
+        // The next to have this number is another.
+        self.each(node.parent, |node| {
+            _ = node.latest.take_if(|&mut (latest, _)| latest == id)
+        });
+        self.unused.push(id);
+        self.refresh(node.parent, now);
+    }
+
+    pub(super) fn leaves(&self) -> usize {
+        self.leaves
+    }
+
+    /// Notes what the first in line of a leaf costs, if there is one, and how many permits came back of it.
+    pub(super) fn look(&mut self, leaf: Id, first: Option<usize>, returned: usize, now: u64) {
+        if returned > 0 {
+            self.give_back(leaf, returned);
+        }
+        if self.set_head(leaf, first) || returned > 0 {
+            self.refresh(leaf, now);
+        }
+    }
+
+    fn set_head(&mut self, leaf: Id, first: Option<usize>) -> bool {
+        match self.node_mut(leaf).map(|node| &mut node.kind) {
+            Some(Kind::Leaf { head }) => std::mem::replace(head, first) != first,
+            _ => false,
+        }
+    }
+
+    pub(super) fn has_head(&self, leaf: Id) -> bool {
+        matches!(
+            self.node(leaf).map(|node| &node.kind),
+            Some(Kind::Leaf { head: Some(_) })
+        )
+    }
+
+    /// Who goes next.
+    pub(super) fn choose(&mut self, now: u64) -> Choice {
+        loop {
+            self.wake_up(ROOT, now);
+            match self.state(ROOT, now) {
+                State::Idle => return Choice::Nothing,
+                State::Waits(at) => return Choice::At(self.origin.wrapping_add(at)),
+                State::Ready(weight) => {
+                    if let Some(leaf) = self.descend(now) {
+                        return Choice::Release(leaf, weight);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The leaf whose turn it is. None where the clock has fallen back, so that one on the way could go no more: then it is told.
+    fn descend(&mut self, now: u64) -> Option<Id> {
+        let mut id = ROOT;
+        while let Some(children) = self.children(id) {
+            let &(_, child) = children.ready.first()?;
+            if !matches!(self.state(child, now), State::Ready(_)) {
+                self.refresh(child, now);
+                return None;
+            }
+            id = child;
+        }
+        Some(id)
+    }
+
+    /// Whether one permit is free at a leaf in whose line nobody is, and nobody else could go before; else when it may be.
+    pub(super) fn is_free(&self, leaf: Id, now: u64) -> Result<(), Option<u64>> {
+        let mut wait = 0;
+        for id in self.path(leaf) {
+            let node = self.node(id).ok_or(None)?;
+            let is_alone = match &node.kind {
+                Kind::Leaf { head } => head.is_none(),
+                Kind::Inner(all) => {
+                    let is_due = |&(at, _): &(u64, Id)| at <= self.since(now);
+                    all.ready.is_empty() && !all.waiting.first().is_some_and(is_due)
+                }
+            };
+            if !is_alone || !node.has_room() {
+                return Err(None);
+            }
+            if let Due::At(at) = due(&node.limits, now, 1) {
+                wait = at.wrapping_sub(now).max(wait);
+            }
+        }
+        if wait == 0 {
+            Ok(())
+        } else {
+            Err(Some(now.wrapping_add(wait)))
+        }
+    }
+
+    /// Counts a release of `leaf` at `now`, which cost `weight` permits, on all its limits. The first in its line after it costs `first`.
+    pub(super) fn released(&mut self, leaf: Id, weight: usize, first: Option<usize>, now: u64) {
+        self.count(leaf, weight, now);
+        self.set_head(leaf, first);
+        self.refresh(leaf, now);
+    }
+
+    fn count(&mut self, leaf: Id, weight: usize, now: u64) {
+        let mut id = leaf;
+        while let Some(node) = self.node_mut(id) {
+            for limit in &mut node.limits {
+                limit.take_weighted(now, weight);
+            }
+            node.latest = Some((leaf, weight));
+            node.under_way += usize::from(node.at_once.is_some());
+            let (parent, share, finish) = (node.parent, node.share, node.finish);
+            if id == ROOT {
+                return;
+            }
+            if let Some(all) = self.children_mut(parent) {
+                let start = finish.max(all.virtual_time);
+                all.virtual_time = start;
+                let finish = start + PERMIT * weight as u128 / u128::from(share.max(1));
+                if let Some(node) = self.node_mut(id) {
+                    node.finish = finish;
+                }
+            }
+            id = parent;
+        }
+    }
+
+    /// A call of `leaf` is over.
+    pub(super) fn call_ended(&mut self, leaf: Id, now: u64) {
+        let mut id = leaf;
+        while let Some(node) = self.node_mut(id) {
+            node.under_way = node.under_way.saturating_sub(1);
+            if id == ROOT {
+                break;
+            }
+            id = node.parent;
+        }
+        self.refresh(leaf, now);
+    }
+
+    /// Permits of `leaf` come back: to those of its limits on which nothing else was counted since its latest release.
+    fn give_back(&mut self, leaf: Id, permits: usize) {
+        self.each(leaf, |node| {
+            if let Some((_, weight)) = node.latest.take_if(|&mut (latest, _)| latest == leaf) {
+                for limit in &mut node.limits {
+                    limit.give_back_weighted(permits.min(weight));
+                }
+            }
+        });
+    }
+
+    /// Changes a limit of a node. False when there are not so many.
+    pub(super) fn set_rate(&mut self, id: Id, index: usize, now: u64, rate: Ticks) -> bool {
+        let Some(node) = self.node_mut(id) else {
+            return false;
+        };
+        node.latest = None;
+        let is_there = node
+            .limits
+            .get_mut(index)
+            .map(|limit| limit.set_rate(now, rate));
+        self.refresh(id, now);
+        is_there.is_some()
+    }
+
+    pub(super) fn hold_until(&mut self, id: Id, now: u64, until: u64) {
+        self.change(id, now, |limit| limit.hold_until(now, until));
+    }
+
+    pub(super) fn resume(&mut self, id: Id, now: u64) {
+        self.change(id, now, |limit| limit.resume(now));
+    }
+
+    fn change(&mut self, id: Id, now: u64, change: impl FnMut(&mut Schedule)) {
+        if let Some(node) = self.node_mut(id) {
+            node.latest = None;
+            node.limits.iter_mut().for_each(change);
+        }
+        self.refresh(id, now);
+    }
+
+    /// On all limits above the leaf, or on none.
+    pub(super) fn charge(&mut self, leaf: Id, permits: usize, now: u64) -> Result<(), ChargeError> {
+        for id in self.path(leaf) {
+            for limit in self.node(id).iter().flat_map(|node| &node.limits) {
+                let mut tried = *limit;
+                tried.charge(now, permits)?;
+            }
+        }
+        self.each(leaf, |node| {
+            node.latest = None;
+            for limit in &mut node.limits {
+                // Tried above.
+                let _ = limit.charge(now, permits);
+            }
+        });
+        self.refresh(leaf, now);
+        Ok(())
+    }
+
+    pub(super) fn refund(&mut self, leaf: Id, permits: usize, now: u64) {
+        self.each(leaf, |node| {
+            node.latest = None;
+            for limit in &mut node.limits {
+                limit.refund(now, permits);
+            }
+        });
+        self.refresh(leaf, now);
+    }
+
+    /// Whether all that a leaf's own limits can have in hand is there, and nobody waits.
+    pub(super) fn is_rested(&self, leaf: Id, now: u64) -> bool {
+        !self.has_head(leaf)
+            && self
+                .node(leaf)
+                .is_some_and(|node| due(&node.limits, now, usize::MAX) == Due::Now)
+    }
+
+    /// When a caller of `leaf` with so many permits ahead in its queue goes at the earliest.
+    pub(super) fn estimate(&self, leaf: Id, ahead: usize, now: u64) -> Option<u64> {
+        let mut wait = 0;
+        for id in self.path(leaf) {
+            for limit in &self.node(id)?.limits {
+                let at = limit.next_after(now, ahead)?;
+                wait = at.wrapping_sub(now).max(wait);
+            }
+        }
+        Some(now.wrapping_add(wait))
+    }
+
+    /// Those children whose time has come are looked at again, the lowest first.
+    fn wake_up(&mut self, id: Id, now: u64) {
+        let until = self.since(now);
+        while let Some(&(at, child)) = self.children(id).and_then(|all| all.waiting.first()) {
+            if at > until {
+                break;
+            }
+            self.wake_up(child, now);
+            self.refile(child, now);
+        }
+    }
+
+    /// Tells all from `id` upwards of a change.
+    fn refresh(&mut self, mut id: Id, now: u64) {
+        while id != ROOT {
+            self.refile(id, now);
+            let Some(node) = self.node(id) else { return };
+            id = node.parent;
+        }
+    }
+
+    /// Has its parent file a node anew.
+    fn refile(&mut self, id: Id, now: u64) {
+        let state = self.state(id, now);
+        let until = self.since(now);
+        let Some(node) = self.node_mut(id) else {
+            return;
+        };
+        let filed = match state {
+            State::Ready(_) => Filed::Ready(node.finish),
+            // Later than now, so that looking at it ends.
+            State::Waits(at) => Filed::Waits(at.max(until + 1)),
+            State::Idle => Filed::Nowhere,
+        };
+        let before = std::mem::replace(&mut node.filed, filed);
+        let parent = node.parent;
+        if before == filed {
+            return;
+        }
+        self.unfile(id, parent, before);
+        if let Some(all) = self.children_mut(parent) {
+            match filed {
+                Filed::Ready(finish) => _ = all.ready.insert((finish, id)),
+                Filed::Waits(at) => _ = all.waiting.insert((at, id)),
+                Filed::Nowhere => {}
+            }
+        }
+    }
+
+    fn unfile(&mut self, id: Id, parent: Id, filed: Filed) {
+        if let Some(all) = self.children_mut(parent) {
+            match filed {
+                Filed::Ready(finish) => _ = all.ready.remove(&(finish, id)),
+                Filed::Waits(at) => _ = all.waiting.remove(&(at, id)),
+                Filed::Nowhere => {}
+            }
+        }
+    }
+
+    fn state(&self, id: Id, now: u64) -> State {
+        let Some(node) = self.node(id) else {
+            return State::Idle;
+        };
+        if !node.has_room() {
+            return State::Idle;
+        }
+        let waits = match &node.kind {
+            Kind::Leaf { .. } => None,
+            Kind::Inner(all) => all.waiting.first().map(|&(at, _)| at),
+        };
+        match (self.first_weight(node), waits) {
+            (None, None) => State::Idle,
+            (None, Some(at)) => State::Waits(at),
+            (Some(weight), waits) => match due(&node.limits, now, weight) {
+                Due::Now => State::Ready(weight),
+                // A child that comes before may cost less.
+                Due::At(at) => State::Waits(waits.unwrap_or(u64::MAX).min(self.since(at))),
+            },
+        }
+    }
+
+    /// What the next release below a node costs, if one could go.
+    fn first_weight<'a>(&'a self, mut node: &'a Node) -> Option<usize> {
+        loop {
+            match &node.kind {
+                Kind::Leaf { head } => return *head,
+                Kind::Inner(all) => node = self.node(all.ready.first()?.1)?,
+            }
+        }
+    }
+
+    fn since(&self, at: u64) -> u64 {
+        at.wrapping_sub(self.origin)
+    }
+
+    fn node(&self, id: Id) -> Option<&Node> {
+        self.nodes.get(id)?.as_ref()
+    }
+
+    fn node_mut(&mut self, id: Id) -> Option<&mut Node> {
+        self.nodes.get_mut(id)?.as_mut()
+    }
+
+    fn children(&self, id: Id) -> Option<&Children> {
+        match &self.node(id)?.kind {
+            Kind::Inner(all) => Some(all),
+            Kind::Leaf { .. } => None,
+        }
+    }
+
+    fn children_mut(&mut self, id: Id) -> Option<&mut Children> {
+        match &mut self.node_mut(id)?.kind {
+            Kind::Inner(all) => Some(all),
+            Kind::Leaf { .. } => None,
+        }
+    }
+
+    /// From a node to the root.
+    fn path(&self, from: Id) -> impl Iterator<Item = Id> {
+        std::iter::successors(Some(from), |&id| {
+            self.node(id).filter(|_| id != ROOT).map(|node| node.parent)
+        })
+    }
+
+    /// Each node from this one to the root.
+    fn each(&mut self, mut id: Id, mut change: impl FnMut(&mut Node)) {
+        while let Some(node) = self.node_mut(id) {
+            change(node);
+            if id == ROOT {
+                break;
+            }
+            id = node.parent;
+        }
+    }
+}
+
+impl Node {
+    fn has_room(&self) -> bool {
+        self.at_once.is_none_or(|at_once| self.under_way < at_once)
+    }
+}
+
+/// When all of these allow it.
+fn due(limits: &[Schedule], now: u64, weight: usize) -> Due<u64> {
+    let wait = |limit: &Schedule| match limit.next_weighted(now, weight) {
+        Due::Now => 0,
+        // Readings wrap.
+        Due::At(at) => at.wrapping_sub(now),
+    };
+    match limits.iter().map(wait).max() {
+        None | Some(0) => Due::Now,
+        Some(wait) => Due::At(now.wrapping_add(wait)),
+    }
+}
