@@ -231,32 +231,20 @@ impl Tree {
 
     /// Who goes next.
     pub(super) fn choose(&mut self, now: u64) -> Choice {
-        loop {
-            self.wake_up(ROOT, now);
-            match self.state(ROOT, now) {
-                State::Idle => return Choice::Nothing,
-                State::Waits(at) => return Choice::At(self.origin.wrapping_add(at)),
-                State::Ready(weight) => {
-                    if let Some(leaf) = self.descend(now) {
-                        return Choice::Release(leaf, weight);
-                    }
-                }
-            }
+        self.wake_up(ROOT, now);
+        match self.state(ROOT, now) {
+            State::Idle => Choice::Nothing,
+            State::Waits(at) => Choice::At(self.origin.wrapping_add(at)),
+            State::Ready(weight) => Choice::Release(self.next_below(ROOT), weight),
         }
     }
 
-    /// The leaf whose turn it is. None where the clock has fallen back, so that one on the way could go no more: then it is told.
-    fn descend(&mut self, now: u64) -> Option<Id> {
-        let mut id = ROOT;
-        while let Some(children) = self.children(id) {
-            let &(_, child) = children.ready.first()?;
-            if !matches!(self.state(child, now), State::Ready(_)) {
-                self.refresh(child, now);
-                return None;
-            }
+    /// The leaf whose turn it is, of a node that is ready.
+    fn next_below(&self, mut id: Id) -> Id {
+        while let Some(&(_, child)) = self.children(id).and_then(|all| all.ready.first()) {
             id = child;
         }
-        Some(id)
+        id
     }
 
     /// Whether one permit is free at a leaf in whose line nobody is, and nobody else could go before; else when it may be.
@@ -419,15 +407,21 @@ impl Tree {
         Some(now.wrapping_add(wait))
     }
 
-    /// Those children whose time has come are looked at again, the lowest first.
+    /// Looks again at those below whose time has come, and at who is next.
     fn wake_up(&mut self, id: Id, now: u64) {
         let until = self.since(now);
-        while let Some(&(at, child)) = self.children(id).and_then(|all| all.waiting.first()) {
-            if at > until {
-                break;
+        while let Some(all) = self.children(id) {
+            let due = all.waiting.first().filter(|&&(at, _)| at <= until);
+            match (due, all.ready.first()) {
+                (Some(&(_, child)), _) => _ = self.refile(child, now),
+                (None, Some(&(_, child))) => {
+                    // The next below it may be another by now, and wait for more.
+                    if !self.refile(child, now) {
+                        return;
+                    }
+                }
+                (None, None) => return,
             }
-            self.wake_up(child, now);
-            self.refile(child, now);
         }
     }
 
@@ -440,12 +434,13 @@ impl Tree {
         }
     }
 
-    /// Has its parent file a node anew.
-    fn refile(&mut self, id: Id, now: u64) {
+    /// Has its parent file a node anew. Says whether that is another place.
+    fn refile(&mut self, id: Id, now: u64) -> bool {
+        self.wake_up(id, now);
         let state = self.state(id, now);
         let until = self.since(now);
         let Some(node) = self.node_mut(id) else {
-            return;
+            return false;
         };
         let filed = match state {
             State::Ready(_) => Filed::Ready(node.finish),
@@ -456,7 +451,7 @@ impl Tree {
         let before = std::mem::replace(&mut node.filed, filed);
         let parent = node.parent;
         if before == filed {
-            return;
+            return false;
         }
         self.unfile(id, parent, before);
         if let Some(all) = self.children_mut(parent) {
@@ -466,6 +461,7 @@ impl Tree {
                 Filed::Nowhere => {}
             }
         }
+        true
     }
 
     fn unfile(&mut self, id: Id, parent: Id, filed: Filed) {
