@@ -133,6 +133,18 @@ struct Line {
     calls: Vec<Waiter>,
 }
 
+impl Line {
+    /// What the first costs, if it was released.
+    fn pop_released(&mut self) -> Option<usize> {
+        self.waiting
+            .front()
+            .filter(|(waiter, _)| !waiter.is_waiting())?;
+        let (waiter, weight) = self.waiting.pop_front()?;
+        self.calls.push(waiter);
+        Some(weight)
+    }
+}
+
 struct World {
     clock: Arc<ManualClock<u64>>,
     now: i64,
@@ -220,14 +232,14 @@ impl World {
 
     fn could_go(&mut self, known: usize, weight: usize) -> bool {
         let now = self.now;
-        self.path(known).into_iter().all(|id| {
-            let node = &mut self.known[id];
-            node.under_way < node.at_once
-                && node
-                    .buckets
-                    .iter_mut()
-                    .fold(true, |all, bucket| bucket.allows(now, weight) && all)
-        })
+        let mut could = true;
+        self.each(known, |node| {
+            could &= node.under_way < node.at_once;
+            for bucket in &mut node.buckets {
+                could &= bucket.allows(now, weight);
+            }
+        });
+        could
     }
 
     fn each(&mut self, known: usize, mut change: impl FnMut(&mut Known)) {
@@ -332,45 +344,23 @@ impl World {
     fn look(&mut self) -> usize {
         let mut gone = 0;
         for number in 0..self.lines.len() {
-            let line = &mut self.lines[number];
-            while line
-                .waiting
-                .front()
-                .is_some_and(|(waiter, _)| !waiter.is_waiting())
-            {
-                let (waiter, weight) = line.waiting.pop_front().unwrap();
-                line.calls.push(waiter);
+            while let Some(weight) = self.lines[number].pop_released() {
                 gone += 1;
-                let (known, now) = (line.known, self.now);
+                let (known, now) = (self.lines[number].known, self.now);
                 self.each(known, |node| {
                     node.under_way += 1;
                     assert!(node.under_way <= node.at_once, "too many at once");
                     for bucket in &mut node.buckets {
-                        let step = bucket.step();
                         bucket.count(now, weight);
-                        assert!(
-                            bucket.credit(now) >= 0,
-                            "early by {} of {step} at {now}",
-                            -bucket.credit(now)
-                        );
+                        let credit = bucket.credit(now);
+                        assert!(credit >= 0, "early by {} at {now}", -credit);
                     }
                 });
-                break;
             }
-            let line = &self.lines[number];
-            assert!(
-                line.waiting
-                    .iter()
-                    .skip(1)
-                    .all(|(waiter, _)| waiter.is_waiting())
-                    || line
-                        .waiting
-                        .front()
-                        .is_some_and(|(waiter, _)| !waiter.is_waiting()),
-                "in order"
-            );
+            let mut waiting = self.lines[number].waiting.iter();
+            assert!(waiting.all(|(waiter, _)| waiter.is_waiting()), "in order");
         }
-        if gone > 0 { gone + self.look() } else { 0 }
+        gone
     }
 
     fn run(&mut self, op: Op, is_exact: bool) {
