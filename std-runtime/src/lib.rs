@@ -115,7 +115,7 @@ mod stats;
 mod throttled;
 mod wait;
 
-pub use account::{Account, AccountBuilder};
+pub use account::{Account, AccountBuilder, AccountStats, Bound};
 pub use advance::{Advance, Next};
 #[cfg(feature = "http")]
 pub use advice::{Advice, Follow, FollowError};

@@ -255,6 +255,26 @@ impl From<Rate> for Ticks {
     }
 }
 
+/// Such as `20/s`, `one each 1.5s`, `20/s (burst 50)` or `5000 in any 3600s`.
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(window) = self.window {
+            let period = Duration::from_nanos(window.period);
+            return write!(f, "{} in any {period:?}", window.count);
+        }
+        let (second, interval) = (1_000_000_000, self.ticks.interval());
+        if interval > 0 && second % interval == 0 {
+            write!(f, "{}/s", second / interval)?;
+        } else {
+            write!(f, "one each {:?}", self.interval())?;
+        }
+        match self.burst_size() {
+            1 => Ok(()),
+            burst => write!(f, " (burst {burst})"),
+        }
+    }
+}
+
 impl fmt::Debug for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rate")

@@ -16,6 +16,7 @@ use crate::rate::Rate;
 #[derive(Clone, Default)]
 #[must_use = "nothing is started before `start`"]
 pub struct AccountBuilder {
+    name: String,
     limits: Vec<Rate>,
     at_once: Option<usize>,
     parent: Option<Account>,
@@ -25,6 +26,12 @@ pub struct AccountBuilder {
 }
 
 impl AccountBuilder {
+    /// What the account is called where it is [shown](crate::AccountStats). Empty by default.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
     /// A limit on the releases of all queues together. Each call adds one; none at all is no error.
     pub fn limit(mut self, rate: Rate) -> Self {
         self.limits.push(rate);
@@ -70,21 +77,20 @@ impl AccountBuilder {
     /// [`StartError`], which names what can't be, and what can.
     pub fn start(self) -> Result<Account, StartError> {
         self.check()?;
+        let terms = Terms {
+            name: &self.name,
+            limits: &self.limits,
+            at_once: self.at_once,
+            share: self.share.unwrap_or(1),
+        };
         let node = match &self.parent {
-            Some(parent) => {
-                let terms = Terms {
-                    limits: &self.limits,
-                    at_once: self.at_once,
-                    share: self.share.unwrap_or(1),
-                };
-                Node::inside(&parent.node, &terms)
-            }
+            Some(parent) => Node::inside(&parent.node, &terms),
             None => {
-                let clock = Timebase::new(self.clock);
+                let clock = Timebase::new(self.clock.clone());
                 if clock.is_broken() {
                     return Err(StartError::Clock);
                 }
-                Node::root(clock, self.manual, &self.limits, self.at_once)
+                Node::root(clock, self.manual, &terms)
             }
         };
         Ok(Account {
@@ -117,6 +123,7 @@ impl AccountBuilder {
 impl fmt::Debug for AccountBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AccountBuilder")
+            .field("name", &self.name)
             .field("limits", &self.limits)
             .field("at_once", &self.at_once)
             .field("within", &self.parent)

@@ -19,8 +19,9 @@ pub(crate) struct Membership {
 }
 
 impl Membership {
-    pub(crate) fn join(parent: &Arc<Node>, own: &[Rate], share: u32) -> Self {
+    pub(crate) fn join(parent: &Arc<Node>, name: &str, own: &[Rate], share: u32) -> Self {
         let terms = Terms {
+            name,
             limits: own,
             at_once: None,
             share,
@@ -73,6 +74,11 @@ impl Permits for Membership {
 
     fn is_broken(&self) -> bool {
         self.parent.scheduler.clock.is_broken()
+    }
+
+    fn rate(&self) -> Option<Rate> {
+        let scheduler = &self.parent.scheduler;
+        scheduler.with_tree(|tree, _| tree.rate(self.leaf))
     }
 
     fn set_rate(&self, rate: Rate) {

@@ -23,26 +23,27 @@ pub(crate) struct Node {
 
 impl Node {
     /// The root of a tree.
-    pub(crate) fn root(
-        clock: Timebase,
-        manual: bool,
-        limits: &[Rate],
-        at_once: Option<usize>,
-    ) -> Self {
-        let terms = Terms {
-            limits,
-            at_once,
-            share: 1,
-        };
+    pub(super) fn root(clock: Timebase, manual: bool, terms: &Terms<'_>) -> Self {
         Self {
-            scheduler: Arc::new(Scheduler::new(clock, manual, &terms)),
+            scheduler: Arc::new(Scheduler::new(clock, manual, terms)),
             id: ROOT,
             _parent: None,
-            limits: limits.len(),
-            nominal: limits.first().copied(),
-            smallest_burst: smallest(limits),
-            counts_calls: at_once.is_some(),
+            limits: terms.limits.len(),
+            nominal: terms.limits.first().copied(),
+            smallest_burst: smallest(terms.limits),
+            counts_calls: terms.at_once.is_some(),
         }
+    }
+
+    /// The root of a queue alone.
+    pub(crate) fn of_one(clock: Timebase, manual: bool) -> Self {
+        let terms = Terms {
+            name: "",
+            limits: &[],
+            at_once: None,
+            share: 1,
+        };
+        Self::root(clock, manual, &terms)
     }
 
     /// A node inside `parent`.

@@ -18,6 +18,11 @@ impl Calls {
         }
     }
 
+    /// How many may be under way, where that is limited here.
+    pub(crate) fn limit(&self) -> Option<usize> {
+        self.at_once.filter(|&at_once| at_once < usize::MAX)
+    }
+
     #[inline]
     pub(crate) fn are_counted(&self) -> bool {
         self.at_once.is_some()

@@ -33,6 +33,7 @@ use crate::permits::Supply;
 use crate::rate::Ticks;
 use crate::stats::counters::Counters;
 use crate::stats::passes::Passes;
+pub(crate) use advance::{Progress, sooner};
 pub(crate) use terms::{DrivenBy, Terms};
 
 pub(crate) type Queue = QueueOver<Timebase, Box<[Slot]>, Weighted>;
@@ -58,12 +59,14 @@ pub(crate) struct Line {
     latest_pass: AtomicU64,
     /// Held from its start until `resume`.
     is_paused: AtomicBool,
+    /// Whether it was held here since the latest `resume`.
+    has_held: AtomicBool,
     /// The end of the latest hold, by the clock that permits are given by.
     held_until: AtomicU64,
     /// How long before a release the driver stays awake.
     pub(crate) spin: Duration,
     /// The smallest burst of the limits beside the rate.
-    burst_within: usize,
+    burst_within: AtomicUsize,
     /// The rate at its start.
     begun: Ticks,
     /// For how long lateness is made up, in nanoseconds.
@@ -98,10 +101,11 @@ impl Line {
             returned: AtomicUsize::new(0),
             latest_pass: AtomicU64::new(NEVER),
             is_paused: AtomicBool::new(terms.is_paused),
+            has_held: AtomicBool::new(false),
             held_until: AtomicU64::new(if terms.is_paused { u64::MAX } else { 0 }),
             driven_by: terms.driven_by,
             catch_up: terms.catch_up,
-            burst_within: terms.burst_within,
+            burst_within: AtomicUsize::new(terms.burst_within),
             // As short as where the core does not spread what is late.
             helps_below: if helps { terms.catch_up / 16 } else { 0 },
             driver_waker: OnceLock::new(),

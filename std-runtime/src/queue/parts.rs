@@ -238,7 +238,7 @@ impl Builder {
                 [rate] if self.at_once.is_none() && !self.paused => {
                     return Ok(Fed::by(*rate, Supply::Schedule));
                 }
-                _ => Arc::new(Node::root(clock.clone(), self.manual, &[], None)),
+                _ => Arc::new(Node::of_one(clock.clone(), self.manual)),
             },
         };
         let others_of_own = own.iter().skip(1).map(|rate| rate.burst_size()).min();
@@ -246,7 +246,12 @@ impl Builder {
             .unwrap_or(usize::MAX)
             .min(parent.smallest_burst);
         let rate = first.or(parent.nominal).unwrap_or(unlimited);
-        let member = Arc::new(Membership::join(&parent, own, self.share.unwrap_or(1)));
+        let member = Arc::new(Membership::join(
+            &parent,
+            &self.name,
+            own,
+            self.share.unwrap_or(1),
+        ));
         Ok(Fed {
             rate: rate.with_burst_within(burst_within),
             burst_within,

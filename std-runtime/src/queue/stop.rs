@@ -9,7 +9,7 @@ use apiqueue_core::{Clock, Next};
 
 use crate::clock::MonotonicClock;
 use crate::driver;
-use crate::line::{Line, NEVER};
+use crate::line::{Line, NEVER, Progress};
 use crate::stats::telemetry;
 use crate::wait::block;
 
@@ -112,11 +112,20 @@ fn drive_to_the_end(line: &Arc<Line>, until: Option<Instant>) {
         }
         // A task's waker stays in the line.
         let progress = line.advance_as((!has_task).then_some(&waker), Some(&waker));
-        let due = match progress.map(|progress| progress.next) {
+        let due = match progress {
             None => continue,
-            Some(Next::At(at)) => MonotonicClock.instant(at),
+            Some(Progress {
+                jump: Some(jump), ..
+            }) => {
+                jump.make();
+                continue;
+            }
+            Some(Progress { next, .. }) => next,
+        };
+        let due = match due {
+            Next::At(at) => MonotonicClock.instant(at),
             // Closed, but calls may be under way.
-            Some(Next::OnEnqueue | Next::Closed) => None,
+            Next::OnEnqueue | Next::Closed => None,
         };
         // What wakes the task, or whoever drives an account, does not wake this.
         let soon = is_woken_elsewhere.then(|| Instant::now() + LOOK_AGAIN);
