@@ -263,8 +263,10 @@ impl fmt::Display for Rate {
             return write!(f, "{} in any {period:?}", window.count);
         }
         let (second, interval) = (1_000_000_000, self.ticks.interval());
-        if interval > 0 && second % interval == 0 {
-            write!(f, "{}/s", second / interval)?;
+        // The whole number of which this is the interval, rounded up.
+        let n = (second + interval / 2).checked_div(interval).unwrap_or(0);
+        if n > 0 && u64::div_ceil(second, n) == interval {
+            write!(f, "{n}/s")?;
         } else {
             write!(f, "one each {:?}", self.interval())?;
         }

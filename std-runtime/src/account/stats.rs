@@ -67,7 +67,7 @@ impl AccountStats {
         let line = lines.get(&report.id);
         let inside = report.inside.into_iter();
         let inside: Vec<Self> = inside.map(|one| Self::of(one, lines)).collect();
-        let depth = line.map_or(0, |line| line.depth());
+        let depth = line.map_or(0, |line| line.queue.waiting());
         let held = Duration::from_nanos(report.held_for);
         Self {
             name: report.name,
