@@ -363,3 +363,29 @@ fn calls_at_once_are_counted_at_every_node() {
     drop((third, fourth));
     assert_eq!(account.stats().under_way, 0);
 }
+
+#[test]
+fn an_account_makes_up_what_its_driver_was_late_for_those_who_waited() {
+    let clock = Arc::new(ManualClock::<u64>::new(0));
+    let rate = Rate::per_second(1000).unwrap();
+    let account = Account::builder()
+        .limit(rate)
+        .catch_up(Duration::from_millis(4))
+        .clock(Arc::clone(&clock))
+        .manual()
+        .start()
+        .unwrap();
+    let queue = ApiQueue::builder().within(&account).start().unwrap();
+    let _line: Vec<Waiter> = (0..30).map(|_| queue.enqueue().unwrap()).collect();
+    assert_eq!(account.advance().released, 1);
+    clock.advance(3 * SECOND / 1000 + 7);
+    assert_eq!(account.advance().released, 3, "all that was due");
+    clock.advance(9 * SECOND / 1000);
+    let late = account.advance().released;
+    assert_eq!(late, 5, "one in its time, and what 4 ms make up");
+    // Nobody waits: no more than the burst, however long that lasts.
+    let (_line, empty) = (drop(_line), queue);
+    clock.advance(SECOND);
+    let _few: Vec<Waiter> = (0..5).map(|_| empty.enqueue().unwrap()).collect();
+    assert_eq!(account.advance().released, 1);
+}

@@ -181,7 +181,7 @@ fn queues_of_one_clock_that_advances_by_itself_jump_over_nobody() {
         let line: Vec<_> = (0..8).map(|_| queue.enqueue().unwrap()).collect();
         line
     });
-    queues.each_ref().map(ApiQueue::resume);
+    queues.iter().for_each(ApiQueue::resume);
     for waiter in line.into_iter().flatten() {
         waiter.wait().unwrap();
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use apiqueue_core::Clock;
 
@@ -10,7 +11,7 @@ use super::node::Node;
 use super::tree::Terms;
 use crate::clock::Timebase;
 use crate::error::StartError;
-use crate::rate::Rate;
+use crate::rate::{CATCH_UP, Rate, checked_catch_up};
 
 /// Sets up an [`Account`].
 #[derive(Clone, Default)]
@@ -21,6 +22,7 @@ pub struct AccountBuilder {
     at_once: Option<usize>,
     parent: Option<Account>,
     share: Option<u32>,
+    catch_up: Option<Duration>,
     manual: bool,
     clock: Option<Arc<dyn Clock<Tick = u64> + Send + Sync>>,
 }
@@ -59,6 +61,13 @@ impl AccountBuilder {
         self
     }
 
+    /// For how long its limits make up lateness, 10 ms unless told, as [`Builder::catch_up`](crate::Builder::catch_up) has it for a
+    /// queue, but that what is late goes at once.
+    pub fn catch_up(mut self, longest: Duration) -> Self {
+        self.catch_up = Some(longest);
+        self
+    }
+
     /// Leaves the driving to [`Account::advance`]: after each enqueue and when that says. No thread is started.
     pub fn manual(mut self) -> Self {
         self.manual = true;
@@ -77,11 +86,19 @@ impl AccountBuilder {
     /// [`StartError`], which names what can't be, and what can.
     pub fn start(self) -> Result<Account, StartError> {
         self.check()?;
+        let longest = self.catch_up.unwrap_or(CATCH_UP);
+        let catch_up = checked_catch_up(longest)?;
+        let limits = self.limits.iter();
+        let limits: Vec<Rate> = limits
+            .map(|rate| rate.within_its_window(longest))
+            .collect::<Result<_, _>>()
+            .map_err(StartError::Rate)?;
         let terms = Terms {
             name: &self.name,
-            limits: &self.limits,
+            limits: &limits,
             at_once: self.at_once,
             share: self.share.unwrap_or(1),
+            catch_up,
         };
         let node = match &self.parent {
             Some(parent) => Node::inside(&parent.node, &terms),

@@ -19,16 +19,10 @@ pub(crate) struct Membership {
 }
 
 impl Membership {
-    pub(crate) fn join(parent: &Arc<Node>, name: &str, own: &[Rate], share: u32) -> Self {
-        let terms = Terms {
-            name,
-            limits: own,
-            at_once: None,
-            share,
-        };
+    pub(crate) fn join(parent: &Arc<Node>, terms: &Terms<'_>) -> Self {
         Self {
             parent: Arc::clone(parent),
-            leaf: parent.scheduler.add_leaf(parent.id, &terms),
+            leaf: parent.scheduler.add_leaf(parent.id, terms),
         }
     }
 

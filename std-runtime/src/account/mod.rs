@@ -22,6 +22,7 @@ pub(crate) use member::Membership;
 pub(crate) use node::Node;
 pub(crate) use scheduler::Scheduler;
 pub use stats::{AccountStats, Bound};
+pub(crate) use tree::Terms;
 
 /// What several queues share: limits on all their releases together, as of a whole account beside those of its actions.
 ///
@@ -88,6 +89,8 @@ impl Account {
     /// [`LimitError`] when there are not so many.
     pub fn set_rate(&self, index: usize, rate: Rate) -> Result<(), LimitError> {
         let count = self.node.limits;
+        // It could be for another lateness, so it can be for this one.
+        let rate = rate.within_its_window(self.node.catch_up).unwrap_or(rate);
         if index < count && self.node.scheduler.set_rate(self.node.id, index, rate) {
             self.node.scheduler.tell_lines();
             Ok(())

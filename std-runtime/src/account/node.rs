@@ -1,6 +1,7 @@
 //! A node of a tree of limits, as those who are inside it hold it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::scheduler::Scheduler;
 use super::tree::{Id, ROOT, Terms};
@@ -17,6 +18,8 @@ pub(crate) struct Node {
     /// What those inside it must know of the limits on the way to the root: the first rate of the nearest, and the smallest burst.
     pub(crate) nominal: Option<Rate>,
     pub(crate) smallest_burst: usize,
+    /// For how long its limits make up lateness.
+    pub(super) catch_up: Duration,
     /// Whether calls under way are counted, here or further up.
     pub(crate) counts_calls: bool,
 }
@@ -31,6 +34,7 @@ impl Node {
             limits: terms.limits.len(),
             nominal: terms.limits.first().copied(),
             smallest_burst: smallest(terms.limits),
+            catch_up: Duration::from_nanos(terms.catch_up),
             counts_calls: terms.at_once.is_some(),
         }
     }
@@ -42,6 +46,7 @@ impl Node {
             limits: &[],
             at_once: None,
             share: 1,
+            catch_up: 0,
         };
         Self::root(clock, manual, &terms)
     }
@@ -55,6 +60,7 @@ impl Node {
             limits: terms.limits.len(),
             nominal: terms.limits.first().copied().or(parent.nominal),
             smallest_burst: smallest(terms.limits).min(parent.smallest_burst),
+            catch_up: Duration::from_nanos(terms.catch_up),
             counts_calls: terms.at_once.is_some() || parent.counts_calls,
         }
     }

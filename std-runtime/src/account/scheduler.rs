@@ -299,7 +299,7 @@ impl Scheduler {
         let taken = {
             let mut state = self.lock();
             state.tree.is_free(leaf, now).map(|()| {
-                state.tree.released(leaf, 1, None, now);
+                state.tree.passed(leaf, now);
                 now
             })
         };
@@ -340,7 +340,14 @@ impl Scheduler {
     }
 
     pub(super) fn call_ended(&self, leaf: Id) {
-        self.change(|tree, now| tree.call_ended(leaf, now));
+        let now = self.clock.reading();
+        let mut state = self.lock();
+        state.tree.call_ended(leaf, now);
+        let is_waited_for = state.tree.has_heads();
+        drop(state);
+        if is_waited_for {
+            self.ring();
+        }
     }
 
     pub(super) fn set_rate(&self, id: Id, index: usize, rate: Rate) -> bool {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use apiqueue_core::Slot;
 
-use crate::account::{Membership, Node};
+use crate::account::{self, Membership, Node};
 use crate::clock::{QueueClock, Timebase};
 use crate::error::StartError;
 use crate::guarded::guarded;
@@ -13,7 +13,7 @@ use crate::line::controller::{Adaptive, Own};
 use crate::line::{DrivenBy, Terms};
 use crate::permits::{Given, Permits, Setup, Supply};
 use crate::queue::{ApiQueue, Builder};
-use crate::rate::{MAX_SPAN, Rate};
+use crate::rate::{Rate, checked_catch_up};
 
 /// The largest capacity: 2<sup>24</sup> places, 400 MB of them.
 pub(crate) const MAX_CAPACITY: usize = 1 << 24;
@@ -163,13 +163,7 @@ impl Builder {
 
     /// In nanoseconds.
     pub(crate) fn checked_catch_up(&self) -> Result<u64, StartError> {
-        let nanos = u64::try_from(self.catch_up.as_nanos()).ok();
-        nanos
-            .filter(|_| self.catch_up <= MAX_SPAN)
-            .ok_or(StartError::CatchUp {
-                catch_up: self.catch_up,
-                max: MAX_SPAN,
-            })
+        checked_catch_up(self.catch_up)
     }
 
     /// The rate, where one is given, and the other limits.
@@ -246,12 +240,14 @@ impl Builder {
             .unwrap_or(usize::MAX)
             .min(parent.smallest_burst);
         let rate = first.or(parent.nominal).unwrap_or(unlimited);
-        let member = Arc::new(Membership::join(
-            &parent,
-            &self.name,
-            own,
-            self.share.unwrap_or(1),
-        ));
+        let terms = account::Terms {
+            name: &self.name,
+            limits: own,
+            at_once: None,
+            share: self.share.unwrap_or(1),
+            catch_up,
+        };
+        let member = Arc::new(Membership::join(&parent, &terms));
         Ok(Fed {
             rate: rate.with_burst_within(burst_within),
             burst_within,

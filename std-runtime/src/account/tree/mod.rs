@@ -69,6 +69,8 @@ struct Node {
     rates: Vec<Rate>,
     /// One of each rate; of an unlimited one where there is none, so that there is something to hold.
     limits: Vec<Schedule>,
+    /// How many leaves here and below have somebody in line.
+    heads: usize,
     /// The end of the latest hold.
     held_until: Option<u64>,
     /// How many releases were counted.
@@ -107,10 +109,12 @@ pub(super) enum Choice {
 
 /// What a node is made of.
 pub(crate) struct Terms<'a> {
-    pub(super) name: &'a str,
-    pub(super) limits: &'a [Rate],
-    pub(super) at_once: Option<usize>,
-    pub(super) share: u32,
+    pub(crate) name: &'a str,
+    pub(crate) limits: &'a [Rate],
+    pub(crate) at_once: Option<usize>,
+    pub(crate) share: u32,
+    /// For how long its limits make up lateness, in nanoseconds.
+    pub(crate) catch_up: u64,
 }
 
 impl Tree {
@@ -148,11 +152,12 @@ impl Tree {
             parent,
             name: terms.name.to_owned(),
             rates: terms.limits.to_vec(),
+            heads: 0,
             held_until: None,
             released: 0,
             limits: limits
                 .iter()
-                .map(|rate| Schedule::new(rate.ticks()))
+                .map(|rate| Schedule::new(rate.ticks()).catch_up(terms.catch_up))
                 .collect(),
             share: terms.share,
             finish: self.children(parent).map_or(0, |all| all.virtual_time),
@@ -183,12 +188,20 @@ impl Tree {
             self.leaves -= 1;
         }
         self.unfile(id, node.parent, node.filed);
+        if node.heads > 0 {
+            self.each(node.parent, |above| above.heads -= 1);
+        }
         // The next to have this number is another.
         self.each(node.parent, |node| {
             _ = node.latest.take_if(|&mut (latest, _)| latest == id)
         });
         self.unused.push(id);
         self.refresh(node.parent, now);
+    }
+
+    /// Whether anybody is in line anywhere.
+    pub(super) fn has_heads(&self) -> bool {
+        self.node(ROOT).is_some_and(|root| root.heads > 0)
     }
 
     pub(super) fn leaves(&self) -> usize {
@@ -206,10 +219,21 @@ impl Tree {
     }
 
     fn set_head(&mut self, leaf: Id, first: Option<usize>) -> bool {
-        match self.node_mut(leaf).map(|node| &mut node.kind) {
-            Some(Kind::Leaf { head }) => std::mem::replace(head, first) != first,
-            _ => false,
+        let before = match self.node_mut(leaf).map(|node| &mut node.kind) {
+            Some(Kind::Leaf { head }) => std::mem::replace(head, first),
+            _ => return false,
+        };
+        match (before, first) {
+            (None, Some(_)) => self.each(leaf, |node| node.heads += 1),
+            (Some(_), None) => self.each(leaf, |node| {
+                node.heads -= 1;
+                if node.heads == 0 {
+                    node.note_who_waits();
+                }
+            }),
+            _ => {}
         }
+        before != first
     }
 
     pub(super) fn has_head(&self, leaf: Id) -> bool {
@@ -267,7 +291,14 @@ impl Tree {
     pub(super) fn released(&mut self, leaf: Id, weight: usize, first: Option<usize>, now: u64) {
         self.count(leaf, weight, now);
         self.set_head(leaf, first);
+        self.each(leaf, Node::note_who_waits);
         self.refresh(leaf, now);
+    }
+
+    /// Counts a permit that somebody took at `now` where it [was free](Self::is_free). Nobody else on the way could go, so that no order
+    /// changes.
+    pub(super) fn passed(&mut self, leaf: Id, now: u64) {
+        self.count(leaf, 1, now);
     }
 
     fn count(&mut self, leaf: Id, weight: usize, now: u64) {
@@ -373,6 +404,13 @@ fn left(at: u64, now: u64) -> u64 {
 impl Node {
     fn held_for(&self, now: u64) -> u64 {
         self.held_until.map_or(0, |until| left(until, now))
+    }
+
+    /// What is late for those who wait for the next permit is made up.
+    fn note_who_waits(&mut self) {
+        for limit in &mut self.limits {
+            limit.is_waited_for(self.heads > 0);
+        }
     }
 
     fn has_room(&self) -> bool {
