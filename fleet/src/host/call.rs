@@ -64,7 +64,13 @@ impl Host {
         if let Some(span) = self.held.take_latest() {
             self.offer(span);
         }
+        if let Some((_, may_be_used)) = &mut self.offer {
+            *may_be_used = false;
+        }
         self.counts.lost += self.held.clear();
+        if let Some(alone) = &mut self.alone {
+            alone.keep_none();
+        }
         self.crowded = false;
         self.refused_until = 0;
         if self.failures == 0 {
