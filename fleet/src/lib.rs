@@ -31,7 +31,7 @@
 //!
 //! A lease is about a quarter of a second of this host's share: 7 slots for each of 4 hosts at 100 a second, 125 at 2,000, and
 //! single slots at low rates. A host whose callers are too few to use a whole lease asks for less. A host where nobody waits
-//! asks for nothing.
+//! asks for nothing: [`try_acquire`](apiqueue::ApiQueue::try_acquire) takes a slot that is held and due, and never has one asked for.
 //!
 //! # Bounds
 //! With *catch_up* for [`Builder::catch_up`](apiqueue::Builder::catch_up) (10 ms), *trip* for the longest round trip, at most

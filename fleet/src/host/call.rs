@@ -90,9 +90,11 @@ impl Host {
         self.offer.is_some() || self.hold.is_some() || self.retune.is_some()
     }
 
-    /// Whether more are in line than slots are held, or it is to be found out whether the backend is back.
+    /// Whether more are in line than slots are held, or soon will be, as those released have come back so far; or it is to be found
+    /// out whether the backend is back.
     pub(super) fn needs_more(&self, line: usize) -> bool {
-        line as u64 > self.held.count() || self.alone.is_some() && !self.leaving
+        let will_be = line > 0 && self.busy && self.size.has_grown();
+        will_be || line as u64 > self.held.count() || self.alone.is_some() && !self.leaving
     }
 
     /// When to make the next call, if nothing speaks against it.

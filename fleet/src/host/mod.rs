@@ -252,7 +252,12 @@ impl Host {
     pub fn take_one(&mut self, now: u64) -> bool {
         self.time_out(now);
         self.expire(now);
-        !self.is_held(now) && self.held.count() > 0 && self.grant(now, 1) == 1
+        let taken = !self.is_held(now) && self.held.count() > 0 && self.grant(now, 1) == 1;
+        if taken {
+            // For those who wait whether callers come back, one has.
+            self.empty_since = Some(now);
+        }
+        taken
     }
 
     /// Permits of the latest grant for which nobody was there any more: their slots are due as before.

@@ -172,6 +172,22 @@ fn unused_slots_are_given_back_when_the_line_has_run_empty() {
 }
 
 #[test]
+fn slots_are_kept_while_callers_come_who_need_not_stand_in_line() {
+    let mut host = holding(8, SECOND, 8);
+    assert_eq!(host.step(SECOND, 8).grant, 1);
+    let mut at = SECOND + MS;
+    for slot in 1..8 {
+        while at < SECOND + slot * 10 * MS {
+            let step = host.step(at, 0);
+            assert!(step.call.is_none(), "{step:?}");
+            at = step.wake.unwrap().min(SECOND + slot * 10 * MS);
+        }
+        assert!(host.take_one(at));
+    }
+    assert_eq!((host.counts(0).used, host.counts(0).lost), (8, 0));
+}
+
+#[test]
 fn slots_that_could_not_be_given_back_are_used_and_not_offered_again() {
     let mut host = holding(8, SECOND, 8);
     host.step(SECOND, 0);
