@@ -62,26 +62,31 @@ fn with_burst(rate: Rate, burst: usize) -> Rate {
 /// Takes the permits that have gathered, but one. A hold spends the burst, and no more: from its end on the permits come one by one,
 /// and what is owed stays owed.
 fn keep_one(queue: &ApiQueue, interval: Duration) {
-    for _ in 0..TRIES {
-        if has_one_at_most(queue, interval) {
-            return;
+    if queue.line().supply.is_schedule() {
+        // While somebody waits for a permit there is none to take, so that nobody is told of a hold who did not wait for one.
+        for _ in 0..TRIES {
+            if has_one_at_most(queue, interval) {
+                break;
+            }
+            hold_for_a_moment(queue);
         }
-        // Never too long.
-        let _ = queue.hold_for(MOMENT);
+    } else if queue.line().estimate(1).is_some() {
+        // Of several limits the one that keeps the next back need not be this one: what this one has gathered can't be told.
+        hold_for_a_moment(queue);
     }
+    // Others, such as a fleet's, give no more than one at a time, or know best.
 }
 
-/// Whether there is at most one permit in hand, so that the next but one is an interval away or more. Others than the queue's own
-/// schedule may be what keeps that back, so of them it can't be told.
+fn hold_for_a_moment(queue: &ApiQueue) {
+    // Never too long.
+    let _ = queue.hold_for(MOMENT);
+}
+
+/// Whether there is at most one permit in hand: then the next but one is an interval away or more.
 fn has_one_at_most(queue: &ApiQueue, interval: Duration) -> bool {
     let line = queue.line();
-    let next_but_one = line
-        .supply
-        .is_schedule()
-        .then(|| line.estimate(1))
-        .flatten();
-    next_but_one.is_some_and(|at| {
-        let wait = at.saturating_sub(line.now());
+    line.estimate(1).is_some_and(|next_but_one| {
+        let wait = next_but_one.saturating_sub(line.now());
         u128::from(wait) >= interval.as_nanos()
     })
 }

@@ -16,8 +16,8 @@ use crate::throttled::Throttled;
 /// | read | by |
 /// |---|---|
 /// | `Retry-After` and its like, of an answer with a status from 400 on | anybody, as [`Throttled`] reads them |
-/// | `Gh-Limited-By`, and a 403 of which nothing remains | GitHub, as [`Throttled`] reads them |
-/// | `RateLimit`, `RateLimit-Policy` (IETF draft): `"default";r=50;t=30`, `"default";q=100;w=60` | |
+/// | `Gh-Limited-By`, of a 403, 429 or 503 | GitHub, as [`Throttled`] reads it |
+/// | `RateLimit`, `RateLimit-Policy`: `"default";r=50;t=30`, `"default";q=100;w=60` | the IETF's draft |
 /// | `RateLimit-Remaining`, `-Reset` | its older drafts, GitLab |
 /// | `X-RateLimit-Remaining`, `-Reset`, or `-Reset-After` where there is one | GitHub, Reddit, Discord |
 /// | `X-Rate-Limit-Remaining`, `-Reset` | X |
@@ -44,11 +44,13 @@ use crate::throttled::Throttled;
 ///
 /// # No more than remain
 /// Where the fastest rate and its burst could spend more than `r` calls before the reset, the permits that have gathered go, but one:
-/// [`Advice::evenly`]. Then no more than `r` calls that cost one permit each go before the reset, but where the slowest rate is faster than
-/// `t / r`, or `t` longer than the cap. They gather anew meanwhile, at the rate that the server allows.
+/// [`Advice::evenly`]. From then until the reset no more than `r` calls of weight 1 go. They may gather anew meanwhile, at the rate that the
+/// server allows. Three things are not in that promise: calls that were under way when the server counted; a slowest rate that is faster
+/// than `t / r`; and sources of permits outside of this crate, such as a fleet's, which give what they give.
 ///
 /// # Bursts and weights
-/// The rate keeps the burst of the fastest, or the queue's own if that is larger. So no answer makes a call too heavy that was not.
+/// The rate keeps the burst of the fastest, or the queue's own if that is larger. So no answer makes a call too heavy that was not. Of
+/// heavy calls the headers know nothing: one that costs `w` permits waits for `w` times `t / r` at the most, also past the reset.
 ///
 /// ```
 /// use apiqueue::{ApiQueue, Follow, Rate, Throttled};
