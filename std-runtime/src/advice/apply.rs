@@ -29,11 +29,8 @@ impl Advice {
         };
         let present = queue.rate();
         let has_larger_burst = present.burst_size() > rate.burst_size();
-        let rate = if has_larger_burst {
-            with_burst(rate, present.burst_size())
-        } else {
-            rate
-        };
+        let burst = rate.burst_size().max(present.burst_size());
+        let rate = self::rate(rate.interval(), burst, rate.is_strict()).unwrap_or(rate);
         if rate != present {
             queue.set_rate(rate);
         }
@@ -44,19 +41,13 @@ impl Advice {
     }
 }
 
-/// The same with this burst, or faster where it could not gather in time.
-fn with_burst(rate: Rate, burst: usize) -> Rate {
-    let burst = u32::try_from(burst).unwrap_or(u32::MAX);
-    let interval = rate.interval().min(MAX_SPAN / burst.max(1));
-    let wider = Rate::every(interval).and_then(|rate| rate.burst(burst));
-    let strict = |wider: Rate| {
-        if rate.is_strict() {
-            wider.strict()
-        } else {
-            wider
-        }
-    };
-    wider.map_or(rate, strict)
+/// One each `interval`, and as much of the burst as can gather: longer than 2 years nothing does.
+pub(super) fn rate(interval: Duration, burst: usize, is_strict: bool) -> Option<Rate> {
+    let gathers = MAX_SPAN.as_nanos().checked_div(interval.as_nanos())?;
+    let burst = gathers.min(burst as u128).clamp(1, u128::from(u32::MAX));
+    let rate = Rate::every(interval).ok()?;
+    let rate = rate.burst(u32::try_from(burst).ok()?).ok()?;
+    Some(if is_strict { rate.strict() } else { rate })
 }
 
 /// Takes the permits that have gathered, but one. A hold spends the burst, and no more: from its end on the permits come one by one,

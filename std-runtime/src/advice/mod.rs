@@ -49,8 +49,8 @@ use crate::throttled::Throttled;
 /// than `t / r`; and sources of permits outside of this crate, such as a fleet's, which give what they give.
 ///
 /// # Bursts and weights
-/// The rate keeps the burst of the fastest, or the queue's own if that is larger. So no answer makes a call too heavy that was not. Of
-/// heavy calls the headers know nothing: one that costs `w` permits waits for `w` times `t / r` at the most, also past the reset.
+/// The rate keeps the burst of the fastest, or the queue's own if that is larger. So no answer makes a call too heavy that was not, but one
+/// for which permits would gather longer than 2 years. Of heavy calls the headers know nothing: one that costs `w` permits waits for `w` times `t / r` at the most, also past the reset.
 ///
 /// ```
 /// use apiqueue::{ApiQueue, Follow, Rate, Throttled};
@@ -116,8 +116,6 @@ impl std::error::Error for FollowError {}
 impl Follow {
     /// Rates between `slowest` and `fastest`, which also says the burst; holds as `throttled` says.
     ///
-    /// A slowest rate at which that burst would take longer than 2 years to gather counts as the one at which it takes that long.
-    ///
     /// # Errors
     /// [`FollowError`] when they are the wrong way round.
     pub fn new(slowest: Rate, fastest: Rate, throttled: Throttled) -> Result<Self, FollowError> {
@@ -176,42 +174,18 @@ impl Follow {
             return Advice::default();
         }
         let count = u128::from(count);
-        let (shortest, longest) = (
-            self.fastest.interval().as_nanos(),
-            self.longest().as_nanos(),
-        );
-        // Rounded up, so that it is never exceeded.
-        let nanos = time.as_nanos().div_ceil(count).clamp(shortest, longest);
-        // Never above u64, as the longest is not.
-        let interval = u64::try_from(nanos).map(Duration::from_nanos);
-        let rate = interval.ok().and_then(|interval| {
-            let burst = u32::try_from(self.fastest.burst_size()).ok()?;
-            Rate::every(interval).ok()?.burst(burst).ok()
-        });
-        let strict = |rate: Rate| {
-            if self.fastest.is_strict() {
-                rate.strict()
-            } else {
-                rate
-            }
-        };
-        let most =
-            time.saturating_add(LATENESS).as_nanos() / shortest + self.fastest.burst_size() as u128;
+        let (slowest, fastest) = (self.slowest.interval(), self.fastest.interval().as_nanos());
+        // Rounded up, so that it is never exceeded. Never above u64, as the slowest is not.
+        let nanos = time.as_nanos().div_ceil(count);
+        let interval = u64::try_from(nanos).map_or(slowest, Duration::from_nanos);
+        let interval = interval.clamp(self.fastest.interval(), slowest);
+        let burst = self.fastest.burst_size();
+        let most = time.saturating_add(LATENESS).as_nanos() / fastest + burst as u128;
         Advice {
             hold: None,
-            rate: rate.map(strict),
+            rate: apply::rate(interval, burst, self.fastest.is_strict()),
             evenly: most > count,
         }
-    }
-
-    /// The interval of the slowest, or the longest in which the burst can gather.
-    fn longest(&self) -> Duration {
-        let burst = u32::try_from(self.fastest.burst_size()).unwrap_or(u32::MAX);
-        let gathers = MAX_SPAN / burst.max(1);
-        self.slowest
-            .interval()
-            .min(gathers)
-            .max(self.fastest.interval())
     }
 }
 

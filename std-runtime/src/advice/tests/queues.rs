@@ -141,3 +141,20 @@ fn who_waits_in_line_is_not_told_of_a_hold() {
     let turn = waiter.try_wait().unwrap().unwrap();
     assert_eq!(turn.waited_for(), crate::WaitedFor::Rate);
 }
+
+#[test]
+fn a_queue_that_had_no_rate_goes_by_the_one_it_follows() {
+    let clock = Arc::new(ManualClock::<u64>::new(0));
+    let follow = Follow::new(rate(60_000, 1), Rate::unlimited(), Throttled::default()).unwrap();
+    for queue in [
+        start(ApiQueue::builder().rate(Rate::unlimited()), &clock),
+        start(ApiQueue::builder().at_once(1_000), &clock),
+    ] {
+        for (remaining, seconds) in [(5, 10), (1_000, 10), (1, 10)] {
+            follow
+                .advice_of(StatusCode::OK, &left(remaining, seconds))
+                .apply(&queue);
+            assert_eq!(goes(&queue, &clock, seconds * 1_000), remaining);
+        }
+    }
+}
