@@ -45,12 +45,14 @@ use crate::throttled::Throttled;
 /// # No more than remain
 /// Where the fastest rate and its burst could spend more than `r` calls before the reset, the permits that have gathered go, but one:
 /// [`Advice::evenly`]. From then until the reset no more than `r` calls of weight 1 go. They may gather anew meanwhile, at the rate that the
-/// server allows. Three things are not in that promise: calls that were under way when the server counted; a slowest rate that is faster
-/// than `t / r`; and sources of permits outside of this crate, such as a fleet's, which give what they give.
+/// server allows. Not in that promise are calls that were under way when the server counted; a slowest rate that is faster than `t / r`; a
+/// [`catch_up`](crate::Builder::catch_up) above a second; and sources of permits outside of this crate, such as a fleet's, which give what
+/// they give.
 ///
 /// # Bursts and weights
 /// The rate keeps the burst of the fastest, or the queue's own if that is larger. So no answer makes a call too heavy that was not, but one
-/// for which permits would gather longer than 2 years. Of heavy calls the headers know nothing: one that costs `w` permits waits for `w` times `t / r` at the most, also past the reset.
+/// for which permits would gather longer than 2 years. The headers know nothing of weights: a call of weight `w` waits for up to `w` times
+/// `t / r`, also past the reset.
 ///
 /// ```
 /// use apiqueue::{ApiQueue, Follow, Rate, Throttled};
@@ -89,7 +91,7 @@ pub struct Advice {
     pub evenly: bool,
 }
 
-/// More lateness than a queue makes up.
+/// As much lateness as a queue may make up, with what has gathered, where it is not taken.
 const LATENESS: Duration = Duration::from_secs(1);
 
 /// The slowest rate is faster than the fastest.
