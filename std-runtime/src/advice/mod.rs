@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, Response, StatusCode};
 
 use crate::headers::{Allowance, Headers};
-use crate::rate::{MAX_SPAN, Rate};
+use crate::rate::Rate;
 use crate::throttled::Throttled;
 
 /// Turns the headers of answers into holds and rates, within bounds.
