@@ -139,7 +139,7 @@ pub use queue::{ApiQueue, Builder, Stop, StopReport};
 pub use rate::Rate;
 #[cfg(feature = "toml")]
 pub use registry::FileError;
-pub use registry::{Limit, Limits, Registry};
+pub use registry::{Limit, Limits, Registry, RegistryReport};
 #[cfg(feature = "http")]
 pub use route::Route;
 pub use stats::{Intervals, Stats, Waits};

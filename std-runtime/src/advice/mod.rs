@@ -194,12 +194,14 @@ impl Follow {
 }
 
 impl Advice {
-    /// Sets the queue's rate and holds it, where there is something to say. A hold only extends another.
+    /// Sets the queue's rate and holds it, where there is something to say. A hold only extends another. A
+    /// [`Registry`](crate::Registry) may forget a rate that comes from here after a minute without releases, and never one that
+    /// [`ApiQueue::set_rate`] has set.
     pub fn apply(self, queue: &ApiQueue) {
         if let Some(rate) = self.rate
             && rate != queue.rate()
         {
-            queue.set_rate(rate);
+            queue.set_found_rate(rate);
         }
         if let Some(hold) = self.hold {
             // One too long for a queue can't be, with the cap.
