@@ -332,16 +332,26 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Shared<K> {
 }
 
 impl Registry<String> {
-    /// Reads the limits from TOML: a `[default]` table and one table for each key or pattern, as [`Limits`] has them.
+    /// Reads the limits from TOML: a `[default]` table and one table for each key or pattern, as [`Limits`] has them; and `[account.…]`
+    /// tables for limits that keys share, in any nesting, as [`Account`](crate::Account) has them.
     ///
-    /// | key | value |
-    /// |---|---|
-    /// | `per_second` | releases each second, 1 to 1,000,000,000; |
-    /// | `every` | or the interval: `"100ms"`, `"1m 30s"`; |
-    /// | `unlimited` | or `true`: no queue at all |
-    /// | `burst` | how many permits may gather (default 1) |
-    /// | `strict` | `true`: lateness is never made up |
-    /// | `capacity` | how many may be in line (default 256) |
+    /// | key | value | in |
+    /// |---|---|---|
+    /// | `per_second` | releases each second, 1 to 1,000,000,000; | keys, accounts, `limits` |
+    /// | `every` | or the interval: `"100ms"`, `"1m 30s"`; | keys, accounts, `limits` |
+    /// | `at_most` and `period` | or so many in any window of that length, 1 to 4,294,967,295 in `"1h"` | keys, accounts, `limits` |
+    /// | `burst` | of that rate: how many permits may gather (default 1) | keys, accounts, `limits` |
+    /// | `strict` | of that rate: `true`: lateness is never made up | keys, accounts, `limits` |
+    /// | `limits` | a list of further limits beside it, each a table with a rate | keys, accounts |
+    /// | `at_once` | how many calls may be under way, 1 to 4,294,967,295 | keys, accounts |
+    /// | `within` | the account whose limits it counts on, too | keys, accounts |
+    /// | `share` | how much of that account it gets beside others, 1 to 4,294,967,295 (default 1) | keys, accounts |
+    /// | `unlimited` | `true`: no queue at all | keys, alone |
+    /// | `capacity` | how many may be in line, 1 to 16,777,216 (default 256) | keys |
+    /// | `catch_up` | for how long lateness is made up: `"20ms"` (default 10 ms) | keys |
+    ///
+    /// Each key has a queue of its own, so where a pattern is `within` an account each key of it counts on that, with the share that
+    /// the pattern's table says. Accounts stand in any order. `[default]` may say `within` like any other.
     ///
     /// ```
     /// use apiqueue::Registry;
@@ -350,14 +360,28 @@ impl Registry<String> {
     ///     [default]
     ///     per_second = 20
     ///
+    ///     [account.eu]                  # what the keys within it share
+    ///     per_second = 100
+    ///     at_once = 50
+    ///
+    ///     [account."eu/describe"]
+    ///     within = "eu"
+    ///     per_second = 60
+    ///     share = 3
+    ///
     ///     ["ec2/*"]
     ///     every = "100ms"
     ///     burst = 50
+    ///     within = "eu/describe"
+    ///     share = 2
+    ///     at_once = 8
+    ///     limits = [{ at_most = 5000, period = "1h", burst = 100 }]
     ///
     ///     ["sts/*"]
     ///     unlimited = true
     /// "#)?;
-    /// assert!(registry.queue(&"sts/us-east-1".to_owned())?.is_none());
+    /// assert!(registry.queue("ec2/us-east-1")?.is_some());
+    /// assert!(registry.queue("sts/us-east-1")?.is_none());
     ///
     /// let why = Registry::from_toml("[default]\nper_second = 0").unwrap_err();
     /// assert_eq!(why.to_string(), "line 2: default.per_second: 0 releases a second is not in 1..=1000000000");
@@ -365,7 +389,8 @@ impl Registry<String> {
     /// ```
     ///
     /// # Errors
-    /// [`FileError`] with the line, the key and what it may be.
+    /// [`FileError`] with the line, the key and what it may be: also where an account is within itself or is not there, and
+    /// where something means nothing without something else.
     #[cfg(feature = "toml")]
     pub fn from_toml(text: &str) -> Result<Self, FileError> {
         file::parse(text).map(Self::from)
