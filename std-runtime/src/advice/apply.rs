@@ -13,7 +13,8 @@ const TRIES: usize = 3;
 
 impl Advice {
     /// Sets the queue's rate, takes what has gathered, and holds the queue, where there is something to say. The burst never gets smaller
-    /// by it, and a hold only extends another.
+    /// by it, and a hold only extends another. A [`Registry`](crate::Registry) may forget a rate that comes from here after a minute
+    /// without releases, and never one that [`ApiQueue::set_rate`] has set.
     pub fn apply(self, queue: &ApiQueue) {
         self.apply_rate(queue);
         if let Some(hold) = self.hold {
@@ -31,14 +32,21 @@ impl Advice {
         let has_larger_burst = present.burst_size() > rate.burst_size();
         let burst = rate.burst_size().max(present.burst_size());
         let rate = self::rate(rate.interval(), burst, rate.is_strict()).unwrap_or(rate);
-        if rate != present {
-            queue.set_rate(rate);
+        if !is_nearly(rate, present) {
+            queue.set_found_rate(rate);
         }
         // After the rate: what gathers from now on does so at the new one.
         if self.evenly || has_larger_burst {
             keep_one(queue, rate.interval());
         }
     }
+}
+
+/// Whether a source of permits that counts in whole microseconds may have made the second of the first.
+fn is_nearly(rate: Rate, present: Rate) -> bool {
+    let apart = rate.interval().abs_diff(present.interval());
+    let is_near = apart < Duration::from_micros(1) && apart * 1000 < rate.interval();
+    is_near && rate.burst_size() == present.burst_size() && rate.is_strict() == present.is_strict()
 }
 
 /// One each `interval`, and as much of the burst as can gather: longer than 2 years nothing does.

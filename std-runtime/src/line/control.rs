@@ -7,7 +7,7 @@ use std::time::Duration;
 use apiqueue_core::{ChargeError, Outcome};
 
 use super::controller::Adaptive;
-use super::{Line, Queue};
+use super::{Line, NEVER, Queue};
 use crate::guarded::guarded;
 use crate::permits::{Given, Permits, Supply};
 use crate::rate::Rate;
@@ -41,7 +41,20 @@ impl Line {
         }
     }
 
+    /// As the user says.
     pub(crate) fn set_rate(self: &Arc<Self>, rate: Rate) {
+        // Ordering: Relaxed, here and below; it is read only when nobody holds the queue.
+        self.rate_found.store(NEVER, Ordering::Relaxed);
+        self.change_rate(rate);
+    }
+
+    /// As was found out, from answers or by a controller. A registry may forget it in time.
+    pub(crate) fn set_found_rate(self: &Arc<Self>, rate: Rate) {
+        self.rate_found.store(self.now(), Ordering::Relaxed);
+        self.change_rate(rate);
+    }
+
+    fn change_rate(self: &Arc<Self>, rate: Rate) {
         let catch_up = Duration::from_nanos(self.catch_up);
         // It could be for another lateness, so it can be for this one.
         let rate = rate.within_its_window(catch_up).unwrap_or(rate);
@@ -124,7 +137,7 @@ impl Line {
     ) {
         let is_whole = controller.outcome(self.now(), released, outcome, |rate, hold_until| {
             if let Some(rate) = rate {
-                self.set_rate(rate.into());
+                self.set_found_rate(rate.into());
             }
             if let Some(until) = hold_until {
                 self.hold(until.saturating_sub(self.now()));

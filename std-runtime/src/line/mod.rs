@@ -10,6 +10,7 @@ mod end;
 mod enter;
 pub(crate) mod nested;
 mod release;
+mod rest;
 mod terms;
 pub(crate) mod waited_for;
 
@@ -69,6 +70,9 @@ pub(crate) struct Line {
     burst_within: AtomicUsize,
     /// The rate at its start.
     begun: Ticks,
+    /// When the rate was last found, by what answers say or by a controller, as the clock of the permits tells it. [`NEVER`] where it
+    /// was set by hand.
+    rate_found: AtomicU64,
     /// For how long lateness is made up, in nanoseconds.
     catch_up: u64,
     /// At intervals shorter than this whoever joins releases who is due before him. In nanoseconds.
@@ -91,6 +95,7 @@ impl Line {
         Self {
             passes: Passes::default(),
             begun: queue.rate(),
+            rate_found: AtomicU64::new(NEVER),
             queue,
             counters: Counters::new(&terms.name),
             name: terms.name,

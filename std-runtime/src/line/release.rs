@@ -7,7 +7,7 @@ use apiqueue_core::{Granted, MAX_WEIGHT};
 
 use super::{Line, NEVER};
 use crate::guarded::guarded;
-use crate::permits::{First, Given, InLine, Supply};
+use crate::permits::{First, InLine};
 use crate::stats::telemetry;
 
 impl InLine for Arc<Line> {
@@ -105,23 +105,6 @@ impl Line {
         }
         if is_closing {
             self.end_if_drained();
-        }
-    }
-
-    /// Whether it is as at its start.
-    pub(crate) fn is_rested(&self) -> bool {
-        let is_used = self.backlog.len() > 0 || self.calls.under_way() > 0;
-        if is_used || self.room() == 0 || self.rate().ticks() != self.begun {
-            return false;
-        }
-        match &self.supply {
-            Supply::Schedule => self.queue.is_rested(),
-            Supply::Hand => false,
-            Supply::Others(_) => {
-                let is_idle = self.queue.is_empty() && !self.queue.is_closed();
-                let rests = |given: &Given| guarded(|| given.permits.is_rested()) == Some(true);
-                is_idle && self.given().is_some_and(rests)
-            }
         }
     }
 

@@ -225,6 +225,10 @@ impl Builder {
         self
     }
 
+    pub(crate) fn is_named(&self) -> bool {
+        !self.name.is_empty()
+    }
+
     /// Starts no thread: nothing is released but by [`ApiQueue::advance`] and, where nobody waits and a permit is free,
     /// by [`ApiQueue::enqueue`] itself.
     pub fn manual(mut self) -> Self {

@@ -35,6 +35,13 @@ impl ApiQueue {
         self.line().set_rate(rate);
     }
 
+    /// The same for a rate that an answer told, and the next one may tell otherwise.
+    #[cfg(feature = "http")]
+    pub(crate) fn set_found_rate(&self, rate: Rate) {
+        telemetry::changed(&self.line().name, "rate set", &rate);
+        self.line().set_found_rate(rate);
+    }
+
     /// Releases nobody for `duration`, those already queued included: what a server asks for with `Retry-After`. Only
     /// extends a hold. From its end on releases are evenly spaced: a hold spends the burst.
     ///

@@ -28,6 +28,7 @@ pub use builder::Builder;
 pub(crate) use parts::MAX_CAPACITY;
 pub(crate) use parts::{Driving, Parts};
 pub use stop::{Stop, StopReport};
+pub(crate) use stop::{stop_all, stop_all_async};
 
 /// A queue of callers of one API, released one by one at a configured rate.
 ///
@@ -158,7 +159,7 @@ impl ApiQueue {
         stop::stop_async(&self.line, how).await
     }
 
-    /// Whether it is as when it was started: nobody in line, the whole burst free, nothing held, open, its rate the same.
+    /// Whether one made anew would be no different: then a registry may forget it.
     pub(crate) fn is_rested(&self) -> bool {
         self.line.is_rested()
     }

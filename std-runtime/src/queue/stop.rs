@@ -1,6 +1,7 @@
 //! How a queue ends: [`Stop`], and what it came to.
 
 use std::future::poll_fn;
+use std::slice;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -49,30 +50,51 @@ struct Stopping<'a> {
 }
 
 pub(crate) fn stop(line: &Arc<Line>, how: Stop) -> StopReport {
-    let stopping = Stopping::begin(line, how);
+    let reports = stop_all(slice::from_ref(line), how);
+    reports.into_iter().next().unwrap_or_default()
+}
+
+/// Stops several at the same time: all have begun to drain before the first is waited for, and all have the same time for it. One
+/// report for each, in this order.
+pub(crate) fn stop_all(lines: &[Arc<Line>], how: Stop) -> Vec<StopReport> {
+    let stopping = Stopping::begin_all(lines, how);
     if let Stop::Drain { timeout } = how {
         let until = Instant::now().checked_add(timeout);
-        let others_do = (line.is_driven() && !line.has_task()) || line.supply.is_by_hand();
-        if others_do && !driver::is_current_thread() {
+        let others_do = |line: &&Arc<Line>| {
+            let is_driven = line.is_driven() && !line.has_task();
+            (is_driven || line.supply.is_by_hand()) && !driver::is_current_thread()
+        };
+        let (by_others, by_this): (Vec<_>, Vec<_>) = lines.iter().partition(others_do);
+        drive_to_the_end(&by_this, until);
+        for line in by_others {
             let mut end = line.end.watch();
             block::block_on(until, |waker| end.poll(waker));
-        } else {
-            drive_to_the_end(line, until);
         }
     }
-    stopping.finish()
+    stopping.into_iter().map(Stopping::finish).collect()
 }
 
 pub(crate) async fn stop_async(line: &Arc<Line>, how: Stop) -> StopReport {
-    let stopping = Stopping::begin(line, how);
+    let reports = stop_all_async(slice::from_ref(line), how).await;
+    reports.into_iter().next().unwrap_or_default()
+}
+
+pub(crate) async fn stop_all_async(lines: &[Arc<Line>], how: Stop) -> Vec<StopReport> {
+    let stopping = Stopping::begin_all(lines, how);
     if let Stop::Drain { .. } = how {
-        let mut end = line.end.watch();
-        poll_fn(|cx| end.poll(cx.waker())).await;
+        for line in lines {
+            let mut end = line.end.watch();
+            poll_fn(|cx| end.poll(cx.waker())).await;
+        }
     }
-    stopping.finish()
+    stopping.into_iter().map(Stopping::finish).collect()
 }
 
 impl<'a> Stopping<'a> {
+    fn begin_all(lines: &'a [Arc<Line>], how: Stop) -> Vec<Self> {
+        lines.iter().map(|line| Self::begin(line, how)).collect()
+    }
+
     fn begin(line: &'a Arc<Line>, how: Stop) -> Self {
         telemetry::changed(&line.name, "stopped", &how);
         let stopping = Self {
@@ -98,42 +120,69 @@ impl<'a> Stopping<'a> {
     }
 }
 
-/// For a queue whose driver is kept busy by this call: the user, the driver's thread, or, it may be, a task. A task's waker stays with
+/// For queues whose driver is kept busy by this call: the user, the driver's thread, or, it may be, a task. A task's waker stays with
 /// the queue, so that it can go on too.
-fn drive_to_the_end(line: &Arc<Line>, until: Option<Instant>) {
+fn drive_to_the_end(lines: &[&Arc<Line>], until: Option<Instant>) {
     let (parker, unparker) = parking::pair();
     let waker = Waker::from(unparker);
-    let has_task = line.has_task();
-    let is_woken_elsewhere = has_task || line.supply.given().is_some();
-    let mut end = line.end.watch();
+    let mut left: Vec<_> = lines.iter().map(|line| (*line, line.end.watch())).collect();
     while until.is_none_or(|until| Instant::now() < until) {
-        if end.poll(&waker).is_ready() {
+        let mut next = Look::At(until);
+        left.retain_mut(|(line, end)| {
+            let goes_on = end.poll(&waker).is_pending();
+            if goes_on {
+                next = next.sooner(look(line, &waker));
+            }
+            goes_on
+        });
+        if left.is_empty() {
             return;
         }
-        // A task's waker stays in the line.
-        let progress = line.advance_as((!has_task).then_some(&waker), Some(&waker));
-        let due = match progress {
-            None => continue,
-            Some(Progress {
-                jump: Some(jump), ..
-            }) => {
-                jump.make();
-                continue;
-            }
-            Some(Progress { next, .. }) => next,
-        };
-        let due = match due {
-            Next::At(at) => MonotonicClock.instant(at),
-            // Closed, but calls may be under way.
-            Next::OnEnqueue | Next::Closed => None,
-        };
-        // What wakes the task, or whoever drives an account, does not wake this.
-        let soon = is_woken_elsewhere.then(|| Instant::now() + LOOK_AGAIN);
-        match due.into_iter().chain(until).chain(soon).min() {
-            Some(at) => {
+        match next {
+            Look::Again => {}
+            Look::At(Some(at)) => {
                 parker.park_deadline(at);
             }
-            None => parker.park(),
+            Look::At(None) => parker.park(),
         }
     }
+}
+
+/// When to look at a queue again, if nothing is told before.
+#[derive(Clone, Copy)]
+enum Look {
+    Again,
+    At(Option<Instant>),
+}
+
+impl Look {
+    fn sooner(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::At(one), Self::At(other)) => Self::At(one.into_iter().chain(other).min()),
+            _ => Self::Again,
+        }
+    }
+}
+
+/// Releases who is due.
+fn look(line: &Arc<Line>, waker: &Waker) -> Look {
+    let has_task = line.has_task();
+    // A task's waker stays in the line.
+    let progress = line.advance_as((!has_task).then_some(waker), Some(waker));
+    let Some(Progress { next, jump, .. }) = progress else {
+        return Look::Again;
+    };
+    if let Some(jump) = jump {
+        jump.make();
+        return Look::Again;
+    }
+    let due = match next {
+        Next::At(at) => MonotonicClock.instant(at),
+        // Closed, but calls may be under way.
+        Next::OnEnqueue | Next::Closed => None,
+    };
+    // What wakes the task, or whoever drives an account, does not wake this.
+    let is_woken_elsewhere = has_task || line.supply.given().is_some();
+    let soon = is_woken_elsewhere.then(|| Instant::now() + LOOK_AGAIN);
+    Look::At(due).sooner(Look::At(soon))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::account::Account;
 use crate::queue::{ApiQueue, Builder};
 use crate::rate::Rate;
 
@@ -29,7 +30,7 @@ impl Limit {
     }
 }
 
-/// Limits of keys that are text, such as `ec2/eu-west-1`.
+/// Limits of keys that are text, such as `ec2/eu-west-1`. A clone's queues share the accounts of this one's.
 ///
 /// A key's own limit comes first; then the most specific pattern, which is the one with the most characters beside its
 /// `*`, and of two such the one that is first in the alphabet; then the default. A `*` stands for any characters, none
@@ -40,6 +41,8 @@ pub struct Limits {
     exact: BTreeMap<String, Limit>,
     /// The most specific first.
     patterns: Vec<(String, Limit)>,
+    /// Those that a file names.
+    accounts: BTreeMap<String, Account>,
 }
 
 impl Limits {
@@ -50,7 +53,20 @@ impl Limits {
             default,
             exact: BTreeMap::new(),
             patterns: Vec::new(),
+            accounts: BTreeMap::new(),
         }
+    }
+
+    #[cfg(feature = "toml")]
+    pub(super) fn with_accounts(self, accounts: BTreeMap<String, Account>) -> Self {
+        Self { accounts, ..self }
+    }
+
+    /// The account that a file calls by this name, to hold it or to set its rates; and to put queues of your own inside. None
+    /// where the limits are not from a file.
+    #[must_use]
+    pub fn account(&self, name: &str) -> Option<Account> {
+        self.accounts.get(name).cloned()
     }
 
     /// Sets the limit of a key or, with a `*` in it, of all keys of that pattern.

@@ -1,54 +1,45 @@
 //! [`Registry`]: queues by key, made when first asked for and forgotten when long idle.
 //!
-//! A map without locks for its readers holds an entry for each key. Forgetting one must not split a key into two
-//! queues, nor give back what was already used, so an entry has a state of its own:
-//!
-//! ```text
-//!           evict, at rest and held by nobody else       still so
-//!   LIVE ──────────────────────────────────► LEAVING ──────────────► GONE (and out of the map)
-//!     ▲             asked for                   │
-//!     └─────────────────────────────────────────┘
-//! ```
-//! Who asks takes hold of the queue first and then looks at the state; who evicts sets the state first and then looks who
-//! holds the queue. With a fence between both, one of them sees the other.
+//! A map without locks for its readers holds an [`Entry`] for each key, whose states keep a key from being split into two queues
+//! while it is forgotten. One lock guards the order in which keys are looked at for that; under it entries are put in and taken out,
+//! and nothing else happens: rules, keys and queues are user code, and are called, compared and dropped outside.
 
+mod entry;
 #[cfg(feature = "toml")]
 mod file;
 mod limits;
+mod report;
+mod stop;
 
+use std::borrow::Borrow;
 use std::collections::VecDeque;
+use std::fmt;
 use std::hash::Hash;
-use std::sync::atomic::{AtomicU8, Ordering, fence};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::mem;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::sync::{Arc, Mutex};
 
-use papaya::HashMap;
+use papaya::{Compute, HashMap, Operation};
 
 #[cfg(feature = "toml")]
 pub use file::FileError;
 pub use limits::{Limit, Limits};
+pub use report::RegistryReport;
 
+use self::entry::Entry;
 use crate::error::StartError;
+use crate::forked::unless_inherited;
 use crate::queue::ApiQueue;
-use crate::queue::Stop;
-
-const LIVE: u8 = 0;
-const LEAVING: u8 = 1;
-const GONE: u8 = 2;
+use crate::queue::{Builder, Stop};
 
 /// How many idle candidates a new key looks at when there are too many: so that keys leave faster than they come.
 const LOOKS: usize = 4;
 
 /// Queues by key: per service and region, per account, per host, whatever is limited on its own.
 ///
-/// A queue is made when its key is first asked for, with the limit that the registry's rule gives to the key, and is
-/// forgotten when there are more keys than [`keep`](Self::keep) allows and it is at rest: nobody waits or holds it, its
-/// whole burst is free again, no hold is on and its rate is the rule's. One made for the same key later is then no
-/// different, so nothing that was used is given back. Where none is at rest there may be more keys than that: none is ever
-/// lost in use.
-///
-/// The look-up of a key that is there takes no lock. A clone is the same registry. A key costs about 450 bytes and 24 for
-/// each place of its line (100,000 keys of 256 places: 580 MB; of 16 places: 84 MB), and no CPU time while idle, as
-/// `benches/src/bin/runtime.rs` measures.
+/// A queue is made when its key is first asked for, with the limit that the registry's rule gives to the key. The look-up of a key
+/// that is there takes no lock. A clone is the same registry. A key costs about 450 bytes and 24 for each place of its line (100,000
+/// keys of 256 places: 580 MB; of 16 places: 84 MB), and no CPU time while idle, as `benches/src/bin/runtime.rs` measures.
 ///
 /// ```
 /// use apiqueue::{Limit, Limits, Rate, Registry};
@@ -58,37 +49,61 @@ const LOOKS: usize = 4;
 ///         .set("ec2/*", Limit::rate(Rate::per_second(900)?.burst(50)?))
 ///         .set("sts/*", Limit::None),
 /// );
-/// let key = |service: &str, region: &str| format!("{service}/{region}");
 /// for _ in 0..3 {
-///     if let Some(queue) = registry.queue(&key("ec2", "eu-west-1"))? {
+///     if let Some(queue) = registry.queue("ec2/eu-west-1")? {
 ///         queue.enqueue()?.wait()?;
 ///     }
 /// }
-/// assert!(registry.queue(&key("sts", "eu-west-1"))?.is_none()); // not limited
+/// assert!(registry.queue("sts/eu-west-1")?.is_none()); // not limited
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// # When a queue is forgotten
+/// When there are more keys than [`keep`](Self::keep) allows and it is at rest. One made for the same key later then gives out
+/// nothing that was used:
+///
+/// | at rest means | |
+/// |---|---|
+/// | nobody | has a handle of it, waits in its line, or has a call under way |
+/// | its permits | its whole burst is free again, and no hold is on |
+/// | its rate | is the one it began with; |
+/// | | or one that was found, by an answer's headers ([`Route::follow`](crate::Route)) or an [adaptive](crate::Builder::adaptive) queue's controller, and nobody was released for 60 s, nor for the time in which the burst that it began with gathers. The next one begins with the rule's rate, and finds its own again |
+///
+/// A rate that was set by hand is kept, as nobody would set it again: such a queue stays until the rate is set back, or the queue is
+/// stopped. Where no queue is at rest there may be more keys than that: none is lost in use.
+///
+/// # Queues that were stopped
+/// A queue that was [stopped](ApiQueue::stop) alone is replaced when its key is asked for next, as soon as it is over: its line has
+/// drained, and the calls under way have ended. Until then its key leads to it. The new one gives out nothing that was used: it
+/// begins without the burst, not before the old one could have released the next, unless that had its whole burst. After
+/// [`Registry::stop`] nothing is replaced.
 #[derive(Debug)]
 pub struct Registry<K = String> {
     shared: Arc<Shared<K>>,
 }
 
-struct Shared<K> {
-    rule: Box<dyn Fn(&K) -> Limit + Send + Sync>,
-    entries: HashMap<K, Arc<Entry>>,
-    /// The keys that have entries, in the order in which they are looked at for eviction. Writers only.
-    order: Mutex<VecDeque<K>>,
-    keep: usize,
-}
+type Rule<K> = dyn Fn(&K) -> Limit + Send + Sync;
+type Name<K> = dyn Fn(&K) -> String + Send + Sync;
 
-#[derive(Debug)]
-struct Entry {
-    /// None for a key without a limit.
-    queue: Option<ApiQueue>,
-    state: AtomicU8,
+struct Shared<K> {
+    rule: Box<Rule<K>>,
+    name: Mutex<Option<Arc<Name<K>>>>,
+    entries: HashMap<K, Arc<Entry<K>>>,
+    /// In the order in which they are looked at for eviction, but for those that are being looked at. Writers only.
+    order: Mutex<VecDeque<Arc<Entry<K>>>>,
+    keep: AtomicUsize,
+    is_stopped: AtomicBool,
+    /// Where this was made.
+    process: u32,
 }
 
 impl<K: Hash + Eq + Clone + Send + Sync + 'static> Registry<K> {
-    /// A registry whose keys have the limits that `rule` says. It is asked once for each queue that is made.
+    /// A registry whose keys have the limits that `rule` says.
+    ///
+    /// The rule is asked for each queue that is made. Where several threads ask for a new key at once, it may be asked by each of them:
+    /// one of the queues is kept, and all get that; the others are dropped unused. So it should say the same for the same
+    /// key. It is called under no lock, and may ask the registry for other keys. When it panics, so does who asked for the key,
+    /// and nothing is kept.
     ///
     /// ```
     /// use apiqueue::{Limit, Rate, Registry};
@@ -99,45 +114,88 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Registry<K> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn new(rule: impl Fn(&K) -> Limit + Send + Sync + 'static) -> Self {
-        Self::with(Box::new(rule), usize::MAX)
-    }
-
-    fn with(rule: Box<dyn Fn(&K) -> Limit + Send + Sync>, keep: usize) -> Self {
         Self {
             shared: Arc::new(Shared {
-                rule,
+                rule: Box::new(rule),
+                name: Mutex::new(None),
                 entries: HashMap::new(),
                 order: Mutex::new(VecDeque::new()),
-                keep,
+                keep: AtomicUsize::new(usize::MAX),
+                is_stopped: AtomicBool::new(false),
+                process: std::process::id(),
             }),
         }
     }
 
     /// The queue of `key`, made if there is none. None for a key that is not limited.
     ///
+    /// The key may be a borrowed form of the registry's: `&str` where keys are `String`s. `Hash` and `Eq` of a key must not ask the
+    /// registry; its `Clone` and `Drop` may.
+    ///
     /// # Errors
     /// [`StartError`] when the rule's limit can't be, or the system refuses the driver's thread.
-    pub fn queue(&self, key: &K) -> Result<Option<ApiQueue>, StartError> {
+    pub fn queue<Q>(&self, key: &Q) -> Result<Option<ApiQueue>, StartError>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
         loop {
             let found = {
                 let entries = self.shared.entries.pin();
                 entries.get(key).map(Arc::clone)
             };
-            match found {
-                Some(entry) => {
-                    if let Some(queue) = entry.hold() {
+            let Some(entry) = found else {
+                if let Some(queue) = self.shared.make(key.to_owned(), None)? {
+                    return Ok(queue);
+                }
+                continue;
+            };
+            match entry.hold() {
+                Some(Some(before)) if self.shared.may_replace(&before) => {
+                    let over = Some((&entry, &before));
+                    if let Some(queue) = self.shared.make(key.to_owned(), over)? {
                         return Ok(queue);
                     }
-                    // Gone: who has evicted it may not have taken it out yet.
-                    self.shared.forget(key, &entry);
                 }
-                None => {
-                    if let Some(queue) = self.add(key)? {
-                        return Ok(queue);
-                    }
-                }
+                Some(queue) => return Ok(queue),
+                // Who has evicted it may not have taken it out yet.
+                None => self.shared.forget(&entry),
             }
         }
+    }
+
+    /// Names each queue by its key, where the rule's builder doesn't: what it is called in [`Stats`](crate::Stats), in events and in
+    /// metrics, which else can't tell one from the other. For queues that are made from now on, through all handles; of several
+    /// calls the last one counts. [`Limits`] name their queues by themselves.
+    ///
+    /// For metrics each name is a label value of its own: no good idea for a hundred thousand keys.
+    ///
+    /// ```
+    /// use apiqueue::{Limit, Rate, Registry};
+    ///
+    /// let per_account = Rate::per_second(20)?;
+    /// let registry = Registry::new(move |_: &u32| Limit::rate(per_account)).named(|id| format!("account {id}"));
+    /// assert_eq!(registry.queue(&42)?.unwrap().name(), "account 42");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn named(self, name: impl Fn(&K) -> String + Send + Sync + 'static) -> Self {
+        let mut name: Option<Arc<Name<K>>> = Some(Arc::new(name));
+        if let Some(mut there) = unless_inherited(&self.shared.name, self.shared.process) {
+            mem::swap(&mut *there, &mut name);
+        }
+        // Only now that before is dropped, under no lock.
+        drop(name);
+        self
+    }
+
+    /// Forgets queues [at rest](Self#when-a-queue-is-forgotten) when there are more than `keys` (default: keeps all). For all handles
+    /// of the registry, from the next new key on: each looks at a few of those that there are.
+    #[must_use]
+    pub fn keep(self, keys: usize) -> Self {
+        // Ordering: Relaxed; only a number.
+        self.shared.keep.store(keys, Ordering::Relaxed);
+        self
     }
 
     /// How many keys have queues, or are known to need none.
@@ -152,16 +210,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Registry<K> {
         self.len() == 0
     }
 
-    /// Stops all queues that there are now, and says how many.
-    pub fn stop(&self, how: Stop) -> usize {
-        let queues = self.queues();
-        for (_, queue) in &queues {
-            queue.stop(how);
-        }
-        queues.len()
-    }
-
-    /// All keys that have queues at present, with them.
+    /// All keys that have queues at present, with them. In no order.
     #[must_use]
     pub fn queues(&self) -> Vec<(K, ApiQueue)> {
         let entries = self.shared.entries.pin();
@@ -170,113 +219,139 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Registry<K> {
             .filter_map(|(key, entry)| Some((key.clone(), entry.hold()??)))
             .collect()
     }
-
-    /// None when another thread was faster.
-    fn add(&self, key: &K) -> Result<Option<Option<ApiQueue>>, StartError> {
-        let queue = match (self.shared.rule)(key) {
-            Limit::None => None,
-            Limit::Queue(builder) => Some(builder.start()?),
-        };
-        let entry = Arc::new(Entry {
-            // Held here too, so that the new one is not the first to be evicted.
-            queue: queue.clone(),
-            state: AtomicU8::new(LIVE),
-        });
-        let mut order = self
-            .shared
-            .order
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let entries = self.shared.entries.pin();
-        if entries.try_insert(key.clone(), entry).is_err() {
-            return Ok(None);
-        }
-        order.push_back(key.clone());
-        self.shared.evict(&mut order);
-        Ok(Some(queue))
-    }
 }
 
 impl<K: Hash + Eq + Clone + Send + Sync + 'static> Shared<K> {
-    fn evict(&self, order: &mut VecDeque<K>) {
-        for _ in 0..LOOKS.min(order.len()) {
-            if order.len() <= self.keep {
-                return;
+    /// Makes the queue of a key that has none, or one in place of another that is over. None when another thread was faster.
+    fn make(
+        &self,
+        key: K,
+        over: Option<(&Arc<Entry<K>>, &ApiQueue)>,
+    ) -> Result<Option<Option<ApiQueue>>, StartError> {
+        let queue = match (self.rule)(&key) {
+            Limit::None => None,
+            Limit::Queue(builder) => Some(self.with_name(&key, builder).start()?),
+        };
+        if let (Some(queue), Some((_, before))) = (&queue, over) {
+            queue.line().go_on_from(before.line());
+        }
+        // Held here too, so that the new one is not the first to be evicted.
+        let entry = Arc::new(Entry::new(key.clone(), queue.clone()));
+        let new = Arc::clone(&entry);
+        let is_in = match over {
+            None => self.entries.pin().try_insert(key, new).is_ok(),
+            Some((before, _)) => self.replace(key, before, &new),
+        };
+        if !is_in {
+            return Ok(None);
+        }
+        // Ordering: SeqCst, against the fence in `set_stopped`: either this sees that it was stopped, or that sees the entry.
+        fence(Ordering::SeqCst);
+        if let (Some(queue), true) = (&queue, self.is_stopped()) {
+            queue.stop(Stop::Now);
+        }
+        self.keep_in_order(entry);
+        Ok(Some(queue))
+    }
+
+    /// Puts `new` in the place of `before`, if that is still there.
+    fn replace(&self, key: K, before: &Arc<Entry<K>>, new: &Arc<Entry<K>>) -> bool {
+        let entries = self.entries.pin();
+        let done = entries.compute(key, |there| match there {
+            Some((_, there)) if Arc::ptr_eq(there, before) => Operation::Insert(Arc::clone(new)),
+            _ => Operation::Abort(()),
+        });
+        let is_in = matches!(done, Compute::Updated { .. });
+        if is_in {
+            before.was_replaced();
+        }
+        is_in
+    }
+
+    /// Whether it was stopped by itself, and is over.
+    fn may_replace(&self, queue: &ApiQueue) -> bool {
+        queue.is_closed() && queue.line().is_over() && !self.is_stopped()
+    }
+
+    fn with_name(&self, key: &K, builder: Builder) -> Builder {
+        let name = unless_inherited(&self.name, self.process).and_then(|name| name.clone());
+        match name {
+            Some(name) if !builder.is_named() => builder.name(name(key)),
+            _ => builder,
+        }
+    }
+
+    /// Puts a new one into the order, and forgets others that are at rest, if there are too many.
+    fn keep_in_order(&self, new: Arc<Entry<K>>) {
+        // In a forked child the lock may be held for ever: what is made there is kept.
+        let put = |entry| {
+            if let Some(mut order) = unless_inherited(&self.order, self.process) {
+                order.push_back(entry);
             }
-            let Some(key) = order.pop_front() else {
+        };
+        put(new);
+        for _ in 0..LOOKS {
+            let Some(next) = self.next_in_order() else {
                 return;
             };
-            let entry = self.entries.pin().get(&key).map(Arc::clone);
-            match entry {
-                Some(entry) if entry.leave() => self.forget(&key, &entry),
-                Some(_) => order.push_back(key),
-                None => {}
+            if next.leave() {
+                self.forget(&next);
+            } else {
+                put(next);
             }
         }
     }
 
-    /// Takes `entry` out, if it is still the one of `key`.
-    fn forget(&self, key: &K, entry: &Arc<Entry>) {
+    /// Takes out the next to be looked at, if there are too many.
+    fn next_in_order(&self) -> Option<Arc<Entry<K>>> {
+        let mut order = unless_inherited(&self.order, self.process)?;
+        if order.len() <= self.keep.load(Ordering::Relaxed) {
+            return None;
+        }
+        order.pop_front()
+    }
+
+    /// Takes `entry` out, if it is still the one of its key.
+    fn forget(&self, entry: &Arc<Entry<K>>) {
         let _ = self
             .entries
             .pin()
-            .remove_if(key, |_, there| Arc::ptr_eq(there, entry));
+            .remove_if(&entry.key, |_, there| Arc::ptr_eq(there, entry));
     }
-}
 
-impl Entry {
-    /// Takes hold of the queue. None when it is gone.
-    fn hold(&self) -> Option<Option<ApiQueue>> {
-        let held = self.queue.clone();
-        // Ordering: SeqCst, against the fence in `leave`: either this look sees `LEAVING`, or that one sees `held`.
+    fn is_stopped(&self) -> bool {
+        // Ordering: Relaxed; where it matters there is a fence.
+        self.is_stopped.load(Ordering::Relaxed)
+    }
+
+    fn set_stopped(&self) {
+        self.is_stopped.store(true, Ordering::Relaxed);
+        // Ordering: SeqCst, see `make`.
         fence(Ordering::SeqCst);
-        match self
-            .state
-            .compare_exchange(LEAVING, LIVE, Ordering::AcqRel, Ordering::Acquire)
-        {
-            Ok(_) | Err(LIVE) => Some(held),
-            Err(_) => None,
-        }
-    }
-
-    /// Whether the entry could be given up, and is gone now.
-    fn leave(&self) -> bool {
-        // Ordering: AcqRel; only one evicts at a time.
-        let leaving = self
-            .state
-            .compare_exchange(LIVE, LEAVING, Ordering::AcqRel, Ordering::Acquire)
-            .is_ok();
-        fence(Ordering::SeqCst);
-        let end = if leaving && self.is_at_rest() {
-            GONE
-        } else {
-            LIVE
-        };
-        leaving
-            && self
-                .state
-                .compare_exchange(LEAVING, end, Ordering::AcqRel, Ordering::Acquire)
-                .is_ok()
-            && end == GONE
-    }
-
-    fn is_at_rest(&self) -> bool {
-        let queue = self.queue.as_ref();
-        queue.is_none_or(|queue| queue.is_last_handle() && queue.is_rested())
     }
 }
 
 impl Registry<String> {
-    /// Reads the limits from TOML: a `[default]` table and one table for each key or pattern, as [`Limits`] has them.
+    /// Reads the limits from TOML: a `[default]` table and one table for each key or pattern, as [`Limits`] has them; and `[account.…]`
+    /// tables for limits that keys share, in any nesting, as [`Account`](crate::Account) has them.
     ///
-    /// | key | value |
-    /// |---|---|
-    /// | `per_second` | releases each second, 1 to 1,000,000,000; |
-    /// | `every` | or the interval: `"100ms"`, `"1m 30s"`; |
-    /// | `unlimited` | or `true`: no queue at all |
-    /// | `burst` | how many permits may gather (default 1) |
-    /// | `strict` | `true`: lateness is never made up |
-    /// | `capacity` | how many may be in line (default 256) |
+    /// | key | value | in |
+    /// |---|---|---|
+    /// | `per_second` | releases each second, 1 to 1,000,000,000; | keys, accounts, `limits` |
+    /// | `every` | or the interval: `"100ms"`, `"1m 30s"`; | keys, accounts, `limits` |
+    /// | `at_most` and `period` | or so many in any window of that length, 1 to 4,294,967,295 in `"1h"` | keys, accounts, `limits` |
+    /// | `burst` | of that rate: how many permits may gather (default 1) | keys, accounts, `limits` |
+    /// | `strict` | of that rate: `true`: lateness is never made up | keys, accounts, `limits` |
+    /// | `limits` | a list of further limits beside it, each a table with a rate | keys, accounts |
+    /// | `at_once` | how many calls may be under way, 1 to 4,294,967,295 | keys, accounts |
+    /// | `within` | the account whose limits it counts on, too | keys, accounts |
+    /// | `share` | how much of that account it gets beside others, 1 to 4,294,967,295 (default 1) | keys, accounts |
+    /// | `unlimited` | `true`: no queue at all | keys, alone |
+    /// | `capacity` | how many may be in line, 1 to 16,777,216 (default 256) | keys |
+    /// | `catch_up` | for how long lateness is made up: `"20ms"` (default 10 ms) | keys |
+    ///
+    /// Each key has a queue of its own, so where a pattern is `within` an account each key of it counts on that, with the share that
+    /// the pattern's table says. Accounts stand in any order. `[default]` may say `within` like any other.
     ///
     /// ```
     /// use apiqueue::Registry;
@@ -285,14 +360,28 @@ impl Registry<String> {
     ///     [default]
     ///     per_second = 20
     ///
+    ///     [account.eu]                  # what the keys within it share
+    ///     per_second = 100
+    ///     at_once = 50
+    ///
+    ///     [account."eu/describe"]
+    ///     within = "eu"
+    ///     per_second = 60
+    ///     share = 3
+    ///
     ///     ["ec2/*"]
     ///     every = "100ms"
     ///     burst = 50
+    ///     within = "eu/describe"
+    ///     share = 2
+    ///     at_once = 8
+    ///     limits = [{ at_most = 5000, period = "1h", burst = 100 }]
     ///
     ///     ["sts/*"]
     ///     unlimited = true
     /// "#)?;
-    /// assert!(registry.queue(&"sts/us-east-1".to_owned())?.is_none());
+    /// assert!(registry.queue("ec2/us-east-1")?.is_some());
+    /// assert!(registry.queue("sts/us-east-1")?.is_none());
     ///
     /// let why = Registry::from_toml("[default]\nper_second = 0").unwrap_err();
     /// assert_eq!(why.to_string(), "line 2: default.per_second: 0 releases a second is not in 1..=1000000000");
@@ -300,29 +389,11 @@ impl Registry<String> {
     /// ```
     ///
     /// # Errors
-    /// [`FileError`] with the line, the key and what it may be.
+    /// [`FileError`] with the line, the key and what it may be: also where an account is within itself or is not there, and
+    /// where something means nothing without something else.
     #[cfg(feature = "toml")]
     pub fn from_toml(text: &str) -> Result<Self, FileError> {
         file::parse(text).map(Self::from)
-    }
-}
-
-impl<K> Registry<K> {
-    /// Forgets queues at rest when there are more than `keys` (default: keeps all).
-    #[must_use]
-    pub fn keep(self, keys: usize) -> Self
-    where
-        K: Hash + Eq + Clone + Send + Sync + 'static,
-    {
-        match Arc::try_unwrap(self.shared) {
-            Ok(shared) => Self {
-                shared: Arc::new(Shared {
-                    keep: keys,
-                    ..shared
-                }),
-            },
-            Err(shared) => Self { shared },
-        }
     }
 }
 
@@ -340,10 +411,11 @@ impl<K> Clone for Registry<K> {
     }
 }
 
-impl<K> std::fmt::Debug for Shared<K> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl<K> fmt::Debug for Shared<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Registry")
             .field("keep", &self.keep)
+            .field("stopped", &self.is_stopped)
             .finish_non_exhaustive()
     }
 }
