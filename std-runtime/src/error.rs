@@ -120,6 +120,15 @@ pub enum StartError {
         /// The other.
         other: &'static str,
     },
+    /// Too many accounts would be inside each other.
+    Depth {
+        /// How many there would be.
+        depth: usize,
+        /// The largest number.
+        max: usize,
+    },
+    /// The account was made before a fork, and this is the child: it has no driver here.
+    Forked,
     /// The controller panicked when it was made, or asked for its rate.
     Controller,
     /// The source of the permits refused.
@@ -160,6 +169,12 @@ impl fmt::Display for StartError {
             Self::Needs { one, other } => write!(f, "`{one}` means nothing without `{other}`"),
             Self::Controller => f.write_str("the controller panicked at the start"),
             Self::Source(why) => write!(f, "the source of its permits refused: {why}"),
+            Self::Depth { depth, max } => {
+                write!(f, "{depth} accounts inside each other is not in 1..={max}")
+            }
+            Self::Forked => {
+                f.write_str("the account was made before a fork: make it anew in the child")
+            }
             Self::Clock => f.write_str("the clock panicked at its first reading"),
             Self::Memory { capacity } => {
                 write!(f, "there is no memory for a capacity of {capacity}")

@@ -40,6 +40,11 @@ impl Shared {
 }
 
 impl Permits for Shared {
+    fn try_take(&self, returned: usize) -> Result<u64, Option<u64>> {
+        self.0.permits.fetch_add(returned, Ordering::SeqCst);
+        Err(None)
+    }
+
     fn give(&self, waiters: &Waiters<'_>) -> Next<u64> {
         assert!(!self.0.breaks.load(Ordering::SeqCst), "on purpose");
         let returned = waiters.take_returned();
@@ -145,6 +150,10 @@ impl Source for Hasty {
 struct Quick(AtomicUsize);
 
 impl Permits for Quick {
+    fn try_take(&self, _: usize) -> Result<u64, Option<u64>> {
+        Err(None)
+    }
+
     fn give(&self, waiters: &Waiters<'_>) -> Next<u64> {
         // After its queue it goes on for a while.
         if waiters.are_over() && self.0.fetch_add(1, Ordering::SeqCst) > 20 {

@@ -212,9 +212,10 @@ impl Permits for Member {
         self.serve(waiters, &mut taken.calls)
     }
 
-    fn try_take(&self) -> Result<u64, Option<u64>> {
+    fn try_take(&self, returned: usize) -> Result<u64, Option<u64>> {
         let now = self.times.now();
         let next = self.with_state(|state| {
+            state.host.came_back(now, returned);
             if state.take_one(now) {
                 Ok(self.times.reading(now))
             } else {

@@ -101,7 +101,7 @@ impl AccountBuilder {
             catch_up,
         };
         let node = match &self.parent {
-            Some(parent) => Node::inside(&parent.node, &terms),
+            Some(parent) => Node::inside(&parent.node, &terms)?,
             None => {
                 let clock = Timebase::new(self.clock.clone());
                 if clock.is_broken() {

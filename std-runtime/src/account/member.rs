@@ -56,8 +56,8 @@ impl Permits for Membership {
         }
     }
 
-    fn try_take(&self) -> Result<u64, Option<u64>> {
-        self.parent.scheduler.try_take(self.leaf)
+    fn try_take(&self, returned: usize) -> Result<u64, Option<u64>> {
+        self.parent.scheduler.try_take(self.leaf, returned)
     }
 
     fn call_ended(&self) {

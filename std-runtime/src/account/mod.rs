@@ -9,12 +9,13 @@ mod tree;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use apiqueue_core::Word;
 
 use crate::advance::{Advance, Next};
 use crate::error::{HoldError, LimitError};
+use crate::line::nested::{What, unless_nested};
 use crate::rate::{MAX_SPAN, Rate};
 
 pub use builder::AccountBuilder;
@@ -70,6 +71,8 @@ pub(crate) use tree::Terms;
 /// switch. An account that is driven [by hand](AccountBuilder::manual) looks at each of its queues. Queues without an account pay
 /// nothing.
 ///
+/// A forked child can't use the accounts of its parent: queues are not started within them, and changes change nothing.
+///
 /// A handle: clones mean the same account. Its queues keep it.
 #[derive(Clone)]
 pub struct Account {
@@ -124,10 +127,17 @@ impl Account {
     /// are counted, too): how a [`manual`](AccountBuilder::manual) account is driven, and with it those that it is within and those within it.
     pub fn advance(&self) -> Advance {
         let scheduler = &self.node.scheduler;
-        let (released, next) = scheduler.advance_by_hand();
+        let (mut released, mut next) = (0, None);
+        // Not from a waker that is called here: they would pile up.
+        unless_nested(What::Advance, scheduler, || {
+            let (more, then) = scheduler.advance_by_hand();
+            released += more;
+            next = Some(Next::of(then));
+        });
         Advance {
             released,
-            next: Next::of(next),
+            // The call that this one comes from within will look once more.
+            next: next.unwrap_or_else(|| Next::At(Instant::now())),
         }
     }
 }

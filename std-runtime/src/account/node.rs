@@ -6,7 +6,11 @@ use std::time::Duration;
 use super::scheduler::Scheduler;
 use super::tree::{Id, ROOT, Terms};
 use crate::clock::Timebase;
+use crate::error::StartError;
 use crate::rate::Rate;
+
+/// How many accounts may be inside each other.
+const DEEPEST: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -22,6 +26,8 @@ pub(crate) struct Node {
     pub(super) catch_up: Duration,
     /// Whether calls under way are counted, here or further up.
     pub(crate) counts_calls: bool,
+    /// How many accounts are on the way to the root, this one included.
+    depth: usize,
 }
 
 impl Node {
@@ -36,6 +42,7 @@ impl Node {
             smallest_burst: smallest(terms.limits),
             catch_up: Duration::from_nanos(terms.catch_up),
             counts_calls: terms.at_once.is_some(),
+            depth: 1,
         }
     }
 
@@ -52,8 +59,16 @@ impl Node {
     }
 
     /// A node inside `parent`.
-    pub(super) fn inside(parent: &Arc<Self>, terms: &Terms<'_>) -> Self {
-        Self {
+    pub(super) fn inside(parent: &Arc<Self>, terms: &Terms<'_>) -> Result<Self, StartError> {
+        parent.can_be_used()?;
+        let depth = parent.depth + 1;
+        if depth > DEEPEST {
+            return Err(StartError::Depth {
+                depth,
+                max: DEEPEST,
+            });
+        }
+        Ok(Self {
             scheduler: Arc::clone(&parent.scheduler),
             id: parent.scheduler.add_inner(parent.id, terms),
             _parent: Some(Arc::clone(parent)),
@@ -62,6 +77,16 @@ impl Node {
             smallest_burst: smallest(terms.limits).min(parent.smallest_burst),
             catch_up: Duration::from_nanos(terms.catch_up),
             counts_calls: terms.at_once.is_some() || parent.counts_calls,
+            depth,
+        })
+    }
+
+    /// Not in a forked child.
+    pub(crate) fn can_be_used(&self) -> Result<(), StartError> {
+        if self.scheduler.is_forked() {
+            Err(StartError::Forked)
+        } else {
+            Ok(())
         }
     }
 }

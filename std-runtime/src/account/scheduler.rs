@@ -1,6 +1,7 @@
 //! Carries out what the tree of limits says: looks at the lines, releases who is next, and has itself woken in time.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::task::Waker;
 
@@ -22,6 +23,8 @@ pub(crate) struct Scheduler {
     state: Mutex<State>,
     /// Held by the one who releases, from the reading by which that is due to the reading at which it is counted.
     turn: Mutex<()>,
+    /// Held by the one who has a driver make its record of this.
+    drives: Mutex<()>,
     /// Where this was made.
     process: u32,
 }
@@ -62,6 +65,7 @@ impl Scheduler {
                 armed: None,
             }),
             turn: Mutex::new(()),
+            drives: Mutex::new(()),
             process: std::process::id(),
         }
     }
@@ -107,14 +111,29 @@ impl Scheduler {
         self.ring();
     }
 
-    /// Whether a driver has to be told of it: there are queues, and it has no record of this. `waker` is the one of that.
-    pub(crate) fn has_driver(&self) -> bool {
-        self.lock().waker.is_some()
+    /// Has a driver make its record of this, by `attach`, if there is none.
+    pub(crate) fn drive(&self, attach: impl FnOnce() -> io::Result<Waker>) -> io::Result<()> {
+        // One at a time: of two records the first would never be told of the end.
+        let _one = self.drives.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.lock().waker.is_none() {
+            let waker = attach()?;
+            self.lock().waker = Some(waker);
+        }
+        Ok(())
     }
 
-    pub(crate) fn driven_by(&self, waker: Waker) {
-        let before = self.lock().waker.replace(waker);
-        drop(before);
+    /// The driver is no more.
+    pub(crate) fn is_left(&self) {
+        let mut state = self.lock();
+        state.armed = None;
+        let waker = state.waker.take();
+        drop(state);
+        drop(waker);
+    }
+
+    /// Whether this is the copy in a forked child, where no driver lives and locks may be held for ever.
+    pub(crate) fn is_forked(&self) -> bool {
+        self.process != std::process::id()
     }
 
     /// What the driver does: [`advance`](Self::advance). None when no queue is left; it then forgets its record of this.
@@ -124,6 +143,7 @@ impl Scheduler {
             if state.tree.leaves() > 0 {
                 None
             } else {
+                state.armed = None;
                 Some(state.waker.take())
             }
         };
@@ -143,6 +163,9 @@ impl Scheduler {
     ///
     /// [`Next::At`] is a reading of [`MonotonicClock`](crate::MonotonicClock).
     pub(super) fn advance_by_hand(&self) -> (usize, Next<u64>) {
+        if self.is_forked() {
+            return (0, Next::Closed);
+        }
         let close_at = self.look_at_all();
         let (released, next) = self.advance();
         (
@@ -266,6 +289,7 @@ impl Scheduler {
                 });
                 // Read here, after the release, so that a thread suspended before it makes the schedules later. Not earlier than that by
                 // which it was due, should the clock fall back.
+                state.tree.call_begun(leaf);
                 if self.clock.runs_user_code() {
                     drop(state);
                     let after = later(now, self.clock.reading());
@@ -290,7 +314,9 @@ impl Scheduler {
 
     /// Takes a permit of `leaf`, in whose line nobody is, if no other queue's first comes before, and says at which reading. Else when
     /// there may be one.
-    pub(super) fn try_take(&self, leaf: Id) -> Result<u64, Option<u64>> {
+    ///
+    /// So many permits came back there since it was looked at.
+    pub(super) fn try_take(&self, leaf: Id, returned: usize) -> Result<u64, Option<u64>> {
         if self.manual {
             self.look_at_all();
         }
@@ -298,6 +324,9 @@ impl Scheduler {
         let now = self.clock.reading();
         let taken = {
             let mut state = self.lock();
+            if returned > 0 {
+                state.tree.came_back(leaf, returned, now);
+            }
             state.tree.is_free(leaf, now).map(|()| {
                 state.tree.passed(leaf, now);
                 now
@@ -331,12 +360,20 @@ impl Scheduler {
         true
     }
 
-    /// Changes the tree, and has the driver look.
-    fn change<T>(&self, change: impl FnOnce(&mut Tree, u64) -> T) -> T {
+    /// Changes the tree, and has the driver look. None in a forked child, where nobody drives it.
+    fn change<T>(&self, change: impl FnOnce(&mut Tree, u64) -> T) -> Option<T> {
+        if self.is_forked() {
+            return None;
+        }
         let now = self.clock.reading();
-        let changed = change(&mut self.lock().tree, now);
+        let changed = {
+            let tree = &mut self.lock().tree;
+            // A release may have been counted at a later reading since.
+            let now = later(tree.latest_reading(), now);
+            change(tree, now)
+        };
         self.ring();
-        changed
+        Some(changed)
     }
 
     pub(super) fn call_ended(&self, leaf: Id) {
@@ -351,11 +388,15 @@ impl Scheduler {
     }
 
     pub(super) fn set_rate(&self, id: Id, index: usize, rate: Rate) -> bool {
-        self.change(|tree, now| tree.set_rate(id, index, now, rate))
+        let set = self.change(|tree, now| tree.set_rate(id, index, now, rate));
+        set.unwrap_or(true)
     }
 
     /// Tells the lines of what others may have changed: the smallest burst, and the rate of those that have none of their own.
     pub(super) fn tell_lines(&self) {
+        if self.is_forked() {
+            return;
+        }
         let lines: Vec<_> = {
             let state = self.lock();
             let lines = state.lines.iter();
@@ -380,7 +421,8 @@ impl Scheduler {
     }
 
     pub(super) fn charge(&self, leaf: Id, permits: usize) -> Result<(), ChargeError> {
-        self.change(|tree, now| tree.charge(leaf, permits, now))
+        let charged = self.change(|tree, now| tree.charge(leaf, permits, now));
+        charged.unwrap_or(Ok(()))
     }
 
     pub(super) fn refund(&self, leaf: Id, permits: usize) {
@@ -389,6 +431,9 @@ impl Scheduler {
 
     /// What a node, and all inside it, looks like.
     pub(super) fn stats(&self, id: Id) -> AccountStats {
+        if self.is_forked() {
+            return AccountStats::default();
+        }
         if self.manual {
             self.look_at_all();
         }

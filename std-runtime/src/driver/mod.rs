@@ -91,11 +91,8 @@ pub(crate) fn attach(line: &Arc<Line>) -> io::Result<()> {
 
 /// Gives limits that several queues share to the driver, which comes for all of them.
 pub(crate) fn attach_limits(limits: &Arc<Scheduler>) -> io::Result<()> {
-    if !limits.has_driver() {
-        let entry = add(Driven::Limits(Arc::downgrade(limits)), Duration::ZERO)?;
-        limits.driven_by(Waker::from(entry));
-    }
-    Ok(())
+    let driven = Driven::Limits(Arc::downgrade(limits));
+    limits.drive(|| add(driven, Duration::ZERO).map(Waker::from))
 }
 
 fn add(driven: Driven, spin: Duration) -> io::Result<Arc<Entry>> {
@@ -253,7 +250,9 @@ impl Rounds {
         on_time: bool,
     ) -> bool {
         let limits = limits.upgrade();
-        let served = limits.as_ref().and_then(|limits| limits.serve());
+        let served = limits
+            .as_ref()
+            .and_then(|limits| guarded(|| limits.serve())?);
         let Some((released, next)) = served else {
             entry.due.store(NEVER, Ordering::Relaxed);
             return queues::remove(entry.id);
@@ -307,10 +306,17 @@ impl Drop for LastWill {
             return;
         }
         for entry in queues::clear() {
-            if let Driven::Line { line, .. } = &entry.driven
-                && let Some(line) = line.upgrade()
-            {
-                line.close();
+            match &entry.driven {
+                Driven::Line { line, .. } => {
+                    if let Some(line) = line.upgrade() {
+                        line.close();
+                    }
+                }
+                Driven::Limits(limits) => {
+                    if let Some(limits) = limits.upgrade() {
+                        limits.is_left();
+                    }
+                }
             }
         }
     }

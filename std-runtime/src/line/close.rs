@@ -33,6 +33,10 @@ impl Line {
 
     /// Closes the queue for good. Wakers that panic stop nobody else from being told.
     pub(crate) fn close(self: &Arc<Self>) {
+        if self.end.is_reached() {
+            // To close the core once more would wake the driver, which may have come to do so.
+            return;
+        }
         // A waker that closes it again leaves the rest to this, or they would pile up. Each panic is one waiter that was told, so there
         // are at most `capacity` rounds.
         unless_nested(What::Close, self, || {

@@ -138,10 +138,17 @@ impl Line {
         if self.room() == 0 || !self.calls.begin() {
             return Err(None);
         }
-        match guarded(|| given.permits.try_take()).unwrap_or(Err(None)) {
+        let returned = self.take_returned();
+        match guarded(|| given.permits.try_take(returned)).unwrap_or(Err(None)) {
             Ok(at) => {
                 // Ordering: Relaxed; who gives it back has taken it.
                 self.latest_pass.store(at, Ordering::Relaxed);
+                if self.queue.is_closed() {
+                    // Stopped meanwhile, and it may have been told that no call is under way.
+                    self.pass_came_back(at);
+                    self.call_ended_unmade();
+                    return Err(None);
+                }
                 Ok(at)
             }
             Err(at) => {

@@ -40,13 +40,11 @@ pub trait Permits: fmt::Debug + Send + Sync {
     fn give(&self, waiters: &Waiters<'_>) -> Next<u64>;
 
     /// Takes a permit now, for somebody who is not in line, and says at which reading; else when there may be one, if that is
-    /// known.
+    /// known. `returned` permits came back since the last call, as [`Waiters::take_returned`] tells [`give`](Self::give).
     ///
     /// # Errors
     /// There is none now.
-    fn try_take(&self) -> Result<u64, Option<u64>> {
-        Err(None)
-    }
+    fn try_take(&self, returned: usize) -> Result<u64, Option<u64>>;
 
     /// A call is over, where calls under way are counted.
     fn call_ended(&self) {}
@@ -147,6 +145,10 @@ struct Nothing;
 impl Permits for Nothing {
     fn give(&self, _: &Waiters<'_>) -> Next<u64> {
         Next::Closed
+    }
+
+    fn try_take(&self, _: usize) -> Result<u64, Option<u64>> {
+        Err(None)
     }
 
     fn set_rate(&self, _: Rate) {}

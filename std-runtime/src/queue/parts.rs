@@ -233,7 +233,10 @@ impl Builder {
             return Ok(Fed::by(rate, others(permits, clock)));
         }
         let parent = match &self.account {
-            Some(account) => Arc::clone(&account.node),
+            Some(account) => {
+                account.node.can_be_used()?;
+                Arc::clone(&account.node)
+            }
             None => match own {
                 // What is paused must be told from what is held, which spends the burst.
                 [rate] if self.at_once.is_none() && !self.paused => {

@@ -251,6 +251,7 @@ impl ApiQueue {
             Err(apiqueue_core::TryAcquireError::NotYet { .. }) => match line.take_of_others() {
                 Ok(_) if line.has_lost_its_clock() => Err(TryAcquireError::Closed),
                 Ok(at) => Ok(self.passed(at)),
+                Err(_) if self.is_closed() => Err(TryAcquireError::Closed),
                 Err(at) => Err(TryAcquireError::NotYet {
                     at: at.and_then(|at| line.queue.clock().instant(at)),
                 }),

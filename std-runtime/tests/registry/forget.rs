@@ -184,6 +184,7 @@ fn a_found_rate_is_kept_while_the_burst_of_the_rule_has_not_gathered() {
         queue(&registry, 0).wait_turn().unwrap().ok();
     }
     let fast = apiqueue::Advice {
+        evenly: false,
         rate: Some(Rate::per_second(10).unwrap()),
         hold: None,
     };
@@ -205,6 +206,7 @@ fn a_rate_set_by_hand_is_kept_until_it_is_set_back() {
     let registry = registry.keep(1);
     let by_hand = Rate::per_second(7).unwrap();
     let found = apiqueue::Advice {
+        evenly: false,
         rate: Some(Rate::per_second(5).unwrap()),
         hold: None,
     };

@@ -11,20 +11,21 @@
 //! nothing is ever taken from one and missing on another.
 //!
 //! Of the children of a node that could go, the one that is furthest behind its share goes: start-time fair queuing (P. Goyal,
-//! H. M. Vin, H. Cheng, 1996), at each node on its own. A node's *virtual time* is the start tag of the latest release below it.
-//! A child's start tag is the later of the virtual time and its finish tag, and its finish tag moves to
+//! H. M. Vin, H. Cheng, 1996), at each node on its own. A child's tag moves with each release below it, and that of one who could
+//! not go before starts at the node's *virtual time*:
 //!
 //! ```text
-//!   finish = start + weight / share
+//!   tag          = tag + weight / share
+//!   virtual time = max(the tag of who goes, virtual time + weight / the shares of all who could go)
 //! ```
 //!
-//! A child that was empty, or held back by limits of its own, comes back at the virtual time: it has no debt and no credit.
-//! While two children always have somebody who may go, what each is let through divided by its share never differs by more
-//! than one release of each. Within a queue the line's order holds, and the child whose turn it is waits for its permits rather
-//! than let a lighter one of another by, so that no weight starves.
+//! The second part is that of WF²Q+ (J. C. R. Bennett, H. Zhang, 1997): it lets time go on though newcomers keep coming at it, which
+//! would starve the others. A child that was empty, or held back by limits of its own, has neither debt nor credit. While two children
+//! always have somebody who may go, what each is let through divided by its share never differs by more than one release of each.
+//! Within a queue the line's order holds, and the child whose turn it is waits for its permits rather than let a lighter one of
+//! another by, so that no weight starves.
 //!
-//! Each node keeps those of its children that could go in the order of their finish tags (which is the order of their start tags,
-//! with ties broken by who is further behind), and those that wait for a time in the order of that. So a release costs the depth
+//! Each node keeps those of its children that could go in the order of their tags, and those that wait for a time in the order of that. So a release costs the depth
 //! of the tree times the logarithm of the number of children.
 
 mod control;
@@ -59,6 +60,8 @@ pub(super) struct Tree {
     leaves: usize,
     /// Times are told as what has passed since this reading, as readings wrap.
     origin: u64,
+    /// By which the latest release was counted.
+    latest: u64,
 }
 
 #[derive(Debug)]
@@ -125,6 +128,7 @@ impl Tree {
             unused: Vec::new(),
             leaves: 0,
             origin: now.wrapping_sub(BEFORE),
+            latest: now,
         };
         let _ = tree.add(ROOT, terms, Kind::Inner(Children::default()));
         tree
@@ -160,7 +164,7 @@ impl Tree {
                 .map(|rate| Schedule::new(rate.ticks()).catch_up(terms.catch_up))
                 .collect(),
             share: terms.share,
-            finish: self.children(parent).map_or(0, |all| all.virtual_time),
+            finish: 0,
             latest: None,
             filed: Filed::Nowhere,
             at_once: terms.at_once,
@@ -187,7 +191,7 @@ impl Tree {
         if matches!(node.kind, Kind::Leaf { .. }) {
             self.leaves -= 1;
         }
-        self.unfile(id, node.parent, node.filed);
+        self.unfile(id, node.parent, node.filed, node.share.into());
         if node.heads > 0 {
             self.each(node.parent, |above| above.heads -= 1);
         }
@@ -211,11 +215,15 @@ impl Tree {
     /// Notes what the first in line of a leaf costs, if there is one, and how many permits came back of it.
     pub(super) fn look(&mut self, leaf: Id, first: Option<usize>, returned: usize, now: u64) {
         if returned > 0 {
-            self.give_back(leaf, returned);
+            self.came_back(leaf, returned, now);
         }
-        if self.set_head(leaf, first) || returned > 0 {
+        if self.set_head(leaf, first) {
             self.refresh(leaf, now);
         }
+    }
+
+    pub(super) fn latest_reading(&self) -> u64 {
+        self.latest
     }
 
     fn set_head(&mut self, leaf: Id, first: Option<usize>) -> bool {
@@ -245,7 +253,7 @@ impl Tree {
 
     /// Who goes next.
     pub(super) fn choose(&mut self, now: u64) -> Choice {
-        self.wake_up(ROOT, now);
+        self.settle(ROOT, now);
         match self.state(ROOT, now) {
             State::Idle => Choice::Nothing,
             State::Waits(at) => Choice::At(self.origin.wrapping_add(at)),
@@ -298,10 +306,13 @@ impl Tree {
     /// Counts a permit that somebody took at `now` where it [was free](Self::is_free). Nobody else on the way could go, so that no order
     /// changes.
     pub(super) fn passed(&mut self, leaf: Id, now: u64) {
+        self.call_begun(leaf);
         self.count(leaf, 1, now);
     }
 
     fn count(&mut self, leaf: Id, weight: usize, now: u64) {
+        self.latest = now;
+        let cost = |share| PERMIT * weight as u128 / u128::from(share);
         let mut id = leaf;
         while let Some(node) = self.node_mut(id) {
             for limit in &mut node.limits {
@@ -309,21 +320,38 @@ impl Tree {
             }
             node.latest = Some((leaf, weight));
             node.released += 1;
-            node.under_way += usize::from(node.at_once.is_some());
-            let (parent, share, finish) = (node.parent, node.share, node.finish);
+            let (parent, share, is_ready) = (
+                node.parent,
+                u64::from(node.share),
+                matches!(node.filed, Filed::Ready(..)),
+            );
             if id == ROOT {
                 return;
             }
             if let Some(all) = self.children_mut(parent) {
-                let start = finish.max(all.virtual_time);
-                all.virtual_time = start;
-                let finish = start + PERMIT * weight as u128 / u128::from(share.max(1));
+                let virtual_time = all.virtual_time;
+                let together = all.ready_shares + if is_ready { 0 } else { share };
                 if let Some(node) = self.node_mut(id) {
-                    node.finish = finish;
+                    let start = if is_ready {
+                        node.finish
+                    } else {
+                        node.finish.max(virtual_time)
+                    };
+                    node.finish = start + cost(share);
+                    if let Some(all) = self.children_mut(parent) {
+                        all.virtual_time = start.max(virtual_time + cost(together));
+                    }
                 }
             }
             id = parent;
         }
+    }
+
+    /// A call of `leaf` begins.
+    pub(super) fn call_begun(&mut self, leaf: Id) {
+        self.each(leaf, |node| {
+            node.under_way += usize::from(node.at_once.is_some())
+        });
     }
 
     /// A call of `leaf` is over.
@@ -340,7 +368,7 @@ impl Tree {
     }
 
     /// Permits of `leaf` come back: to those of its limits on which nothing else was counted since its latest release.
-    fn give_back(&mut self, leaf: Id, permits: usize) {
+    pub(super) fn came_back(&mut self, leaf: Id, permits: usize, now: u64) {
         self.each(leaf, |node| {
             if let Some((_, weight)) = node.latest.take_if(|&mut (latest, _)| latest == leaf) {
                 for limit in &mut node.limits {
@@ -348,6 +376,7 @@ impl Tree {
                 }
             }
         });
+        self.refresh(leaf, now);
     }
 
     fn since(&self, at: u64) -> u64 {

@@ -9,15 +9,18 @@ use super::{Id, Kind, Node, ROOT, Schedule, Tree};
 #[derive(Debug, Default)]
 pub(super) struct Children {
     pub(super) virtual_time: u128,
-    /// Those that could go, by their finish tags.
+    /// Those that could go, by their tags.
     pub(super) ready: BTreeSet<(u128, Id)>,
+    /// Of those together.
+    pub(super) ready_shares: u64,
     /// Those that have to wait until then.
     pub(super) waiting: BTreeSet<(u64, Id)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Filed {
-    Ready(u128),
+    /// By its tag; with what the next below it costs.
+    Ready(u128, usize),
     Waits(u64),
     Nowhere,
 }
@@ -34,20 +37,26 @@ pub(super) enum State {
 }
 
 impl Tree {
-    /// Looks again at those below whose time has come, and at who is next.
-    pub(super) fn wake_up(&mut self, id: Id, now: u64) {
+    /// Makes sure that who is first among the ready of each node on the way down is who goes next.
+    pub(super) fn settle(&mut self, id: Id, now: u64) {
+        loop {
+            self.wake_due(id, now);
+            let first = self.children(id).and_then(|all| all.ready.first());
+            let Some(&(_, child)) = first else { return };
+            self.settle(child, now);
+            // The next below it may be another by now, and wait; or the clock has fallen back.
+            if !self.refile(child, now) {
+                return;
+            }
+        }
+    }
+
+    /// Looks again at those below whose time has come.
+    fn wake_due(&mut self, id: Id, now: u64) {
         let until = self.since(now);
-        while let Some(all) = self.children(id) {
-            let due = all.waiting.first().filter(|&&(at, _)| at <= until);
-            match (due, all.ready.first()) {
-                (Some(&(_, child)), _) => _ = self.refile(child, now),
-                (None, Some(&(_, child))) => {
-                    // The next below it may be another by now, and wait for more.
-                    if !self.refile(child, now) {
-                        return;
-                    }
-                }
-                (None, None) => return,
+        while let Some(&(at, child)) = self.children(id).and_then(|all| all.waiting.first()) {
+            if at > until || !self.refile(child, now) {
+                return;
             }
         }
     }
@@ -62,28 +71,41 @@ impl Tree {
     }
 
     /// Has its parent file a node anew. Says whether that is another place.
-    pub(super) fn refile(&mut self, id: Id, now: u64) -> bool {
-        self.wake_up(id, now);
+    fn refile(&mut self, id: Id, now: u64) -> bool {
+        self.wake_due(id, now);
         let state = self.state(id, now);
         let until = self.since(now);
+        let Some(node) = self.node(id) else {
+            return false;
+        };
+        let (parent, before) = (node.parent, node.filed);
+        let time = self.children(parent).map_or(0, |all| all.virtual_time);
         let Some(node) = self.node_mut(id) else {
             return false;
         };
         let filed = match state {
-            State::Ready(_) => Filed::Ready(node.finish),
+            State::Ready(weight) => {
+                if !matches!(before, Filed::Ready(..)) {
+                    node.finish = node.finish.max(time);
+                }
+                Filed::Ready(node.finish, weight)
+            }
             // Later than now, so that looking at it ends.
-            State::Waits(at) => Filed::Waits(at.max(until + 1)),
+            State::Waits(at) => Filed::Waits(at.max(until.saturating_add(1))),
             State::Idle => Filed::Nowhere,
         };
-        let before = std::mem::replace(&mut node.filed, filed);
-        let parent = node.parent;
         if before == filed {
             return false;
         }
-        self.unfile(id, parent, before);
+        node.filed = filed;
+        let share = u64::from(node.share);
+        self.unfile(id, parent, before, share);
         if let Some(all) = self.children_mut(parent) {
             match filed {
-                Filed::Ready(finish) => _ = all.ready.insert((finish, id)),
+                Filed::Ready(tag, _) => {
+                    all.ready.insert((tag, id));
+                    all.ready_shares += share;
+                }
                 Filed::Waits(at) => _ = all.waiting.insert((at, id)),
                 Filed::Nowhere => {}
             }
@@ -91,10 +113,13 @@ impl Tree {
         true
     }
 
-    pub(super) fn unfile(&mut self, id: Id, parent: Id, filed: Filed) {
+    pub(super) fn unfile(&mut self, id: Id, parent: Id, filed: Filed, share: u64) {
         if let Some(all) = self.children_mut(parent) {
             match filed {
-                Filed::Ready(finish) => _ = all.ready.remove(&(finish, id)),
+                Filed::Ready(tag, _) => {
+                    all.ready.remove(&(tag, id));
+                    all.ready_shares -= share;
+                }
                 Filed::Waits(at) => _ = all.waiting.remove(&(at, id)),
                 Filed::Nowhere => {}
             }
@@ -102,12 +127,9 @@ impl Tree {
     }
 
     pub(super) fn state(&self, id: Id, now: u64) -> State {
-        let Some(node) = self.node(id) else {
+        let Some(node) = self.node(id).filter(|node| node.has_room()) else {
             return State::Idle;
         };
-        if !node.has_room() {
-            return State::Idle;
-        }
         let waits = match &node.kind {
             Kind::Leaf { .. } => None,
             Kind::Inner(all) => all.waiting.first().map(|&(at, _)| at),
@@ -124,12 +146,13 @@ impl Tree {
     }
 
     /// What the next release below a node costs, if one could go.
-    pub(super) fn first_weight<'a>(&'a self, mut node: &'a Node) -> Option<usize> {
-        loop {
-            match &node.kind {
-                Kind::Leaf { head } => return *head,
-                Kind::Inner(all) => node = self.node(all.ready.first()?.1)?,
-            }
+    pub(super) fn first_weight(&self, node: &Node) -> Option<usize> {
+        match &node.kind {
+            Kind::Leaf { head } => *head,
+            Kind::Inner(all) => match self.node(all.ready.first()?.1)?.filed {
+                Filed::Ready(_, weight) => Some(weight),
+                Filed::Waits(_) | Filed::Nowhere => None,
+            },
         }
     }
 }
