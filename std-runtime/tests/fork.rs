@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use apiqueue::{ApiQueue, Closed, Stop, StopReport, WaitError};
+use apiqueue::{Account, ApiQueue, Closed, Rate, StartError, Stop, StopReport, WaitError};
 use futures_lite::future::block_on;
 
 /// Runs `check` in a forked child, and says whether it came back true within 20 seconds.
@@ -169,4 +169,26 @@ fn a_forked_child_never_waits_for_what_other_threads_held() {
         end.store(true, Ordering::Relaxed);
         assert_eq!(hung.map(|(name, _)| name), None);
     });
+}
+
+#[test]
+fn a_forked_child_is_refused_what_would_be_driven_with_its_parents_account() {
+    let rate = Rate::every(Duration::from_millis(1)).unwrap();
+    let account = Account::builder().limit(rate).start().unwrap();
+    let queue = ApiQueue::builder().within(&account).start().unwrap();
+    queue.wait_turn().unwrap();
+    assert!(in_a_child(|| {
+        let member = ApiQueue::builder().within(&account).start();
+        let inner = Account::builder().within(&account).start();
+        let refused = [member.map(drop), inner.map(drop)]
+            .iter()
+            .all(|refused| matches!(refused, Err(StartError::Forked)));
+        account.set_rate(0, rate).unwrap();
+        account.hold_for(Duration::from_secs(1)).unwrap();
+        account.resume();
+        let _ = (account.advance(), account.stats(), account.to_string());
+        let own = Account::builder().limit(rate).start().unwrap();
+        let own = ApiQueue::builder().within(&own).start().unwrap();
+        refused && (0..5).all(|_| own.wait_turn().is_ok()) && queue.wait_turn().is_err()
+    }));
 }
