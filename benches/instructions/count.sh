@@ -15,7 +15,7 @@ build=${CARGO_TARGET_DIR:-$here/../../target}
 times=1000
 growth_percent=2
 paths=(core.cycle core.cycle-u32 core.10-queued core.100000-queued core.weighted core.try_acquire core.advance-not-due
-    core.enqueue-leave core.wake core.set_rate core.hold-resume std.free-permit std.try_acquire std.wait_turn std.release std.account
+    core.enqueue-leave core.wake core.set_rate core.hold-resume std.free-permit std.try_acquire std.wait_turn std.release std.account std.account-free
     std.registry)
 
 fail() {

@@ -43,6 +43,24 @@ macro_rules! manual {
                 self.reading.store(reading, Ordering::SeqCst);
             }
 
+            /// Moves the reading forward to `reading`, if it is not there or past it already; more than half the range away means
+            /// in the past.
+            pub fn advance_to(&self, reading: $word) {
+                // Ordering: SeqCst, as in `set`.
+                let mut seen = self.reading.load(Ordering::SeqCst);
+                while reading.wrapping_sub(seen).wrapping_sub(1) < $word::MAX / 2 {
+                    match self.reading.compare_exchange(
+                        seen,
+                        reading,
+                        Ordering::SeqCst,
+                        Ordering::SeqCst,
+                    ) {
+                        Ok(_) => return,
+                        Err(now) => seen = now,
+                    }
+                }
+            }
+
             /// Moves the reading forward by `ticks`, wrapping, and returns the new reading.
             pub fn advance(&self, ticks: $word) -> $word {
                 // Ordering: SeqCst, as in `set`.

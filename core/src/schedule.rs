@@ -97,6 +97,24 @@ impl<W: Word> Schedule<W> {
         }
     }
 
+    /// The same, but makes up lateness of up to `ticks`, [`Word::MAX_SPAN`] at most, instead of a tenth of the interval: see
+    /// [`QueueOver::catch_up`](crate::QueueOver::catch_up).
+    #[cfg(feature = "catch-up")]
+    #[must_use]
+    pub const fn catch_up(mut self, ticks: W) -> Self {
+        self.catch_up = CatchUp::of(ticks);
+        self
+    }
+
+    /// Says whether somebody waits for the next one, so that it is on time only if it goes at once. Where lateness is
+    /// [caught up](Self::catch_up) that makes up all of it; for one who comes by himself, no more than an interval.
+    #[cfg(feature = "catch-up")]
+    pub fn is_waited_for(&mut self, is_waited_for: bool) {
+        if self.catch_up.ticks().is_some() {
+            self.catch_up = self.catch_up.waited(is_waited_for);
+        }
+    }
+
     /// Whether one may go at `now`, and if not, when.
     #[must_use]
     pub fn next(&self, now: W) -> Due<W> {

@@ -31,7 +31,7 @@
 //!
 //! A lease is about a quarter of a second of this host's share: 7 slots for each of 4 hosts at 100 a second, 125 at 2,000, and
 //! single slots at low rates. A host whose callers are too few to use a whole lease asks for less. A host where nobody waits
-//! asks for nothing.
+//! asks for nothing: [`try_acquire`](apiqueue::ApiQueue::try_acquire) takes a slot that is held and due, and never has one asked for.
 //!
 //! # Bounds
 //! With *catch_up* for [`Builder::catch_up`](apiqueue::Builder::catch_up) (10 ms), *trip* for the longest round trip, at most
@@ -39,7 +39,8 @@
 //!
 //! | | |
 //! |---|---|
-//! | any window of length w | at most `1 + (w + catch_up + trip) / interval` releases in the whole fleet: slots are never granted twice, and each is used between its time and *catch_up* + *trip* after |
+//! | any window of length w | at most `1 + (w + catch_up + trip) / interval` releases in the whole fleet: slots are never granted twice, and each is used between its time and *catch_up* + *trip* after. Not counted are releases whose permit came back |
+//! | a permit that comes back, of a released waiter who was dropped or a turn [given back](apiqueue::Turn::give_back) | the latest slot that this host used is used once more, if it is not older than *catch_up* and terms have not changed: by one waiter, however many permits come back. A turn that is given back after its slot's time counts for the latest slot, too: with it one release more |
 //! | the mean rate | the rate, as long as callers are in line: no slot is skipped. Slots are lost with answers that get lost |
 //! | order | first in, first out, on each host |
 //! | fairness | each host has one lease in use and at most one to come, all of the same size: equal shares at equal demand, whatever the round trips. Where there are more hosts than slots within the horizon, they ask at random moments instead: equal shares in the long run |

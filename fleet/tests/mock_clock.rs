@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use apiqueue::core::{Clock, ManualClock};
-use apiqueue::{ApiQueue, Builder, Next, Rate, Stop, TryAcquireError, Waiter};
+use apiqueue::{ApiQueue, Builder, Next, Rate, Stop, TryAcquireError, Turn, Waiter};
 use apiqueue_fleet::{FleetLimit, InProcess};
 
 const MS: u64 = 1_000_000;
@@ -33,16 +33,21 @@ impl World {
 
     /// One each 10 ms.
     fn start(&self, limit: &FleetLimit) -> ApiQueue {
-        self.started(limit, ApiQueue::builder())
+        self.started(limit, ApiQueue::builder().per_second(100))
     }
 
     fn started(&self, limit: &FleetLimit, builder: Builder) -> ApiQueue {
-        let builder = builder.per_second(100).shared(limit.clone());
+        let builder = builder.shared(limit.clone());
         builder
             .clock(Arc::clone(&self.clock))
             .manual()
             .start()
             .unwrap()
+    }
+
+    fn started_every(&self, nanos: u64) -> ApiQueue {
+        let rate = Rate::every(Duration::from_nanos(nanos)).unwrap();
+        self.started(&self.limit(), ApiQueue::builder().rate(rate))
     }
 
     /// When, in milliseconds from now, how many were released, until `end`, looking each half of one.
@@ -195,7 +200,7 @@ fn a_new_rate_acts_from_the_last_slot_on() {
 #[test]
 fn a_paused_queue_begins_when_it_is_told_to() {
     let world = World::new();
-    let queue = world.started(&world.limit(), ApiQueue::builder().paused());
+    let queue = world.started(&world.limit(), ApiQueue::builder().per_second(100).paused());
     let _line = line(&queue, 2);
     assert_eq!(world.releases(&[&queue], 50), []);
     queue.resume();
@@ -249,10 +254,169 @@ fn what_was_charged_uses_up_the_next_slots_of_this_host() {
 }
 
 #[test]
+fn of_turns_given_back_at_once_one_goes_to_the_next_in_line() {
+    let world = World::new();
+    let queue = world.start(&world.limit());
+    let mut waiters = line(&queue, 10);
+    assert_eq!(world.releases(&[&queue], 90).len(), 10);
+    let turns: Vec<_> = waiters
+        .drain(..)
+        .map(|waiter| waiter.wait().unwrap())
+        .collect();
+    let _line = line(&queue, 20);
+    turns.into_iter().for_each(Turn::give_back);
+    assert_eq!(
+        world.releases(&[&queue], 20),
+        [(0.0, 1), (10.0, 1), (20.0, 1)]
+    );
+}
+
+#[test]
+fn of_turns_given_back_one_by_one_one_goes_to_the_next_in_line_at_each_slot() {
+    let world = World::new();
+    let queue = world.start(&world.limit());
+    let mut waiters = line(&queue, 10);
+    assert_eq!(world.releases(&[&queue], 90).len(), 10);
+    let turns: Vec<_> = waiters
+        .drain(..)
+        .map(|waiter| waiter.wait().unwrap())
+        .collect();
+    let _line = line(&queue, 20);
+    let mut released = 0;
+    for turn in turns {
+        turn.give_back();
+        released += queue.advance().released;
+    }
+    assert_eq!(released, 1);
+}
+
+#[test]
+fn a_turn_given_back_is_used_in_the_time_of_its_slot_or_not_at_all() {
+    for (late, goes) in [(10, 1), (11, 0)] {
+        let world = World::new();
+        let queue = world.started_every(100 * MS);
+        let mut waiters = line(&queue, 2);
+        assert_eq!(queue.advance().released, 1);
+        let turn = waiters.remove(0).wait().unwrap();
+        world.clock.advance(late * MS);
+        turn.give_back();
+        assert_eq!(queue.advance().released, goes, "{late} ms late");
+    }
+}
+
+#[test]
+fn what_comes_back_in_a_hold_or_after_a_new_rate_goes_to_nobody() {
+    type Change = fn(&ApiQueue);
+    let changes: [(&str, Change, u64); 3] = [
+        (
+            "hold",
+            |queue| queue.hold_for(Duration::from_secs(10)).unwrap(),
+            10_000,
+        ),
+        ("resume", ApiQueue::resume, 10),
+        (
+            "rate",
+            |queue| queue.set_rate(Rate::every(Duration::from_millis(20)).unwrap()),
+            20,
+        ),
+    ];
+    for (what, change, next) in changes {
+        for is_told in [false, true] {
+            for is_seen in [false, true] {
+                let world = World::new();
+                let queue = world.start(&world.limit());
+                let mut waiters = line(&queue, 2);
+                assert_eq!(queue.advance().released, 1);
+                let first = waiters.remove(0);
+                let given_back = if is_seen {
+                    Err(first.wait().unwrap())
+                } else {
+                    Ok(first)
+                };
+                change(&queue);
+                if is_told {
+                    assert_eq!(queue.advance().released, 0);
+                }
+                match given_back {
+                    Ok(waiter) => drop(waiter),
+                    Err(turn) => turn.give_back(),
+                }
+                assert_eq!(
+                    world.releases(&[&queue], next),
+                    [(next as f64, 1)],
+                    "{what}, {is_told}, {is_seen}"
+                );
+            }
+        }
+    }
+}
+
+/// Random callers who leave, give turns back at once or late, and hold.
+#[test]
+fn whatever_comes_back_no_slot_goes_to_more_than_two_and_nobody_goes_in_a_hold() {
+    for seed in 0..20 {
+        let world = World::new();
+        let queue = world.start(&world.limit());
+        let mut random: u64 = seed;
+        let mut below = |n: u64| {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (random >> 33) % n
+        };
+        let (mut waiters, mut turns, mut released) = (Vec::new(), Vec::new(), Vec::new());
+        let mut held_until = 0;
+        for _ in 0..2_000 {
+            world.clock.advance(below(4) * MS);
+            let now = world.clock.now();
+            match below(100) {
+                0..30 => waiters.push(queue.enqueue().unwrap()),
+                30..40 if !waiters.is_empty() => {
+                    drop(waiters.swap_remove(below(waiters.len() as u64) as usize));
+                }
+                40..60 if !turns.is_empty() => {
+                    let turn: Turn = turns.swap_remove(below(turns.len() as u64) as usize);
+                    turn.give_back();
+                }
+                80 => {
+                    held_until = now + below(100) * MS;
+                    queue
+                        .hold_for(Duration::from_nanos(held_until - now))
+                        .unwrap();
+                }
+                81 => {
+                    held_until = 0;
+                    queue.resume();
+                }
+                _ => {}
+            }
+            let count = queue.advance().released;
+            assert!(count == 0 || now >= held_until, "in a hold, seed {seed}");
+            released.extend((0..count).map(|_| now));
+            let (seen, unseen): (Vec<_>, _) = waiters
+                .drain(..)
+                .partition(|waiter: &Waiter| !waiter.is_waiting() && below(3) > 0);
+            waiters = unseen;
+            turns.extend(seen.into_iter().map(|one| one.wait().unwrap()));
+        }
+        for (n, from) in released.iter().enumerate() {
+            for (count, to) in (1..=30).zip(&released[n..]) {
+                let slots = 1 + (to - from + 10 * MS) / (10 * MS);
+                assert!(
+                    count <= 2 * slots,
+                    "{count} in {} ns, seed {seed}",
+                    to - from
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn no_more_calls_are_under_way_than_may_be_at_once() {
     let world = World::new();
     let limit = world.limit();
-    let queue = world.started(&limit, ApiQueue::builder().at_once(2));
+    let queue = world.started(&limit, ApiQueue::builder().per_second(100).at_once(2));
     let mut line = line(&queue, 4);
     assert_eq!(world.releases(&[&queue], 50), [(0.0, 1), (10.0, 1)]);
     assert_eq!(queue.under_way(), 2);

@@ -8,8 +8,14 @@ use arbitrary::Arbitrary;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use libfuzzer_sys::fuzz_target;
 
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 30] = [
+    "age",
+    "date",
+    "gh-limited-by",
     "retry-after",
+    "retry-after-ms",
+    "x-ms-retry-after-ms",
+    "x-amz-retry-after",
     "ratelimit",
     "ratelimit-policy",
     "ratelimit-limit",
@@ -18,18 +24,30 @@ const NAMES: [&str; 16] = [
     "x-ratelimit-limit",
     "x-ratelimit-remaining",
     "x-ratelimit-reset",
+    "x-ratelimit-reset-after",
     "x-rate-limit-remaining",
     "x-rate-limit-reset",
-    "x-ratelimit-limit-requests",
     "x-ratelimit-remaining-requests",
     "x-ratelimit-reset-requests",
     "x-ratelimit-remaining-tokens",
     "x-ratelimit-reset-tokens",
+    "x-ratelimit-requests-remaining",
+    "x-ratelimit-requests-reset",
+    "x-ratelimit-complexity-remaining",
+    "x-ratelimit-complexity-reset",
+    "anthropic-ratelimit-requests-remaining",
+    "anthropic-ratelimit-requests-reset",
+    "anthropic-ratelimit-tokens-remaining",
+    "anthropic-ratelimit-tokens-reset",
 ];
+
+/// What is read before `Retry-After`.
+const BEFORE: [&str; 3] = ["retry-after-ms", "x-ms-retry-after-ms", "x-amz-retry-after"];
 
 #[derive(Arbitrary, Debug)]
 struct Answer {
     throttles: bool,
+    is_forbidden: bool,
     fields: Vec<(u8, Vec<u8>)>,
 }
 
@@ -49,6 +67,8 @@ fuzz_target!(|answer: Answer| {
     let follow = Follow::new(slowest, fastest, throttled).unwrap();
     let status = if answer.throttles {
         StatusCode::TOO_MANY_REQUESTS
+    } else if answer.is_forbidden {
+        StatusCode::FORBIDDEN
     } else {
         StatusCode::OK
     };
@@ -60,8 +80,10 @@ fuzz_target!(|answer: Answer| {
     );
     if let Some(rate) = advice.rate {
         assert!(rate.interval() >= fastest.interval() && rate.interval() <= slowest.interval());
+        assert_eq!(rate.burst_size(), fastest.burst_size());
     }
     if answer.throttles
+        && BEFORE.iter().all(|name| !headers.contains_key(*name))
         && let Some(Ok(hint)) = headers.get("retry-after").map(HeaderValue::to_str)
         && let Ok(seconds) = hint.trim().parse::<u32>()
         && !hint.trim().starts_with('+')

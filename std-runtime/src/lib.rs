@@ -88,7 +88,7 @@
 //! | `quanta` | `CycleClock`: the processor's cycle counter as a clock |
 //! | `tokio` | `TokioTimer`: a driver as a task of tokio, to the system's precision; with `TokioClock` tests whose time is paused take none |
 //! | `toml` | `Registry::from_toml`: limits of keys, and accounts that they share, from a file |
-//! | `http` | `Route`: which queue a request goes through, and what its answer does to that queue. Parts of it: `Throttled`, how long to hold after an answer with status 429 or 503 and its `Retry-After`; `Follow`, rates and holds by the `RateLimit` and `X-RateLimit-…` fields of every answer |
+//! | `http` | `Route`: which queue a request goes through, and what its answer does to that queue. Parts of it: `Throttled`, how long to hold after an answer that throttles, by its status and its `Retry-After`; `Follow`, rates and holds by the `RateLimit` and `X-RateLimit-…` fields of every answer |
 //! | `embedded-hal` | `StdDelay`: embedded-hal's `DelayNs`, blocking and async, over the operating system |
 //!
 //! The queue itself is [`apiqueue_core`], without std; what it promises is written there.
@@ -103,6 +103,8 @@ mod driver;
 mod error;
 mod forked;
 mod guarded;
+#[cfg(feature = "http")]
+mod headers;
 mod line;
 mod permits;
 mod queue;
@@ -115,7 +117,7 @@ mod stats;
 mod throttled;
 mod wait;
 
-pub use account::{Account, AccountBuilder};
+pub use account::{Account, AccountBuilder, AccountStats, Bound};
 pub use advance::{Advance, Next};
 #[cfg(feature = "http")]
 pub use advice::{Advice, Follow, FollowError};

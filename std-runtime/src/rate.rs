@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use apiqueue_core::Word;
 
-use crate::error::RateError;
+use crate::error::{RateError, StartError};
 
 pub(crate) type Ticks = apiqueue_core::Rate<u64>;
 
@@ -26,7 +26,7 @@ pub(crate) const MAX_SPAN: Duration = Duration::from_nanos(u64::MAX_SPAN);
 /// `per_second(n)` is *n each second*, never *one each n seconds*.
 ///
 /// In any window of length `w` at most `burst + ⌊(w + catch_up) / interval⌋` waiters are released:
-/// [`Builder::catch_up`](crate::Builder::catch_up). The limits of an [`Account`](crate::Account) make up 3/32 of an interval.
+/// [`Builder::catch_up`](crate::Builder::catch_up), and of an account, [`AccountBuilder::catch_up`](crate::AccountBuilder::catch_up).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     ticks: Ticks,
@@ -52,7 +52,7 @@ const UNLIMITED: Ticks = {
 };
 
 /// The lateness that a rate for a window is reckoned with before its queue is known: the default.
-const CATCH_UP: Duration = Duration::from_millis(10);
+pub(crate) const CATCH_UP: Duration = Duration::from_millis(10);
 
 impl Rate {
     /// One release each `interval`.
@@ -88,8 +88,7 @@ impl Rate {
     ///
     /// That is less than [`per_second`](Self::per_second) with a burst of `n` would let through: of `n` at once and `n` more while
     /// they gather again, one window holds up to 2 `n`. Here burst and interval are chosen so that they keep to it together,
-    /// lateness made up included ([`Builder::catch_up`](crate::Builder::catch_up); 3/32 of an interval where there are
-    /// several limits):
+    /// lateness made up included ([`Builder::catch_up`](crate::Builder::catch_up)):
     ///
     /// ```text
     /// burst + ⌊(period + catch_up) / interval⌋ ≤ n
@@ -238,6 +237,16 @@ impl Rate {
     }
 }
 
+/// For how long lateness is made up, in nanoseconds.
+pub(crate) fn checked_catch_up(catch_up: Duration) -> Result<u64, StartError> {
+    let nanos = u64::try_from(catch_up.as_nanos()).ok();
+    let refused = StartError::CatchUp {
+        catch_up,
+        max: MAX_SPAN,
+    };
+    nanos.filter(|_| catch_up <= MAX_SPAN).ok_or(refused)
+}
+
 impl From<Ticks> for Rate {
     /// A rate in nanoseconds.
     fn from(ticks: Ticks) -> Self {
@@ -252,6 +261,28 @@ impl From<Rate> for Ticks {
     /// In nanoseconds, as the core's controllers take it.
     fn from(rate: Rate) -> Self {
         rate.ticks
+    }
+}
+
+/// Such as `20/s`, `one each 1.5s`, `20/s (burst 50)` or `5000 in any 3600s`.
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(window) = self.window {
+            let period = Duration::from_nanos(window.period);
+            return write!(f, "{} in any {period:?}", window.count);
+        }
+        let (second, interval) = (1_000_000_000, self.ticks.interval());
+        // The whole number of which this is the interval, rounded up.
+        let n = (second + interval / 2).checked_div(interval).unwrap_or(0);
+        if n > 0 && u64::div_ceil(second, n) == interval {
+            write!(f, "{n}/s")?;
+        } else {
+            write!(f, "one each {:?}", self.interval())?;
+        }
+        match self.burst_size() {
+            1 => Ok(()),
+            burst => write!(f, " (burst {burst})"),
+        }
     }
 }
 

@@ -2,14 +2,39 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::header::{HeaderMap, RETRY_AFTER};
+use http::header::HeaderMap;
 use http::{Response, StatusCode};
+
+use crate::headers::Headers;
+
+/// How long GitHub asks to stay away where it does not say how long (docs.github.com, "Rate limits for the REST API").
+const SECONDARY: Duration = Duration::from_secs(60);
 
 /// How long to hold a queue after an HTTP answer that throttles.
 ///
-/// Answers with status 429 or 503 count. With `Retry-After`, in seconds or as a date, the hold is as long as that says,
-/// capped, since a server that says a year by mistake would stall the client that long. Without it, or where it can't be
-/// read, the hold is a fixed short one.
+/// | it throttles | |
+/// |---|---|
+/// | status 429 or 503 | always |
+/// | status 403 | where its headers tell it from a plain "forbidden": it says when to come back, or that nothing remains, or has a `Gh-Limited-By` |
+///
+/// | the hold, of those the first that the answer has | |
+/// |---|---|
+/// | `Retry-After-Ms`, `X-Ms-Retry-After-Ms`, `X-Amz-Retry-After` | milliseconds |
+/// | `Retry-After` | seconds, or a date; zero seconds mean now, and a date that is over says nothing |
+/// | nothing remains, by any of the fields that [`Follow`](crate::Follow) reads | until that is reset |
+/// | `Gh-Limited-By` | a minute, the least that GitHub asks for after a secondary limit |
+/// | nothing of these | [`without_hint`](Self::without_hint) |
+///
+/// It is capped, since a server that says a year by mistake would stall the client that long.
+///
+/// # Clocks
+/// A date is a span from the answer's own `Date`, and `Age` where it comes from a cache. This host's clock counts only where there is no
+/// `Date`.
+///
+/// # GitHub's secondary limits
+/// GitHub does not always send a `Retry-After` or `Gh-Limited-By` with them. A 403 with neither, while calls remain, is told from a plain
+/// "forbidden" by its body only, which is not read here: who reads it and finds "secondary rate limit" calls
+/// [`hold_for`](crate::ApiQueue::hold_for) with a minute or more.
 ///
 /// ```
 /// use apiqueue::Throttled;
@@ -63,14 +88,21 @@ impl Throttled {
     /// The same from the parts of an answer.
     #[must_use]
     pub fn hold_of(&self, status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
-        throttles(status)
-            .then(|| retry_after(headers, SystemTime::now()).unwrap_or(self.without_hint))
-            .map(|hold| hold.min(self.cap))
+        self.at(status, &Headers::new(headers, SystemTime::now()))
     }
 
-    /// What `Retry-After` says, whatever the status.
-    pub(crate) fn explicit(&self, headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-        retry_after(headers, now).map(|hold| hold.min(self.cap))
+    pub(crate) fn at(&self, status: StatusCode, headers: &Headers<'_>) -> Option<Duration> {
+        throttles(status, headers).then(|| {
+            let hint = headers.retry_after().or_else(|| reset(headers));
+            let minute = || headers.names_secondary_limit().then_some(SECONDARY);
+            let hold = hint.or_else(minute).unwrap_or(self.without_hint);
+            hold.min(self.cap)
+        })
+    }
+
+    /// What the answer asks for, whatever its status.
+    pub(crate) fn explicit(&self, headers: &Headers<'_>) -> Option<Duration> {
+        headers.retry_after().map(|hold| hold.min(self.cap))
     }
 
     pub(crate) fn longest(&self) -> Duration {
@@ -78,75 +110,29 @@ impl Throttled {
     }
 }
 
-/// Whether this status refuses a call for coming too often.
-pub(crate) fn throttles(status: StatusCode) -> bool {
-    status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE
+/// Whether an answer refuses a call for coming too often.
+pub(crate) fn throttles(status: StatusCode, headers: &Headers<'_>) -> bool {
+    match status {
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => true,
+        StatusCode::FORBIDDEN => {
+            let nothing_remains = || {
+                headers
+                    .allowances()
+                    .iter()
+                    .any(|left| left.remaining == Some(0))
+            };
+            headers.retry_after().is_some() || headers.names_secondary_limit() || nothing_remains()
+        }
+        _ => false,
+    }
 }
 
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // So many digits that they are no u64 mean for ever, and are capped.
-        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
-    }
-    let date = httpdate::parse_http_date(value).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
+/// When the last of those is reset of which nothing remains.
+fn reset(headers: &Headers<'_>) -> Option<Duration> {
+    let allowances = headers.allowances().into_iter();
+    let empty = allowances.filter(|left| left.remaining == Some(0));
+    empty.filter_map(|left| left.reset).max()
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn of(value: &str) -> Option<Duration> {
-        let mut headers = HeaderMap::new();
-        headers.insert(RETRY_AFTER, value.parse().unwrap());
-        let now = httpdate::parse_http_date("Mon, 23 Nov 2026 12:00:00 GMT").unwrap();
-        retry_after(&headers, now)
-    }
-
-    #[test]
-    fn retry_after_is_read_in_both_forms() {
-        assert_eq!(of("120"), Some(Duration::from_secs(120)));
-        assert_eq!(of(" 0 "), Some(Duration::ZERO));
-        assert_eq!(
-            of("Mon, 23 Nov 2026 12:00:30 GMT"),
-            Some(Duration::from_secs(30))
-        );
-        assert_eq!(
-            of("Mon, 23 Nov 2026 11:00:00 GMT"),
-            Some(Duration::ZERO),
-            "past"
-        );
-        assert_eq!(
-            of("99999999999999999999999"),
-            Some(Duration::from_secs(u64::MAX))
-        );
-        for malformed in ["", "-3", "1.5", "soon", "+7"] {
-            assert_eq!(of(malformed), None, "{malformed}");
-        }
-    }
-
-    #[test]
-    fn only_429_and_503_hold_and_never_longer_than_the_cap() {
-        let throttled = Throttled::default()
-            .cap(Duration::from_secs(5))
-            .without_hint(Duration::from_millis(300));
-        let hold = |status: u16, hint: Option<&str>| {
-            let answer = Response::builder().status(status);
-            let answer = hint
-                .into_iter()
-                .fold(answer, |answer, hint| answer.header("retry-after", hint));
-            throttled.hold(&answer.body(()).unwrap())
-        };
-        assert_eq!(hold(429, Some("2")), Some(Duration::from_secs(2)));
-        assert_eq!(
-            hold(503, Some("99999999999999999999999")),
-            Some(Duration::from_secs(5))
-        );
-        assert_eq!(hold(503, None), Some(Duration::from_millis(300)));
-        assert_eq!(hold(429, Some("soon")), Some(Duration::from_millis(300)));
-        assert_eq!(hold(200, Some("2")), None);
-        assert_eq!(hold(500, Some("2")), None);
-    }
-}
+mod tests;

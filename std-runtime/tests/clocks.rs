@@ -161,3 +161,37 @@ fn a_clock_that_advances_by_itself_takes_no_real_time() {
         assert_eq!(clock.now(), still, "nobody waits");
     }
 }
+
+/// Each goes in its turn, whoever the mock goes on for.
+#[test]
+fn queues_of_one_clock_that_advances_by_itself_jump_over_nobody() {
+    use apiqueue::core::Clock as _;
+
+    let clock = Arc::new(ManualClock::<u64>::new(0));
+    let start = |seconds| {
+        let queue = ApiQueue::builder().every(Duration::from_secs(seconds));
+        queue
+            .auto_advance(Arc::clone(&clock))
+            .paused()
+            .start()
+            .unwrap()
+    };
+    let queues = [start(3600), start(1), start(7)];
+    let line = queues.each_ref().map(|queue| {
+        let line: Vec<_> = (0..8).map(|_| queue.enqueue().unwrap()).collect();
+        line
+    });
+    queues.iter().for_each(ApiQueue::resume);
+    for waiter in line.into_iter().flatten() {
+        waiter.wait().unwrap();
+    }
+    // The last of the first queue, and not an interval later, whichever was begun first.
+    assert!(clock.now() / 1_000_000_000 < 8 * 3600);
+    for (queue, seconds) in queues.iter().zip([3600, 1, 7]) {
+        // The last one may be counted a moment after it is told.
+        let intervals = queue.stats().intervals.unwrap();
+        assert!(intervals.count >= 6);
+        let told = (intervals.mean, intervals.deviation);
+        assert_eq!(told, (Duration::from_secs(seconds), Duration::ZERO));
+    }
+}

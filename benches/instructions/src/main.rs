@@ -178,6 +178,11 @@ fn run(name: &str) -> bool {
                 waiter.wait().unwrap();
             });
         }
+        "std.account-free" => {
+            let account = Account::builder().limit(std_unlimited()).start().unwrap();
+            let queue = ApiQueue::builder().within(&account).start().unwrap();
+            count(|| drop(black_box(&queue).wait_turn().unwrap()));
+        }
         "std.registry" => {
             let registry: Registry = Limits::new(Limit::rate(std_unlimited())).into();
             let key = "ec2".to_owned();

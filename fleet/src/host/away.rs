@@ -44,6 +44,10 @@ pub(crate) struct Alone {
     next: u64,
     /// In intervals.
     factor: u64,
+    /// How many releases the latest take was, as long as they may be put back.
+    taken: usize,
+    /// What `next` was when a release was last put back that had been used.
+    again: u64,
 }
 
 impl Alone {
@@ -75,6 +79,8 @@ impl Alone {
             until: now.saturating_add(at_most),
             next,
             factor,
+            taken: 0,
+            again: 0,
         }
     }
 
@@ -94,7 +100,7 @@ impl Alone {
             return 0;
         }
         self.next = self.next.max(now.saturating_sub(late));
-        let step = interval.max(1).saturating_mul(self.factor);
+        let step = self.step(interval);
         let due = match now.checked_sub(self.next) {
             None => 0,
             Some(past) => usize::try_from(past / step + 1).unwrap_or(usize::MAX),
@@ -102,6 +108,39 @@ impl Alone {
         let taken = due.min(most);
         let slots = u64::try_from(taken).unwrap_or(u64::MAX);
         self.next = self.next.saturating_add(step.saturating_mul(slots));
+        if taken > 0 {
+            self.taken = taken;
+        }
         taken
+    }
+
+    fn step(&self, interval: u64) -> u64 {
+        interval.max(1).saturating_mul(self.factor)
+    }
+
+    /// Puts the last `count` releases of the latest take back. Says how many these are.
+    pub(crate) fn put_back(&mut self, interval: u64, count: usize) -> usize {
+        let back = count.min(self.taken);
+        self.taken -= back;
+        let slots = u64::try_from(back).unwrap_or(u64::MAX);
+        let span = self.step(interval).saturating_mul(slots);
+        self.next = self.next.saturating_sub(span);
+        back
+    }
+
+    /// Puts the latest release back, if that was not put back so before. Says how many that is.
+    pub(crate) fn put_back_used(&mut self, interval: u64) -> usize {
+        let mut back = 0;
+        if self.taken > 0 && self.next > self.again {
+            self.again = self.next;
+            back = self.put_back(interval, 1);
+        }
+        self.taken = 0;
+        back
+    }
+
+    /// The terms have changed.
+    pub(crate) fn keep_none(&mut self) {
+        self.taken = 0;
     }
 }

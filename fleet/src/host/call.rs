@@ -64,7 +64,13 @@ impl Host {
         if let Some(span) = self.held.take_latest() {
             self.offer(span);
         }
+        if let Some((_, may_be_used)) = &mut self.offer {
+            *may_be_used = false;
+        }
         self.counts.lost += self.held.clear();
+        if let Some(alone) = &mut self.alone {
+            alone.keep_none();
+        }
         self.crowded = false;
         self.refused_until = 0;
         if self.failures == 0 {
@@ -84,9 +90,11 @@ impl Host {
         self.offer.is_some() || self.hold.is_some() || self.retune.is_some()
     }
 
-    /// Whether more are in line than slots are held, or it is to be found out whether the backend is back.
+    /// Whether more are in line than slots are held, or soon will be, as those released have come back so far; or it is to be found
+    /// out whether the backend is back.
     pub(super) fn needs_more(&self, line: usize) -> bool {
-        line as u64 > self.held.count() || self.alone.is_some() && !self.leaving
+        let will_be = line > 0 && self.busy && self.size.has_grown();
+        will_be || line as u64 > self.held.count() || self.alone.is_some() && !self.leaving
     }
 
     /// When to make the next call, if nothing speaks against it.

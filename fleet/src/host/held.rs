@@ -34,7 +34,6 @@ impl Span {
     fn by(&self, until: u64) -> u32 {
         match until.checked_sub(self.first) {
             None => 0,
-            Some(_) if self.interval == 0 => self.left,
             Some(past) => u32::try_from(past / self.interval + 1)
                 .unwrap_or(u32::MAX)
                 .min(self.left),
@@ -44,6 +43,19 @@ impl Span {
     fn skip(&mut self, count: u32) {
         self.first += u64::from(count) * self.interval;
         self.left -= count;
+    }
+
+    /// Takes its last slots, `count` of them if there are so many.
+    fn split_last(&mut self, count: u32) -> Self {
+        let mut slots = *self;
+        self.left -= count.min(self.left);
+        slots.skip(self.left);
+        slots
+    }
+
+    /// Its last slot, of one that is not empty.
+    fn last(&self) -> u64 {
+        self.end() - self.interval
     }
 
     /// Where the slot after its last would be.
@@ -56,25 +68,16 @@ impl Span {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Held {
     spans: VecDeque<Span>,
+    /// What the latest grant took, as long as that may be put back.
+    taken: Vec<Span>,
+    /// The latest slot that was used once more.
+    again: Option<u64>,
 }
 
 impl Held {
     pub(crate) fn push(&mut self, span: Span) {
         if span.left > 0 {
             self.spans.push_back(span);
-        }
-    }
-
-    /// A slot that was taken and not used.
-    pub(crate) fn push_front(&mut self, at: u64, count: u32) {
-        if count > 0 {
-            self.spans.push_front(Span {
-                begins: at,
-                first: at,
-                interval: 0,
-                left: count,
-                lease: None,
-            });
         }
     }
 
@@ -99,29 +102,83 @@ impl Held {
 
     /// Takes up to `most` slots that are due. Says how many, and the time of the last.
     pub(crate) fn take_due(&mut self, now: u64, most: usize) -> (u32, Option<u64>) {
-        let most = u32::try_from(most).unwrap_or(u32::MAX);
-        let (mut taken, mut last) = (0, None);
-        while let Some(span) = self.spans.front_mut() {
-            let count = span.by(now).min(most - taken);
+        let most = to_u32(most);
+        let mut count = 0;
+        let mut last = None;
+        while let Some(part) = self.take_part(now, most - count) {
             if count == 0 {
+                self.taken.clear();
+            }
+            count += part.left;
+            last = Some(part.last());
+            self.taken.push(part);
+        }
+        (count, last)
+    }
+
+    /// Up to `most` of the slots up to `until`, of the first lease.
+    fn take_part(&mut self, until: u64, most: u32) -> Option<Span> {
+        let span = self.spans.front_mut()?;
+        let count = span.by(until).min(most);
+        if count == 0 {
+            return None;
+        }
+        let part = Span {
+            left: count,
+            lease: None,
+            ..*span
+        };
+        span.skip(count);
+        if span.left == 0 {
+            self.spans.pop_front();
+        }
+        Some(part)
+    }
+
+    /// Puts the last `count` slots of the latest grant back, which nobody has used. Says how many these are.
+    pub(crate) fn put_back(&mut self, count: usize) -> u32 {
+        let mut back = 0;
+        while let Some(part) = self.taken.last_mut() {
+            let rest = to_u32(count) - back;
+            if rest == 0 {
                 break;
             }
-            last = Some(span.first + u64::from(count - 1) * span.interval);
-            span.skip(count);
-            taken += count;
-            if span.left == 0 {
-                self.spans.pop_front();
+            let slots = part.split_last(rest);
+            back += slots.left;
+            self.spans.push_front(slots);
+            if part.left == 0 {
+                self.taken.pop();
             }
         }
-        (taken, last)
+        back
+    }
+
+    /// Puts the latest slot used back, if it is not before `earliest` and was not put back so before. Says whether.
+    pub(crate) fn put_back_used(&mut self, earliest: u64) -> bool {
+        let last = self.taken.last().map(Span::last);
+        let back = last.is_some_and(|last| last >= earliest && Some(last) > self.again);
+        if back {
+            self.again = last;
+            self.put_back(1);
+        }
+        self.taken.clear();
+        back
+    }
+
+    /// What was taken is not to be put back any more.
+    pub(crate) fn keep_none(&mut self) {
+        self.taken.clear();
     }
 
     /// Drops the slots before `time`. Says how many.
-    pub(crate) fn drop_before(&mut self, time: u64) -> u32 {
-        match time.checked_sub(1) {
-            Some(until) => self.take_due(until, usize::MAX).0,
-            None => 0,
+    pub(crate) fn drop_before(&mut self, time: u64) -> u64 {
+        let mut dropped = 0;
+        while let Some(until) = time.checked_sub(1)
+            && let Some(part) = self.take_part(until, u32::MAX)
+        {
+            dropped += u64::from(part.left);
         }
+        dropped
     }
 
     /// Takes the slots of the latest lease, if it can be given back.
@@ -130,10 +187,15 @@ impl Held {
         self.spans.pop_back()
     }
 
-    /// Drops all. Says how many.
+    /// Drops all, what was taken too. Says how many were held.
     pub(crate) fn clear(&mut self) -> u64 {
         let count = self.count();
         self.spans.clear();
+        self.taken.clear();
         count
     }
+}
+
+fn to_u32(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }

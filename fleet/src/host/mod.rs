@@ -4,8 +4,9 @@
 //! ```text
 //!   in: step(now, how many are in line)         out: Step: how many to release now,
 //!       answered(now, a call, its answer)                  a call to make,
-//!       unused(now, permits that came back)                when to come back at the latest,
-//!       hold, resume, retune, leave                        news
+//!       unused(permits for which nobody was there),        when to come back at the latest,
+//!       came_back(now, permits of those released),         news
+//!       hold, resume, retune, leave
 //! ```
 //! At most one call is under way, and at most one lease that has not begun is held. A call that was not answered within the
 //! timeout has failed: its answer is not heard any more, and slots that came with it are lost.
@@ -141,7 +142,7 @@ impl Host {
     fn expire(&mut self, now: u64) {
         let lost = self.held.drop_before(now.saturating_sub(self.terms.late));
         if lost > 0 {
-            self.counts.lost += u64::from(lost);
+            self.counts.lost += lost;
             self.too_many();
         }
     }
@@ -172,6 +173,7 @@ impl Host {
             alone.take_due(now, self.interval, self.terms.late, line - slots)
         });
         if alone > 0 {
+            self.held.keep_none();
             self.last = now;
             self.counts.alone += alone as u64;
         }
@@ -250,16 +252,36 @@ impl Host {
     pub fn take_one(&mut self, now: u64) -> bool {
         self.time_out(now);
         self.expire(now);
-        !self.is_held(now) && self.held.count() > 0 && self.grant(now, 1) == 1
+        let taken = !self.is_held(now) && self.held.count() > 0 && self.grant(now, 1) == 1;
+        if taken {
+            // For those who wait whether callers come back, one has.
+            self.empty_since = Some(now);
+        }
+        taken
     }
 
-    /// Permits that were taken and not used: of callers who left in that moment.
+    /// Permits of the latest grant for which nobody was there any more: their slots are due as before.
     pub fn unused(&mut self, count: usize) {
-        let count = u32::try_from(count).unwrap_or(u32::MAX);
-        let used = u32::try_from(self.counts.used).unwrap_or(u32::MAX);
-        let back = count.min(used);
+        let back = self.held.put_back(count);
         self.counts.used -= u64::from(back);
-        self.held.push_front(self.last, back);
+        let rest = count - usize::try_from(back).unwrap_or(count);
+        if let Some(alone) = &mut self.alone {
+            self.counts.alone -= alone.put_back(self.interval, rest) as u64;
+        }
+    }
+
+    /// Permits that came back at `now` of callers who were released, nobody knows when: then the latest slot used may be used once
+    /// more, and no other, in its own time and by the terms that it was granted by.
+    pub fn came_back(&mut self, now: u64, count: usize) {
+        if count == 0 {
+            return;
+        }
+        let earliest = now.saturating_sub(self.terms.late);
+        if self.held.put_back_used(earliest) {
+            self.counts.used -= 1;
+        } else if let Some(alone) = &mut self.alone {
+            self.counts.alone -= alone.put_back_used(self.interval) as u64;
+        }
     }
 
     fn is_held(&self, now: u64) -> bool {

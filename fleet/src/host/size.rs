@@ -64,6 +64,11 @@ impl Size {
             .max(1);
     }
 
+    /// Whether more are wanted than were in line when it was asked.
+    pub(crate) fn has_grown(&self) -> bool {
+        self.appetite > 1
+    }
+
     /// Slots passed unused.
     pub(crate) fn shrink(&mut self) {
         self.appetite = (self.appetite - self.appetite.div_ceil(4)).max(1);

@@ -110,7 +110,7 @@ impl Member {
             let returned = waiters.take_returned();
             let line = if nobody { 0 } else { waiters.count() };
             let decided = self.with_state(|state| {
-                state.host.unused(returned);
+                state.host.came_back(now, returned);
                 if is_over {
                     state.host.leave();
                     state.debt = 0;

@@ -172,6 +172,22 @@ fn unused_slots_are_given_back_when_the_line_has_run_empty() {
 }
 
 #[test]
+fn slots_are_kept_while_callers_come_who_need_not_stand_in_line() {
+    let mut host = holding(8, SECOND, 8);
+    assert_eq!(host.step(SECOND, 8).grant, 1);
+    let mut at = SECOND + MS;
+    for slot in 1..8 {
+        while at < SECOND + slot * 10 * MS {
+            let step = host.step(at, 0);
+            assert!(step.call.is_none(), "{step:?}");
+            at = step.wake.unwrap().min(SECOND + slot * 10 * MS);
+        }
+        assert!(host.take_one(at));
+    }
+    assert_eq!((host.counts(0).used, host.counts(0).lost), (8, 0));
+}
+
+#[test]
 fn slots_that_could_not_be_given_back_are_used_and_not_offered_again() {
     let mut host = holding(8, SECOND, 8);
     host.step(SECOND, 0);
@@ -202,9 +218,42 @@ fn a_give_back_that_is_not_answered_is_never_sent_again() {
 fn a_permit_that_came_back_goes_to_the_next_one() {
     let mut host = holding(2, SECOND, 2);
     assert_eq!(host.step(SECOND, 2).grant, 1);
-    host.unused(1);
+    host.came_back(SECOND, 1);
     assert_eq!(host.step(SECOND + MS, 2).grant, 1);
     assert_eq!(host.step(SECOND + 2 * MS, 1).grant, 0);
+    assert_eq!(host.counts(0).used, 1);
+}
+
+#[test]
+fn slots_offered_back_before_a_hold_are_not_used_in_it() {
+    let (mut host, id, _) = asks_again(20);
+    // The line runs empty while that call is under way: there is an offer, which has to wait.
+    host.step(SECOND + 300 * MS, 0);
+    host.step(SECOND + 320 * MS, 0);
+    host.hold(SECOND + 60 * SECOND);
+    let at = SECOND + 321 * MS;
+    let none = lease(0, at, at + 300 * MS);
+    host.answered(at, id, Ok(Reply::Lease(none)));
+    let Some((id, Call::GiveBack(..))) = host.step(at, 20).call else {
+        panic!("slots are offered back");
+    };
+    host.answered(at, id, Ok(Reply::Given(false)));
+    let Some((id, Call::Hold(_))) = host.step(at, 20).call else {
+        panic!("the hold is told");
+    };
+    host.answered(at, id, Ok(Reply::Epoch(9)));
+    assert_eq!(host.step(at + 10 * MS, 20).grant, 0);
+    assert_eq!(host.held(), 0);
+}
+
+#[test]
+fn slots_for_which_nobody_was_there_are_used_each_in_its_own_time() {
+    let mut host = holding(6, SECOND, 6);
+    // Those at 10 and 20 ms.
+    assert_eq!(host.step(SECOND + 20 * MS, 6).grant, 2);
+    host.unused(2);
+    assert_eq!(host.next_slot(), Some(SECOND + 10 * MS));
+    assert_eq!(host.step(SECOND + 25 * MS, 6).grant, 1, "10 ms is too old");
     assert_eq!(host.counts(0).used, 1);
 }
 

@@ -24,7 +24,7 @@ const fn case(path: &'static str, hold: u64, interval: u64) -> Case {
 }
 
 /// The table.
-pub const CASES: [Case; 9] = [
+pub const CASES: [Case; 15] = [
     case("/answer/200", 0, 1),
     case("/answer/500", 0, 1),
     case("/answer/429/retry-after=70", 70, 1),
@@ -46,6 +46,26 @@ pub const CASES: [Case; 9] = [
         100,
     ),
     case("/answer/403/retry-after=30", 30, 1),
+    case("/answer/403", 0, 1),
+    // GitHub: the secondary limit, and none left.
+    case(
+        "/answer/403/x-ratelimit-remaining=5000/x-ratelimit-reset=50/gh-limited-by=time-based",
+        60,
+        10,
+    ),
+    case(
+        "/answer/403/x-ratelimit-remaining=0/x-ratelimit-reset=45",
+        45,
+        1,
+    ),
+    // A date that is over, which the server's own date tells of.
+    case(
+        "/answer/429/retry-after=Mon,+01+Jan+2001+00:00:00+GMT",
+        40,
+        1,
+    ),
+    case("/answer/429/retry-after-ms=70000/retry-after=1", 70, 1),
+    case("/answer/503/x-amz-retry-after=30000", 30, 1),
 ];
 
 /// A route that holds and follows, with a new queue.

@@ -5,7 +5,7 @@
 //! | `/delay/MS` | 200 after so many milliseconds |
 //! | `/throttle/SECONDS` | 503 with that `Retry-After`, and `x` in place of a number: without the header |
 //! | `/left/N/SECONDS` | 200 with `X-RateLimit-Remaining` and `-Reset` of these |
-//! | `/answer/STATUS/NAME=VALUE/…` | that status, with these headers |
+//! | `/answer/STATUS/NAME=VALUE/…` | that status, with these headers, a `+` in them for a space |
 //! | `/reset` | none: the connection is closed |
 //! | `/hang` | none: the connection stays open |
 //! | anything else | 200 |
@@ -200,7 +200,9 @@ async fn answer(path: String) -> Result<Response<Full<Bytes>>, Reset> {
         (Some("answer"), Some(status)) => {
             let headers = parts.filter_map(|header| header.split_once('='));
             let answer = Response::builder().status(status);
-            let answer = headers.fold(answer, |answer, (name, value)| answer.header(name, value));
+            let answer = headers.fold(answer, |answer, (name, value)| {
+                answer.header(name, value.replace('+', " "))
+            });
             return Ok(answer.body(Full::default()).unwrap());
         }
         (Some("reset"), _) => return Err(Reset),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use apiqueue_core::Clock;
 
@@ -10,21 +11,29 @@ use super::node::Node;
 use super::tree::Terms;
 use crate::clock::Timebase;
 use crate::error::StartError;
-use crate::rate::Rate;
+use crate::rate::{CATCH_UP, Rate, checked_catch_up};
 
 /// Sets up an [`Account`].
 #[derive(Clone, Default)]
 #[must_use = "nothing is started before `start`"]
 pub struct AccountBuilder {
+    name: String,
     limits: Vec<Rate>,
     at_once: Option<usize>,
     parent: Option<Account>,
     share: Option<u32>,
+    catch_up: Option<Duration>,
     manual: bool,
     clock: Option<Arc<dyn Clock<Tick = u64> + Send + Sync>>,
 }
 
 impl AccountBuilder {
+    /// What the account is called where it is [shown](crate::AccountStats). Empty by default.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
     /// A limit on the releases of all queues together. Each call adds one; none at all is no error.
     pub fn limit(mut self, rate: Rate) -> Self {
         self.limits.push(rate);
@@ -52,6 +61,13 @@ impl AccountBuilder {
         self
     }
 
+    /// For how long its limits make up lateness, 10 ms unless told, as [`Builder::catch_up`](crate::Builder::catch_up) has it for a
+    /// queue, but that what is late goes at once.
+    pub fn catch_up(mut self, longest: Duration) -> Self {
+        self.catch_up = Some(longest);
+        self
+    }
+
     /// Leaves the driving to [`Account::advance`]: after each enqueue and when that says. No thread is started.
     pub fn manual(mut self) -> Self {
         self.manual = true;
@@ -70,21 +86,28 @@ impl AccountBuilder {
     /// [`StartError`], which names what can't be, and what can.
     pub fn start(self) -> Result<Account, StartError> {
         self.check()?;
+        let longest = self.catch_up.unwrap_or(CATCH_UP);
+        let catch_up = checked_catch_up(longest)?;
+        let limits = self.limits.iter();
+        let limits: Vec<Rate> = limits
+            .map(|rate| rate.within_its_window(longest))
+            .collect::<Result<_, _>>()
+            .map_err(StartError::Rate)?;
+        let terms = Terms {
+            name: &self.name,
+            limits: &limits,
+            at_once: self.at_once,
+            share: self.share.unwrap_or(1),
+            catch_up,
+        };
         let node = match &self.parent {
-            Some(parent) => {
-                let terms = Terms {
-                    limits: &self.limits,
-                    at_once: self.at_once,
-                    share: self.share.unwrap_or(1),
-                };
-                Node::inside(&parent.node, &terms)
-            }
+            Some(parent) => Node::inside(&parent.node, &terms),
             None => {
-                let clock = Timebase::new(self.clock);
+                let clock = Timebase::new(self.clock.clone());
                 if clock.is_broken() {
                     return Err(StartError::Clock);
                 }
-                Node::root(clock, self.manual, &self.limits, self.at_once)
+                Node::root(clock, self.manual, &terms)
             }
         };
         Ok(Account {
@@ -117,6 +140,7 @@ impl AccountBuilder {
 impl fmt::Debug for AccountBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AccountBuilder")
+            .field("name", &self.name)
             .field("limits", &self.limits)
             .field("at_once", &self.at_once)
             .field("within", &self.parent)

@@ -19,15 +19,10 @@ pub(crate) struct Membership {
 }
 
 impl Membership {
-    pub(crate) fn join(parent: &Arc<Node>, own: &[Rate], share: u32) -> Self {
-        let terms = Terms {
-            limits: own,
-            at_once: None,
-            share,
-        };
+    pub(crate) fn join(parent: &Arc<Node>, terms: &Terms<'_>) -> Self {
         Self {
             parent: Arc::clone(parent),
-            leaf: parent.scheduler.add_leaf(parent.id, &terms),
+            leaf: parent.scheduler.add_leaf(parent.id, terms),
         }
     }
 
@@ -73,6 +68,11 @@ impl Permits for Membership {
 
     fn is_broken(&self) -> bool {
         self.parent.scheduler.clock.is_broken()
+    }
+
+    fn rate(&self) -> Option<Rate> {
+        let scheduler = &self.parent.scheduler;
+        scheduler.with_tree(|tree, _| tree.rate(self.leaf))
     }
 
     fn set_rate(&self, rate: Rate) {

@@ -4,6 +4,7 @@ mod builder;
 mod member;
 mod node;
 mod scheduler;
+mod stats;
 mod tree;
 
 use std::fmt;
@@ -20,6 +21,8 @@ pub use builder::AccountBuilder;
 pub(crate) use member::Membership;
 pub(crate) use node::Node;
 pub(crate) use scheduler::Scheduler;
+pub use stats::{AccountStats, Bound};
+pub(crate) use tree::Terms;
 
 /// What several queues share: limits on all their releases together, as of a whole account beside those of its actions.
 ///
@@ -86,7 +89,10 @@ impl Account {
     /// [`LimitError`] when there are not so many.
     pub fn set_rate(&self, index: usize, rate: Rate) -> Result<(), LimitError> {
         let count = self.node.limits;
+        // It could be for another lateness, so it can be for this one.
+        let rate = rate.within_its_window(self.node.catch_up).unwrap_or(rate);
         if index < count && self.node.scheduler.set_rate(self.node.id, index, rate) {
+            self.node.scheduler.tell_lines();
             Ok(())
         } else {
             Err(LimitError { index, count })
@@ -114,15 +120,30 @@ impl Account {
         self.node.scheduler.resume(self.node.id);
     }
 
-    /// Releases those that are due in all its queues, and says when to call again: how a
-    /// [`manual`](AccountBuilder::manual) account is driven, and with it those that it is within and those within it.
+    /// Releases those that are due in all its queues, and says when to call again (after an enqueue, and the end of a call where those
+    /// are counted, too): how a [`manual`](AccountBuilder::manual) account is driven, and with it those that it is within and those within it.
     pub fn advance(&self) -> Advance {
         let scheduler = &self.node.scheduler;
         let (released, next) = scheduler.advance_by_hand();
         Advance {
             released,
-            next: Next::of(scheduler.clock.next_in_system_time(next)),
+            next: Next::of(next),
         }
+    }
+}
+
+impl Account {
+    /// What it and all inside it look like now, and what binds where. Looks at each of them.
+    #[must_use]
+    pub fn stats(&self) -> AccountStats {
+        self.node.scheduler.stats(self.node.id)
+    }
+}
+
+/// Its [stats](Account::stats), as a tree.
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.stats().fmt(f)
     }
 }
 

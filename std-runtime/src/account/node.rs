@@ -1,6 +1,7 @@
 //! A node of a tree of limits, as those who are inside it hold it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::scheduler::Scheduler;
 use super::tree::{Id, ROOT, Terms};
@@ -17,32 +18,37 @@ pub(crate) struct Node {
     /// What those inside it must know of the limits on the way to the root: the first rate of the nearest, and the smallest burst.
     pub(crate) nominal: Option<Rate>,
     pub(crate) smallest_burst: usize,
+    /// For how long its limits make up lateness.
+    pub(super) catch_up: Duration,
     /// Whether calls under way are counted, here or further up.
     pub(crate) counts_calls: bool,
 }
 
 impl Node {
     /// The root of a tree.
-    pub(crate) fn root(
-        clock: Timebase,
-        manual: bool,
-        limits: &[Rate],
-        at_once: Option<usize>,
-    ) -> Self {
-        let terms = Terms {
-            limits,
-            at_once,
-            share: 1,
-        };
+    pub(super) fn root(clock: Timebase, manual: bool, terms: &Terms<'_>) -> Self {
         Self {
-            scheduler: Arc::new(Scheduler::new(clock, manual, &terms)),
+            scheduler: Arc::new(Scheduler::new(clock, manual, terms)),
             id: ROOT,
             _parent: None,
-            limits: limits.len(),
-            nominal: limits.first().copied(),
-            smallest_burst: smallest(limits),
-            counts_calls: at_once.is_some(),
+            limits: terms.limits.len(),
+            nominal: terms.limits.first().copied(),
+            smallest_burst: smallest(terms.limits),
+            catch_up: Duration::from_nanos(terms.catch_up),
+            counts_calls: terms.at_once.is_some(),
         }
+    }
+
+    /// The root of a queue alone.
+    pub(crate) fn of_one(clock: Timebase, manual: bool) -> Self {
+        let terms = Terms {
+            name: "",
+            limits: &[],
+            at_once: None,
+            share: 1,
+            catch_up: 0,
+        };
+        Self::root(clock, manual, &terms)
     }
 
     /// A node inside `parent`.
@@ -54,6 +60,7 @@ impl Node {
             limits: terms.limits.len(),
             nominal: terms.limits.first().copied().or(parent.nominal),
             smallest_burst: smallest(terms.limits).min(parent.smallest_burst),
+            catch_up: Duration::from_nanos(terms.catch_up),
             counts_calls: terms.at_once.is_some() || parent.counts_calls,
         }
     }

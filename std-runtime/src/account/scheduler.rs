@@ -6,11 +6,12 @@ use std::task::Waker;
 
 use apiqueue_core::{ChargeError, Granted, Next};
 
+use super::stats::AccountStats;
 use super::tree::{Choice, Id, Terms, Tree};
 use crate::clock::Timebase;
 use crate::forked::unless_inherited;
 use crate::guarded::guarded;
-use crate::line::Line;
+use crate::line::{Line, NEVER, sooner};
 use crate::rate::Rate;
 
 /// One tree of limits, and the lines of its leaves.
@@ -139,12 +140,19 @@ impl Scheduler {
     }
 
     /// [`advance`](Self::advance) for a user who drives by hand, of whom no line tells that somebody has come.
+    ///
+    /// [`Next::At`] is a reading of [`MonotonicClock`](crate::MonotonicClock).
     pub(super) fn advance_by_hand(&self) -> (usize, Next<u64>) {
-        self.look_at_all();
-        self.advance()
+        let close_at = self.look_at_all();
+        let (released, next) = self.advance();
+        (
+            released,
+            sooner(self.clock.next_in_system_time(next), close_at),
+        )
     }
 
-    fn look_at_all(&self) {
+    /// Looks at each line, as somebody may have come, or the time of a drain be over. When that is next.
+    fn look_at_all(&self) -> u64 {
         let lines: Vec<_> = {
             let state = self.lock();
             let lines = state.lines.iter();
@@ -152,11 +160,14 @@ impl Scheduler {
                 .filter_map(|(&leaf, line)| Some((leaf, line.upgrade()?)))
                 .collect()
         };
+        let mut close_at = NEVER;
         for (leaf, line) in lines {
+            close_at = close_at.min(line.close_if_late());
             self.look(leaf, || (line.first_weight(), line.take_returned()));
             // It may be the last hold on its queue.
             guarded(|| drop(line));
         }
+        close_at
     }
 
     /// Notes who is first in the line of a leaf, and what came back there.
@@ -204,7 +215,25 @@ impl Scheduler {
             }
             guarded(|| drop(line));
         }
+        if self.clock.is_broken() {
+            self.close_all();
+        }
         (count, next)
+    }
+
+    /// Nobody can tell any more who may go.
+    #[cold]
+    fn close_all(&self) {
+        for line in self.lines() {
+            line.close();
+            // It may be the last hold on its queue.
+            guarded(|| drop(line));
+        }
+    }
+
+    fn lines(&self) -> Vec<Arc<Line>> {
+        let state = self.lock();
+        state.lines.values().filter_map(Weak::upgrade).collect()
     }
 
     /// Releases the one whose turn it is, if that is now; [`Next::Closed`] stands for one more look.
@@ -235,15 +264,15 @@ impl Scheduler {
                     granted: Some(granted),
                     is_empty: first.is_none(),
                 });
+                // Read here, after the release, so that a thread suspended before it makes the schedules later. Not earlier than that by
+                // which it was due, should the clock fall back.
                 if self.clock.runs_user_code() {
                     drop(state);
-                    let after = self.clock.reading();
+                    let after = later(now, self.clock.reading());
                     self.lock().tree.released(leaf, weight, first, after);
                 } else {
-                    // Read here, after the release, so that a thread suspended before it makes the schedules later.
-                    state
-                        .tree
-                        .released(leaf, weight, first, self.clock.reading());
+                    let after = later(now, self.clock.reading());
+                    state.tree.released(leaf, weight, first, after);
                 }
             }
             // The one who was first has left, or permits came back.
@@ -270,7 +299,7 @@ impl Scheduler {
         let taken = {
             let mut state = self.lock();
             state.tree.is_free(leaf, now).map(|()| {
-                state.tree.released(leaf, 1, None, now);
+                state.tree.passed(leaf, now);
                 now
             })
         };
@@ -311,11 +340,35 @@ impl Scheduler {
     }
 
     pub(super) fn call_ended(&self, leaf: Id) {
-        self.change(|tree, now| tree.call_ended(leaf, now));
+        let now = self.clock.reading();
+        let mut state = self.lock();
+        state.tree.call_ended(leaf, now);
+        let is_waited_for = state.tree.has_heads();
+        drop(state);
+        if is_waited_for {
+            self.ring();
+        }
     }
 
     pub(super) fn set_rate(&self, id: Id, index: usize, rate: Rate) -> bool {
-        self.change(|tree, now| tree.set_rate(id, index, now, rate.ticks()))
+        self.change(|tree, now| tree.set_rate(id, index, now, rate))
+    }
+
+    /// Tells the lines of what others may have changed: the smallest burst, and the rate of those that have none of their own.
+    pub(super) fn tell_lines(&self) {
+        let lines: Vec<_> = {
+            let state = self.lock();
+            let lines = state.lines.iter();
+            let told = |leaf| (state.tree.smallest_burst(leaf), state.tree.rate(leaf));
+            lines
+                .filter_map(|(&leaf, line)| Some((line.upgrade()?, told(leaf))))
+                .collect()
+        };
+        for (line, (burst, rate)) in lines {
+            line.limits_changed(burst, rate);
+            // It may be the last hold on its queue.
+            guarded(|| drop(line));
+        }
     }
 
     pub(super) fn hold(&self, id: Id, ticks: u64) {
@@ -334,10 +387,41 @@ impl Scheduler {
         self.change(|tree, now| tree.refund(leaf, permits, now));
     }
 
+    /// What a node, and all inside it, looks like.
+    pub(super) fn stats(&self, id: Id) -> AccountStats {
+        if self.manual {
+            self.look_at_all();
+        }
+        let now = self.clock.reading();
+        let (report, lines) = {
+            let state = self.lock();
+            let lines = state.lines.iter();
+            let lines: BTreeMap<Id, Arc<Line>> = lines
+                .filter_map(|(&leaf, line)| Some((leaf, line.upgrade()?)))
+                .collect();
+            (state.tree.report(id, now), lines)
+        };
+        let stats = report.map(|report| AccountStats::of(report, &lines));
+        // Each may be the last hold on its queue.
+        lines
+            .into_values()
+            .for_each(|line| _ = guarded(|| drop(line)));
+        stats.unwrap_or_default()
+    }
+
     /// Looks something up by the reading of now.
     pub(super) fn with_tree<T>(&self, look: impl FnOnce(&Tree, u64) -> T) -> T {
         let now = self.clock.reading();
         look(&self.lock().tree, now)
+    }
+}
+
+/// The later of a reading and the one after it, which is a clock's that may fall back. Readings wrap.
+fn later(now: u64, after: u64) -> u64 {
+    if after.wrapping_sub(now) > u64::MAX / 2 {
+        now
+    } else {
+        after
     }
 }
 

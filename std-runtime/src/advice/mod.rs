@@ -1,26 +1,33 @@
 //! [`Follow`]: what the headers of an HTTP answer say about the pace to come (feature `http`).
 
-mod fields;
-mod ietf;
+mod apply;
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, Response, StatusCode};
 
-use crate::queue::ApiQueue;
+use crate::headers::{Allowance, Headers};
 use crate::rate::Rate;
 use crate::throttled::Throttled;
 
 /// Turns the headers of answers into holds and rates, within bounds.
 ///
-/// | read | e.g. |
+/// | read | by |
 /// |---|---|
-/// | `Retry-After` of an answer with a status from 400 on | seconds or a date, as [`Throttled`] reads it |
-/// | `RateLimit`, `RateLimit-Policy` (IETF draft) | `"default";r=50;t=30`, `"default";q=100;w=60` |
-/// | `RateLimit-Limit`, `-Remaining`, `-Reset` (its older drafts) | `100`, `50`, `30` |
-/// | `X-RateLimit-…`, `X-Rate-Limit-…` | GitHub, X: the reset as seconds of the Unix epoch, others: seconds from now |
-/// | `X-RateLimit-…-Requests`, `…-Tokens` | OpenAI: the reset as `6m0s` or `20ms` |
+/// | `Retry-After` and its like, of an answer with a status from 400 on | anybody, as [`Throttled`] reads them |
+/// | `Gh-Limited-By`, of a 403, 429 or 503 | GitHub, as [`Throttled`] reads it |
+/// | `RateLimit`, `RateLimit-Policy`: `"default";r=50;t=30`, `"default";q=100;w=60` | the IETF's draft |
+/// | `RateLimit-Remaining`, `-Reset` | its older drafts, GitLab |
+/// | `X-RateLimit-Remaining`, `-Reset`, or `-Reset-After` where there is one | GitHub, Reddit, Discord |
+/// | `X-Rate-Limit-Remaining`, `-Reset` | X |
+/// | `X-RateLimit-Remaining-Requests`, `…-Tokens`, and `-Reset-…` | OpenAI |
+/// | `X-RateLimit-Requests-Remaining`, `…-Endpoint-Requests-…`, `…-Complexity-…`, and `-Reset` | Linear |
+/// | `Anthropic-RateLimit-Requests-Remaining`, `…-Tokens-…`, `…-Input-Tokens-…`, `…-Output-Tokens-…`, and `-Reset` | Anthropic |
+///
+/// A reset is a number of seconds from now, or of the Unix epoch from 10<sup>9</sup> on, and of its milliseconds from 10<sup>12</sup> on; a date as in
+/// `Date`; a time of RFC 3339; or a sum such as `6m0s` or `20ms`. One that is over says nothing. Times are judged by the answer's own
+/// `Date`, as [`Throttled`] does; what an answer with an `Age` says of what remains is old, and ignored.
 ///
 /// With `r` calls remaining until a reset in `t`:
 ///
@@ -31,9 +38,21 @@ use crate::throttled::Throttled;
 /// ```
 ///
 /// Of several fields the slowest rate and the longest hold count, but where there is a `Retry-After` it alone makes the hold. A
-/// number of tokens is no number of calls: it makes a hold when none remains, and no rate. What can't be read is ignored. A hold
+/// number of tokens or points is no number of calls: it makes a hold when none remains, and no rate. What can't be read is ignored. A hold
 /// is at most as long as [`Throttled::cap`], since a server that says a year by mistake would stall the client that long; a
 /// rate is brought within the two that the user gives.
+///
+/// # No more than remain
+/// Where the fastest rate and its burst could spend more than `r` calls before the reset, the permits that have gathered go, but one:
+/// [`Advice::evenly`]. From then until the reset no more than `r` calls of weight 1 go. They may gather anew meanwhile, at the rate that the
+/// server allows. Not in that promise are calls that were under way when the server counted; a slowest rate that is faster than `t / r`; a
+/// [`catch_up`](crate::Builder::catch_up) above a second; and sources of permits outside of this crate, such as a fleet's, which give what
+/// they give.
+///
+/// # Bursts and weights
+/// The rate keeps the burst of the fastest, or the queue's own if that is larger. So no answer makes a call too heavy that was not, but one
+/// for which permits would gather longer than 2 years. The headers know nothing of weights: a call of weight `w` waits for up to `w` times
+/// `t / r`, also past the reset.
 ///
 /// ```
 /// use apiqueue::{ApiQueue, Follow, Rate, Throttled};
@@ -68,7 +87,12 @@ pub struct Advice {
     pub hold: Option<Duration>,
     /// The rate that the answer allows.
     pub rate: Option<Rate>,
+    /// Of the permits that have gathered no more than one is kept: those that the rate gives until the reset are all that remain.
+    pub evenly: bool,
 }
+
+/// As much lateness as a queue may make up, with what has gathered, where it is not taken.
+const LATENESS: Duration = Duration::from_secs(1);
 
 /// The slowest rate is faster than the fastest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,20 +115,8 @@ impl fmt::Display for FollowError {
 
 impl std::error::Error for FollowError {}
 
-/// What a server allows until when.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Allowance {
-    remaining: Option<u64>,
-    /// From now.
-    reset: Option<Duration>,
-    /// So many calls in each such time.
-    policy: Option<(u64, Duration)>,
-    /// What is counted are calls.
-    of_calls: bool,
-}
-
 impl Follow {
-    /// Rates between `slowest` and `fastest`, which also says the burst, but no more than remain; holds as `throttled` says.
+    /// Rates between `slowest` and `fastest`, which also says the burst; holds as `throttled` says.
     ///
     /// # Errors
     /// [`FollowError`] when they are the wrong way round.
@@ -126,86 +138,70 @@ impl Follow {
 
     /// The same from the parts of an answer.
     pub fn advice_of(&self, status: StatusCode, headers: &HeaderMap) -> Advice {
-        self.at(status, headers, SystemTime::now())
+        self.at(status, &Headers::new(headers, SystemTime::now()))
     }
 
-    fn at(&self, status: StatusCode, headers: &HeaderMap, now: SystemTime) -> Advice {
-        let mut advice = Advice::default();
-        let allowances = ietf::allowances(headers)
-            .into_iter()
-            .chain(fields::allowances(headers, now));
-        for allowance in allowances {
-            let (hold, rate) = self.of(allowance);
-            advice.hold = advice.hold.max(hold);
-            advice.rate = match (advice.rate, rate) {
-                (Some(one), Some(other)) if one.interval() >= other.interval() => Some(one),
-                (one, other) => other.or(one),
-            };
-        }
+    pub(crate) fn at(&self, status: StatusCode, headers: &Headers<'_>) -> Advice {
+        let allowances = headers.allowances().into_iter();
+        let mut advice = allowances.fold(Advice::default(), |advice, allowance| {
+            advice.and(self.of(allowance))
+        });
         let failed = status.is_client_error() || status.is_server_error();
-        if let Some(hold) = self.throttled.explicit(headers, now).filter(|_| failed) {
-            advice.hold = Some(hold);
-        } else if advice.hold.is_none_or(|hold| hold.is_zero()) {
-            // A reset in the past, as of a clock that differs, is no hint.
-            advice.hold = self.throttled.hold_of(status, headers);
-        }
+        let explicit = self.throttled.explicit(headers).filter(|_| failed);
+        advice.hold = explicit
+            .or(advice.hold)
+            .or_else(|| self.throttled.at(status, headers));
         advice
     }
 
-    fn of(&self, allowance: Allowance) -> (Option<Duration>, Option<Rate>) {
+    fn of(&self, allowance: Allowance) -> Advice {
+        let hold = |hold| Advice {
+            hold,
+            ..Advice::default()
+        };
         match (allowance.remaining, allowance.reset) {
-            (Some(0), Some(reset)) => (Some(reset.min(self.throttled.longest())), None),
-            _ if !allowance.of_calls => (None, None),
-            (Some(remaining), Some(reset)) => (None, self.rate(reset, remaining)),
+            (Some(0), Some(reset)) => hold(Some(reset.min(self.throttled.longest()))),
+            _ if !allowance.of_calls => hold(None),
+            (Some(remaining), Some(reset)) => self.spread(reset, remaining),
             _ => {
-                let rate = allowance
-                    .policy
-                    .and_then(|(count, time)| self.rate(time, count));
-                (None, rate)
+                let policy = allowance.policy;
+                policy.map_or_else(Advice::default, |(count, time)| self.spread(time, count))
             }
         }
     }
 
-    /// One each `time / count`, within the bounds. None where that says nothing.
-    fn rate(&self, time: Duration, count: u64) -> Option<Rate> {
-        if time.is_zero() {
-            return None;
-        }
+    /// One each `time / count`, within the bounds. Nothing of no calls.
+    fn spread(&self, time: Duration, count: u64) -> Advice {
         if count == 0 {
-            return None;
+            return Advice::default();
         }
-        // Rounded up, so that it is never exceeded.
-        let nanos = time.as_nanos().div_ceil(u128::from(count));
-        let longest = self.slowest.interval().as_nanos();
-        let shortest = self.fastest.interval().as_nanos();
-        // Never above u64, as the slowest is not.
-        let nanos = u64::try_from(nanos.clamp(shortest, longest)).ok()?;
-        // No more at once than there are.
-        let most = u64::try_from(self.fastest.burst_size()).unwrap_or(u64::MAX);
-        let burst = u32::try_from(most.min(count)).unwrap_or(u32::MAX);
-        let rate = Rate::every(Duration::from_nanos(nanos)).ok()?;
-        let rate = rate.burst(burst).unwrap_or(rate);
-        Some(if self.fastest.is_strict() {
-            rate.strict()
-        } else {
-            rate
-        })
+        let count = u128::from(count);
+        let (slowest, fastest) = (self.slowest.interval(), self.fastest.interval().as_nanos());
+        // Rounded up, so that it is never exceeded. Never above u64, as the slowest is not.
+        let nanos = time.as_nanos().div_ceil(count);
+        let interval = u64::try_from(nanos).map_or(slowest, Duration::from_nanos);
+        let interval = interval.clamp(self.fastest.interval(), slowest);
+        let burst = self.fastest.burst_size();
+        let most = time.saturating_add(LATENESS).as_nanos() / fastest + burst as u128;
+        Advice {
+            hold: None,
+            rate: apply::rate(interval, burst, self.fastest.is_strict()),
+            evenly: most > count,
+        }
     }
 }
 
 impl Advice {
-    /// Sets the queue's rate and holds it, where there is something to say. A hold only extends another. A
-    /// [`Registry`](crate::Registry) may forget a rate that comes from here after a minute without releases, and never one that
-    /// [`ApiQueue::set_rate`] has set.
-    pub fn apply(self, queue: &ApiQueue) {
-        if let Some(rate) = self.rate
-            && rate != queue.rate()
-        {
-            queue.set_found_rate(rate);
-        }
-        if let Some(hold) = self.hold {
-            // One too long for a queue can't be, with the cap.
-            let _ = queue.hold_for(hold);
+    /// What both allow.
+    fn and(self, other: Self) -> Self {
+        let rate = match (self.rate, other.rate) {
+            (Some(one), Some(other)) if one.interval() >= other.interval() => Some(one),
+            (one, other) => other.or(one),
+        };
+        Self {
+            hold: self.hold.max(other.hold),
+            rate,
+            evenly: self.evenly || other.evenly,
         }
     }
 }

@@ -1,4 +1,7 @@
 #![allow(clippy::unwrap_used)]
+mod queues;
+mod soup;
+
 use super::*;
 
 fn follow() -> Follow {
@@ -17,7 +20,13 @@ fn of_status(status: u16, fields: &[(&str, &str)]) -> Advice {
         let name = http::HeaderName::from_bytes(name.as_bytes()).unwrap();
         headers.append(name, value.parse().unwrap());
     }
-    follow().at(StatusCode::from_u16(status).unwrap(), &headers, now())
+    let status = StatusCode::from_u16(status).unwrap();
+    let advice = follow().at(status, &Headers::new(&headers, now()));
+    // Looked at on its own.
+    Advice {
+        evenly: false,
+        ..advice
+    }
 }
 
 fn of(fields: &[(&str, &str)]) -> Advice {
@@ -27,14 +36,14 @@ fn of(fields: &[(&str, &str)]) -> Advice {
 fn every(millis: u64) -> Advice {
     Advice {
         rate: Some(Rate::every(Duration::from_millis(millis)).unwrap()),
-        hold: None,
+        ..Advice::default()
     }
 }
 
 fn hold(millis: u64) -> Advice {
     Advice {
-        rate: None,
         hold: Some(Duration::from_millis(millis)),
+        ..Advice::default()
     }
 }
 
@@ -180,18 +189,44 @@ fn a_throttle_holds_even_where_the_reset_is_past() {
 }
 
 #[test]
-fn no_more_go_at_once_than_remain() {
+fn the_burst_stays_and_what_has_gathered_goes_where_it_could_be_too_much() {
     let fastest = Rate::per_second(100).unwrap().burst(50).unwrap();
     let slowest = Rate::every(Duration::from_secs(60)).unwrap();
     let follow = Follow::new(slowest, fastest, Throttled::default()).unwrap();
-    let burst = |field: &'static str| {
+    let advice = |field: &'static str| {
         let mut headers = HeaderMap::new();
         headers.insert("ratelimit", field.parse().unwrap());
-        let advice = follow.at(StatusCode::OK, &headers, now());
-        advice.rate.unwrap().burst_size()
+        let advice = follow.at(StatusCode::OK, &Headers::new(&headers, now()));
+        let rate = advice.rate.unwrap();
+        assert_eq!(rate.burst_size(), 50);
+        (rate.interval().as_millis(), advice.evenly)
     };
-    assert_eq!(burst("\"a\";r=5;t=60;pk=:cHN0:;new=1"), 5);
-    assert_eq!(burst("\"a\";r=500;t=60"), 50);
+    assert_eq!(advice("\"a\";r=5;t=60;pk=:cHN0:;new=1"), (12_000, true));
+    assert_eq!(advice("\"a\";r=6000;t=60"), (10, true));
+    assert_eq!(advice("\"a\";r=10000;t=60"), (10, false));
+}
+
+#[test]
+fn a_retry_after_that_is_over_is_no_hint() {
+    let fields = [
+        ("retry-after", "Mon, 23 Nov 2026 11:00:00 GMT"),
+        ("x-ratelimit-remaining", "0"),
+        ("x-ratelimit-reset", "60"),
+    ];
+    assert_eq!(of_status(429, &fields), hold(60_000));
+    assert_eq!(of_status(429, &fields[..1]), hold(1_000), "without a hint");
+}
+
+#[test]
+fn github_s_secondary_limit_holds_for_a_minute() {
+    let left = [("x-ratelimit-remaining", "60"), ("x-ratelimit-reset", "30")];
+    assert_eq!(of_status(403, &left), every(500), "plainly forbidden");
+    let limited = [left[0], left[1], ("gh-limited-by", "time-based")];
+    let advice = of_status(403, &limited);
+    assert_eq!(
+        (advice.rate, advice.hold),
+        (every(500).rate, hold(60_000).hold)
+    );
 }
 
 #[test]
@@ -243,6 +278,23 @@ fn what_can_not_be_read_is_ignored() {
     assert_eq!(
         of(&[("x-ratelimit-remaining", "5x"), ("x-ratelimit-reset", "5")]),
         Advice::default()
+    );
+}
+
+#[test]
+fn of_the_burst_stays_what_can_gather() {
+    let slowest = Rate::every(crate::rate::MAX_SPAN / 2).unwrap();
+    let fastest = Rate::per_second(10).unwrap().burst(1_000).unwrap();
+    let follow = Follow::new(slowest, fastest, Throttled::default()).unwrap();
+    let answer = Response::builder()
+        .header("x-ratelimit-remaining", "1")
+        .header("x-ratelimit-reset", "999999999")
+        .body(())
+        .unwrap();
+    let rate = follow.advice(&answer).rate.unwrap();
+    assert_eq!(
+        (rate.burst_size(), rate.interval()),
+        (2, slowest.interval())
     );
 }
 

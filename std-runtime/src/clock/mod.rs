@@ -179,13 +179,7 @@ impl Timebase {
     pub(crate) fn in_system_time(&self, at: u64) -> u64 {
         match self {
             Self::System => at,
-            Self::AutoAdvance(clock) => {
-                // Whoever asks would sleep until then.
-                let left = self.until(at).as_nanos();
-                clock.advance(u64::try_from(left).unwrap_or(0));
-                MonotonicClock.now()
-            }
-            Self::Own(_) => u64::try_from(self.until(at).as_nanos())
+            Self::Own(_) | Self::AutoAdvance(_) => u64::try_from(self.until(at).as_nanos())
                 .unwrap_or(u64::MAX)
                 .saturating_add(MonotonicClock.now()),
             Self::Standing(real) => real.in_system_time(at),
@@ -200,6 +194,26 @@ impl Timebase {
         }
     }
 
+    /// The mock that goes on by itself, if it is one.
+    pub(crate) fn mock(&self) -> Option<&Arc<ManualClock<u64>>> {
+        match self {
+            Self::AutoAdvance(clock) => Some(clock),
+            Self::Standing(real) => real.mock(),
+            Self::System | Self::Own(_) => None,
+        }
+    }
+
+    /// When to come back, and the jump of a mock that goes on by itself instead.
+    pub(crate) fn when(&self, next: Next<u64>) -> (Next<u64>, Option<Jump>) {
+        match (next, self.mock()) {
+            (Next::At(at), Some(clock)) => {
+                let clock = Arc::clone(clock);
+                (Next::OnEnqueue, Some(Jump { clock, at }))
+            }
+            _ => (self.next_in_system_time(next), None),
+        }
+    }
+
     /// A reading of the clock that permits are given by.
     pub(crate) fn reading(&self) -> u64 {
         match self {
@@ -208,6 +222,19 @@ impl Timebase {
             Self::AutoAdvance(clock) => clock.now(),
             Self::Standing(real) => real.reading(),
         }
+    }
+}
+
+/// What a mock clock goes on to when its driver would sleep.
+#[derive(Debug)]
+pub(crate) struct Jump {
+    pub(crate) clock: Arc<ManualClock<u64>>,
+    pub(crate) at: u64,
+}
+
+impl Jump {
+    pub(crate) fn make(&self) {
+        self.clock.advance_to(self.at);
     }
 }
 

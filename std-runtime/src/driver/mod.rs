@@ -9,6 +9,7 @@
 //! and its `Drop` wakes the thread one last time.
 
 mod backoff;
+mod jumps;
 mod queues;
 mod ready;
 mod task;
@@ -34,6 +35,7 @@ use crate::line::{Line, NEVER};
 use crate::permits::Given;
 
 use backoff::Backoff;
+use jumps::Jumps;
 use ready::{Listed, ReadyList};
 use timers::Timers;
 
@@ -135,6 +137,7 @@ fn spawn() -> io::Result<Arc<Driver>> {
                 driver: shared,
                 parker,
                 timers: Timers::default(),
+                jumps: Jumps::default(),
                 now: 0,
             }
             .run();
@@ -172,6 +175,7 @@ struct Rounds {
     driver: Arc<Driver>,
     parker: Parker,
     timers: Timers,
+    jumps: Jumps,
     /// The reading of the present round.
     now: u64,
 }
@@ -198,6 +202,18 @@ impl Rounds {
                 std::hint::spin_loop();
                 continue;
             }
+            if !self.jumps.are_none() {
+                let is_woken = self.parker.park_timeout(self.jumps.grace());
+                let first = if is_woken {
+                    None
+                } else {
+                    self.jumps.make_first()
+                };
+                if first.is_some_and(|entry| self.serve(&entry, false)) {
+                    return;
+                }
+                continue;
+            }
             match self.timers.next().and_then(|at| MonotonicClock.instant(at)) {
                 Some(at) => {
                     self.parker.park_deadline(at);
@@ -218,6 +234,7 @@ impl Rounds {
         };
         match line.advance(line.driver_waker.get()) {
             Some(progress) => {
+                self.jumps.set(entry, progress.jump);
                 let early = on_time && progress.released == 0;
                 self.come_back(entry, progress.next, early, line.asks_users());
             }
@@ -266,10 +283,11 @@ impl Rounds {
 
     /// Does what is left to do for a queue that is gone. Says whether that was the end of the last queue.
     fn leave(&mut self, entry: &Arc<Entry>, given: Option<&Given>) -> bool {
-        let next = match given {
+        let (next, jump) = match given {
             Some(given) => given.leave(&Waker::from(Arc::clone(entry))),
-            None => Next::Closed,
+            None => (Next::Closed, None),
         };
+        self.jumps.set(entry, jump);
         if next == Next::Closed {
             entry.due.store(NEVER, Ordering::Relaxed);
             return queues::remove(entry.id);

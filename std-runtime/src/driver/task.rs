@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use apiqueue_core::{Clock, Next};
 
-use crate::clock::MonotonicClock;
+use crate::clock::{Jump, MonotonicClock};
 use crate::driver::backoff::Backoff;
 use crate::guarded::guarded;
 use crate::line::{Line, NEVER};
@@ -74,8 +74,9 @@ impl<T: Timer> Future for DriverTask<T> {
             }
             None => Some(match &self.given {
                 Some(given) => match given.leave(cx.waker()) {
-                    Next::At(at) => Next::At(self.backoff.not_before(at, true, true)),
-                    other => other,
+                    (_, Some(jump)) => at_once(&jump),
+                    (Next::At(at), None) => Next::At(self.backoff.not_before(at, true, true)),
+                    (other, None) => other,
                 },
                 None => Next::Closed,
             }),
@@ -109,6 +110,12 @@ impl<T: Timer> Future for DriverTask<T> {
     }
 }
 
+/// A mock goes on to where the task would sleep.
+fn at_once(jump: &Jump) -> Next<u64> {
+    jump.make();
+    Next::At(MonotonicClock.now())
+}
+
 impl<T> DriverTask<T> {
     /// Of `line`, which has no driver yet.
     pub(crate) fn of(line: &Arc<Line>, timer: T) -> Self {
@@ -125,6 +132,9 @@ impl<T> DriverTask<T> {
     fn advance(&mut self, line: &Arc<Line>, waker: &Waker) -> Option<Next<u64>> {
         // Whatever there is to do again calls this waker: the timer, or the queue.
         let progress = line.advance(Some(waker))?;
+        if let Some(jump) = progress.jump {
+            return Some(at_once(&jump));
+        }
         Some(match progress.next {
             Next::At(at) => {
                 let early = progress.released == 0 && self.due <= MonotonicClock.now();

@@ -1,13 +1,12 @@
 //! What the driver does with a line: releases who may go, and finds out when to come back.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::Waker;
 
-use apiqueue_core::{Clock, Next};
+use apiqueue_core::Next;
 
 use super::{Line, NEVER};
-use crate::clock::MonotonicClock;
+use crate::clock::Jump;
 use crate::guarded::guarded;
 use crate::permits::{Given, Supply, Waiters};
 use crate::stats::telemetry;
@@ -17,6 +16,8 @@ pub(crate) struct Progress {
     pub(crate) released: usize,
     /// [`Next::At`] is a reading of [`MonotonicClock`].
     pub(crate) next: Next<u64>,
+    /// To be made by a driver that would sleep.
+    pub(crate) jump: Option<Jump>,
 }
 
 impl Line {
@@ -34,10 +35,7 @@ impl Line {
         waker: Option<&Waker>,
         for_permits: Option<&Waker>,
     ) -> Option<Progress> {
-        let close_at = self.close_at.load(Ordering::SeqCst);
-        if close_at != NEVER && close_at <= MonotonicClock.now() {
-            self.close();
-        }
+        let close_at = self.close_if_late();
         let given = self.given();
         let is_broken =
             given.is_some_and(|given| guarded(|| given.permits.is_broken()).unwrap_or(true));
@@ -79,12 +77,14 @@ impl Line {
                 }
                 None => (0, Next::OnEnqueue),
             },
-            (_, Next::Closed) => (0, Next::Closed),
-            (Supply::Schedule, Next::At(at)) => {
-                (0, Next::At(self.queue.clock().in_system_time(at)))
-            }
-            (Supply::Hand, _) | (_, Next::OnEnqueue) => (0, Next::OnEnqueue),
+            (Supply::Hand, Next::At(_)) => (0, Next::OnEnqueue),
+            (_, next) => (0, next),
         };
+        // A clock of the user's that has panicked by now: nobody may go any more.
+        if self.queue.clock().is_broken() {
+            self.close();
+        }
+        let (next, jump) = self.queue.clock().when(next);
         let next = match next {
             next if is_over && self.end.is_reached() => next,
             // Calls are under way still.
@@ -94,6 +94,7 @@ impl Line {
         Some(Progress {
             released: advanced.released + more,
             next,
+            jump,
         })
     }
 
@@ -120,14 +121,14 @@ impl Line {
         let next = match next {
             // Of a queue that is not.
             Next::Closed if !is_over => Next::OnEnqueue,
-            next => given.clock.next_in_system_time(next),
+            next => next,
         };
         (waiters.released(), next)
     }
 }
 
 /// `next`, or `close_at` if that comes first.
-fn sooner(next: Next<u64>, close_at: u64) -> Next<u64> {
+pub(crate) fn sooner(next: Next<u64>, close_at: u64) -> Next<u64> {
     match next {
         Next::At(at) => Next::At(at.min(close_at)),
         Next::OnEnqueue if close_at != NEVER => Next::At(close_at),

@@ -1,6 +1,6 @@
 //! How many calls are under way, where that is limited: [`Builder::at_once`](crate::Builder::at_once).
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
 
 /// A call is under way from the release of its waiter until its turn is dropped.
 #[derive(Debug)]
@@ -18,6 +18,11 @@ impl Calls {
         }
     }
 
+    /// How many may be under way, where that is limited here.
+    pub(crate) fn limit(&self) -> Option<usize> {
+        self.at_once.filter(|&at_once| at_once < usize::MAX)
+    }
+
     #[inline]
     pub(crate) fn are_counted(&self) -> bool {
         self.at_once.is_some()
@@ -31,6 +36,8 @@ impl Calls {
     /// How many more may begin.
     pub(crate) fn room(&self) -> usize {
         self.at_once.map_or(usize::MAX, |at_once| {
+            // Ordering: SeqCst, with the one of `Line::call_ended`.
+            fence(Ordering::SeqCst);
             at_once.saturating_sub(self.under_way())
         })
     }

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::Line;
+use apiqueue_core::Clock;
+
 use super::nested::{What, unless_nested};
+use super::{Line, NEVER};
+use crate::clock::MonotonicClock;
 use crate::guarded::guarded;
 use crate::stats::telemetry;
 
@@ -17,6 +20,15 @@ impl Line {
         self.admit();
         // Once more, for a queue that was draining already: the driver must hear of the earlier moment.
         self.wake_driver();
+    }
+
+    /// Closes the queue if the time of its drain is over. When that is, as [`MonotonicClock`] tells it.
+    pub(crate) fn close_if_late(self: &Arc<Self>) -> u64 {
+        let close_at = self.close_at.load(Ordering::SeqCst);
+        if close_at != NEVER && close_at <= MonotonicClock.now() {
+            self.close();
+        }
+        close_at
     }
 
     /// Closes the queue for good. Wakers that panic stop nobody else from being told.

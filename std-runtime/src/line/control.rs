@@ -7,7 +7,7 @@ use std::time::Duration;
 use apiqueue_core::{ChargeError, Outcome};
 
 use super::controller::Adaptive;
-use super::{Line, NEVER, Queue};
+use super::{BY_HAND, Line, Queue};
 use crate::guarded::guarded;
 use crate::permits::{Given, Permits, Supply};
 use crate::rate::Rate;
@@ -34,15 +34,17 @@ impl Line {
 
     pub(crate) fn rate(&self) -> Rate {
         let given = self.given();
-        given
-            .and_then(|given| guarded(|| given.permits.rate()).flatten())
-            .unwrap_or_else(|| self.queue.rate().into())
+        let told = given.and_then(|given| guarded(|| given.permits.rate()).flatten());
+        match told {
+            Some(rate) => rate.with_burst_within(self.burst_within.load(Ordering::Relaxed)),
+            None => self.queue.rate().into(),
+        }
     }
 
     /// As the user says.
     pub(crate) fn set_rate(self: &Arc<Self>, rate: Rate) {
         // Ordering: Relaxed, here and below; it is read only when nobody holds the queue.
-        self.rate_found.store(NEVER, Ordering::Relaxed);
+        self.rate_found.store(BY_HAND, Ordering::Relaxed);
         self.change_rate(rate);
     }
 
@@ -71,8 +73,15 @@ impl Line {
 
     /// With a burst that no other limit is below.
     fn set_own_rate(&self, rate: Rate) {
-        let rate = rate.with_burst_within(self.burst_within);
+        // Ordering: Relaxed; who changes it sets the rate afterwards.
+        let rate = rate.with_burst_within(self.burst_within.load(Ordering::Relaxed));
         self.by_itself(|queue| queue.set_rate(rate.ticks()));
+    }
+
+    /// Limits beside the rate are others now: their smallest burst, and the rate, where it has none of its own.
+    pub(crate) fn limits_changed(&self, burst_within: usize, rate: Option<Rate>) {
+        self.burst_within.store(burst_within, Ordering::Relaxed);
+        self.set_own_rate(rate.unwrap_or_else(Rate::unlimited));
     }
 
     /// Lets the core's queue do something. It may wake the driver, last of all: a waker of the user's that panics.
@@ -92,6 +101,7 @@ impl Line {
         let until = self.now().wrapping_add(nanos);
         // Ordering: Relaxed, as in `resume`; only told to those who ask what they have waited for.
         self.held_until.fetch_max(until, Ordering::Relaxed);
+        self.has_held.store(true, Ordering::Release);
         if self.supply.is_schedule() {
             // Never an error: it was checked, and what has passed meanwhile holds nothing back.
             let _ = self.by_itself(|queue| queue.hold_until(until));
@@ -100,17 +110,20 @@ impl Line {
         self.has_lost_its_clock();
     }
 
-    /// Ends a hold.
+    /// Ends a hold. One that has the queue begin ends only those that were set here meanwhile, as a source's may be others'.
     pub(crate) fn resume(self: &Arc<Self>) {
         self.held_until.fetch_min(self.now(), Ordering::Relaxed);
-        // Ordering: Release, and Acquire where it is read; the wake-up is what has others look again.
-        self.is_paused.store(false, Ordering::Release);
+        // Ordering: AcqRel, and Acquire where it is read; the wake-up is what has others look again.
+        let has_begun = self.is_paused.swap(false, Ordering::AcqRel);
+        let has_held = self.has_held.swap(false, Ordering::AcqRel);
         if self.supply.is_schedule() {
             // The hold of another in the queue's own words has no end.
             self.by_itself(|queue| queue.resume());
         }
-        self.tell(|permits| permits.resume());
-        if self.supply.is_by_hand() {
+        if !has_begun || has_held {
+            self.tell(|permits| permits.resume());
+        }
+        if has_begun {
             self.wake_driver();
         }
     }

@@ -34,6 +34,7 @@ use crate::permits::Supply;
 use crate::rate::Ticks;
 use crate::stats::counters::Counters;
 use crate::stats::passes::Passes;
+pub(crate) use advance::{Progress, sooner};
 pub(crate) use terms::{DrivenBy, Terms};
 
 pub(crate) type Queue = QueueOver<Timebase, Box<[Slot]>, Weighted>;
@@ -41,6 +42,8 @@ type CoreWaiter = apiqueue_core::Waiter<Hold>;
 
 /// No such moment.
 pub(crate) const NEVER: u64 = u64::MAX;
+/// Another such, for a rate that the user has set.
+const BY_HAND: u64 = NEVER - 1;
 
 // The counts and the schedule's words, with which the queue begins, in one cache line.
 #[derive(Debug)]
@@ -59,16 +62,18 @@ pub(crate) struct Line {
     latest_pass: AtomicU64,
     /// Held from its start until `resume`.
     is_paused: AtomicBool,
+    /// Whether it was held here since the latest `resume`.
+    has_held: AtomicBool,
     /// The end of the latest hold, by the clock that permits are given by.
     held_until: AtomicU64,
     /// How long before a release the driver stays awake.
     pub(crate) spin: Duration,
     /// The smallest burst of the limits beside the rate.
-    burst_within: usize,
+    burst_within: AtomicUsize,
     /// The rate at its start.
     begun: Ticks,
-    /// When the rate was last found, by what answers say or by a controller, as the clock of the permits tells it. [`NEVER`] where it
-    /// was set by hand.
+    /// When the rate was last found, by what answers say or by a controller, as the clock of the permits tells it; or [`BY_HAND`], or
+    /// [`NEVER`] where it was not changed since the start.
     rate_found: AtomicU64,
     /// For how long lateness is made up, in nanoseconds.
     catch_up: u64,
@@ -103,10 +108,11 @@ impl Line {
             returned: AtomicUsize::new(0),
             latest_pass: AtomicU64::new(NEVER),
             is_paused: AtomicBool::new(terms.is_paused),
+            has_held: AtomicBool::new(false),
             held_until: AtomicU64::new(if terms.is_paused { u64::MAX } else { 0 }),
             driven_by: terms.driven_by,
             catch_up: terms.catch_up,
-            burst_within: terms.burst_within,
+            burst_within: AtomicUsize::new(terms.burst_within),
             // As short as where the core does not spread what is late.
             helps_below: if helps { terms.catch_up / 16 } else { 0 },
             driver_waker: OnceLock::new(),

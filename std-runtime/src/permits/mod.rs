@@ -19,7 +19,7 @@ use std::task::Waker;
 
 use apiqueue_core::{ChargeError, Next};
 
-use crate::clock::Timebase;
+use crate::clock::{Jump, Timebase};
 use crate::guarded::guarded;
 use crate::rate::Rate;
 
@@ -181,9 +181,9 @@ impl Supply {
 
 impl Given {
     /// What is left to do for a line that is over, and when to come back for it, as
-    /// [`MonotonicClock`](crate::MonotonicClock) tells it.
-    pub(crate) fn leave(&self, waker: &Waker) -> Next<u64> {
+    /// [`MonotonicClock`](crate::MonotonicClock) tells it, or the jump of a mock instead.
+    pub(crate) fn leave(&self, waker: &Waker) -> (Next<u64>, Option<Jump>) {
         let next = guarded(|| self.permits.give(&Waiters::gone(waker)));
-        next.map_or(Next::Closed, |next| self.clock.next_in_system_time(next))
+        self.clock.when(next.unwrap_or(Next::Closed))
     }
 }

@@ -12,12 +12,9 @@ use crate::line::controller::Own;
 use crate::permits::Source;
 use crate::queue::ApiQueue;
 use crate::queue::parts::Driving;
-use crate::rate::Rate;
+use crate::rate::{CATCH_UP, Rate};
 
 const DEFAULT_CAPACITY: usize = 1024;
-/// Longer than a busy machine's scheduler mostly lets a thread wait, and a hundredth of a second's calls.
-const DEFAULT_CATCH_UP: Duration = Duration::from_millis(10);
-
 /// Sets up an [`ApiQueue`].
 ///
 /// Of several calls that set the rate the last one counts. What can't be is told by [`start`](Self::start).
@@ -74,7 +71,7 @@ impl Default for Builder {
             name: String::new(),
             manual: false,
             spin: Duration::ZERO,
-            catch_up: DEFAULT_CATCH_UP,
+            catch_up: CATCH_UP,
             clock: None,
             auto_advance: None,
         }

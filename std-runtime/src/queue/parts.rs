@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use apiqueue_core::Slot;
 
-use crate::account::{Membership, Node};
+use crate::account::{self, Membership, Node};
 use crate::clock::{QueueClock, Timebase};
 use crate::error::StartError;
 use crate::guarded::guarded;
@@ -13,7 +13,7 @@ use crate::line::controller::{Adaptive, Own};
 use crate::line::{DrivenBy, Terms};
 use crate::permits::{Given, Permits, Setup, Supply};
 use crate::queue::{ApiQueue, Builder};
-use crate::rate::{MAX_SPAN, Rate};
+use crate::rate::{Rate, checked_catch_up};
 
 /// The largest capacity: 2<sup>24</sup> places, 400 MB of them.
 pub(crate) const MAX_CAPACITY: usize = 1 << 24;
@@ -163,13 +163,7 @@ impl Builder {
 
     /// In nanoseconds.
     pub(crate) fn checked_catch_up(&self) -> Result<u64, StartError> {
-        let nanos = u64::try_from(self.catch_up.as_nanos()).ok();
-        nanos
-            .filter(|_| self.catch_up <= MAX_SPAN)
-            .ok_or(StartError::CatchUp {
-                catch_up: self.catch_up,
-                max: MAX_SPAN,
-            })
+        checked_catch_up(self.catch_up)
     }
 
     /// As a queue with these terms keeps to it.
@@ -245,7 +239,7 @@ impl Builder {
                 [rate] if self.at_once.is_none() && !self.paused => {
                     return Ok(Fed::by(*rate, Supply::Schedule));
                 }
-                _ => Arc::new(Node::root(clock.clone(), self.manual, &[], None)),
+                _ => Arc::new(Node::of_one(clock.clone(), self.manual)),
             },
         };
         let others_of_own = own.iter().skip(1).map(|rate| rate.burst_size()).min();
@@ -253,7 +247,14 @@ impl Builder {
             .unwrap_or(usize::MAX)
             .min(parent.smallest_burst);
         let rate = first.or(parent.nominal).unwrap_or(unlimited);
-        let member = Arc::new(Membership::join(&parent, own, self.share.unwrap_or(1)));
+        let terms = account::Terms {
+            name: &self.name,
+            limits: own,
+            at_once: None,
+            share: self.share.unwrap_or(1),
+            catch_up,
+        };
+        let member = Arc::new(Membership::join(&parent, &terms));
         Ok(Fed {
             rate: rate.with_burst_within(burst_within),
             burst_within,

@@ -10,7 +10,7 @@ use apiqueue_core::{Clock, Next};
 
 use crate::clock::MonotonicClock;
 use crate::driver;
-use crate::line::{Line, NEVER};
+use crate::line::{Line, NEVER, Progress};
 use crate::stats::telemetry;
 use crate::wait::block;
 
@@ -169,11 +169,20 @@ fn look(line: &Arc<Line>, waker: &Waker) -> Look {
     let has_task = line.has_task();
     // A task's waker stays in the line.
     let progress = line.advance_as((!has_task).then_some(waker), Some(waker));
-    let due = match progress.map(|progress| progress.next) {
+    let next = match progress {
         None => return Look::Again,
-        Some(Next::At(at)) => MonotonicClock.instant(at),
+        Some(Progress {
+            jump: Some(jump), ..
+        }) => {
+            jump.make();
+            return Look::Again;
+        }
+        Some(Progress { next, .. }) => next,
+    };
+    let due = match next {
+        Next::At(at) => MonotonicClock.instant(at),
         // Closed, but calls may be under way.
-        Some(Next::OnEnqueue | Next::Closed) => None,
+        Next::OnEnqueue | Next::Closed => None,
     };
     // What wakes the task, or whoever drives an account, does not wake this.
     let is_woken_elsewhere = has_task || line.supply.given().is_some();

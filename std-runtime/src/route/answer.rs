@@ -1,12 +1,12 @@
 //! What an answer does to the queue of its request.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 
 use super::Route;
 use crate::advice::Advice;
+use crate::headers::Headers;
 use crate::rate::MAX_SPAN;
 use crate::throttled::throttles;
 use crate::wait::turn::Turn;
@@ -25,15 +25,14 @@ impl<R: ?Sized> Route<R> {
                 let _ = turn.queue().charge(permits);
             }
         }
-        let advice = self.advice(status, headers);
-        if let Some(rate) = advice.rate
-            && !turn.is_adaptive()
-        {
-            let rate = Some(rate);
-            Advice { rate, hold: None }.apply(&turn.queue());
+        let headers = Headers::new(headers, SystemTime::now());
+        let follow = self.terms.follow.as_ref();
+        let advice = follow.map_or_else(Advice::default, |follow| follow.at(status, &headers));
+        if !turn.is_adaptive() {
+            advice.apply_rate(&turn.queue());
         }
-        let hold = self.hold_of(status, headers, advice);
-        if self.refuses(status, headers) {
+        let hold = self.hold_of(status, &headers, advice);
+        if self.refuses(status, &headers) {
             turn.throttled(hold);
             return;
         }
@@ -44,22 +43,22 @@ impl<R: ?Sized> Route<R> {
         turn.ok();
     }
 
-    fn advice(&self, status: StatusCode, headers: &HeaderMap) -> Advice {
-        let follow = self.terms.follow.as_ref();
-        follow.map_or_else(Advice::default, |follow| follow.advice_of(status, headers))
-    }
-
     /// The longest of the holds that there could be, and none of no length.
-    fn hold_of(&self, status: StatusCode, headers: &HeaderMap, advice: Advice) -> Option<Duration> {
+    fn hold_of(
+        &self,
+        status: StatusCode,
+        headers: &Headers<'_>,
+        advice: Advice,
+    ) -> Option<Duration> {
         let throttled = self.terms.hold.as_ref()?;
-        let hold = throttled.hold_of(status, headers).max(advice.hold)?;
+        let hold = throttled.at(status, headers).max(advice.hold)?;
         (!hold.is_zero()).then(|| hold.min(MAX_SPAN))
     }
 
     /// Whether the server refused the call for coming too often.
-    fn refuses(&self, status: StatusCode, headers: &HeaderMap) -> bool {
+    fn refuses(&self, status: StatusCode, headers: &Headers<'_>) -> bool {
         let failed = status.is_client_error() || status.is_server_error();
-        throttles(status)
-            || (self.terms.follow.is_some() && failed && headers.contains_key(RETRY_AFTER))
+        let asks_to_wait = || headers.retry_after().is_some();
+        throttles(status, headers) || (self.terms.follow.is_some() && failed && asks_to_wait())
     }
 }

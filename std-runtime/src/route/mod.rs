@@ -22,13 +22,13 @@ use crate::wait::place::Enqueue;
 /// |---|---|
 /// | [`charge`](Self::charge) | the call has cost more permits, as the answer tells |
 /// | [`follow`](Self::follow) | the rate becomes the one that the headers allow |
-/// | [`hold`](Self::hold), by default | nobody is released for a time: after status 429 or 503, and as `follow` reads the headers |
+/// | [`hold`](Self::hold), by default | nobody is released for a time: after status 429 or 503, a 403 for coming too often, and as `follow` reads the headers |
 /// | always | an [adaptive](crate::Builder::adaptive) queue hears whether the call was refused, and goes slower |
 ///
 /// Where several holds could be, the longest counts: that of [`Throttled`], of [`Follow`], and one that is on already.
 ///
-/// An answer refuses the call with status 429 or 503, and where the route follows also with any status from 400 on that comes with a
-/// `Retry-After`. Every other answer took it.
+/// An answer refuses the call with status 429 or 503, with a 403 as far as [`Throttled`] tells it from a plain "forbidden", and where the
+/// route follows also with any status from 400 on that comes with a `Retry-After`. Every other answer took it.
 ///
 /// ```
 /// # futures_lite::future::block_on(async {
@@ -105,8 +105,8 @@ impl<R: ?Sized> Route<R> {
         }
     }
 
-    /// For how long an answer with status 429 or 503 holds the queue, in place of [`Throttled::default`]: its `Retry-After`, at most
-    /// 60 s, or 1 s without one.
+    /// For how long an answer that throttles holds the queue, in place of [`Throttled::default`]: its `Retry-After`, at most 60 s, or 1 s
+    /// without one.
     #[must_use]
     pub fn hold(self, throttled: Throttled) -> Self {
         self.with(|terms| terms.hold = Some(throttled))

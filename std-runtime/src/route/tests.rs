@@ -79,6 +79,25 @@ fn answers_that_throttle_hold_by_default_as_long_as_they_say() {
         (503, &[("retry-after", "0")], 1),
         (429, &[("retry-after", "86400")], 600),
         (500, &[("retry-after", "3")], 1),
+        (403, &[], 1),
+        (403, &[("retry-after", "3")], 30),
+        (403, &[("gh-limited-by", "time-based")], 600),
+        (
+            403,
+            &[("x-ratelimit-remaining", "9"), ("x-ratelimit-reset", "5")],
+            1,
+        ),
+        (
+            403,
+            &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "5")],
+            50,
+        ),
+        (
+            429,
+            &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "5")],
+            50,
+        ),
+        (429, &[("retry-after-ms", "2500")], 25),
     ] {
         clock.advance(SECOND);
         answered(&route, status, headers);
@@ -157,8 +176,9 @@ fn an_adaptive_queue_hears_of_every_refusal_and_keeps_its_own_rate() {
         (404, &[], true, false),
         (429, &[], false, true),
         (503, &[], true, true),
-        (403, &retry, false, false),
-        (403, &retry, true, true), // as GitHub says it
+        (403, &[], true, false),
+        (403, &retry, false, true), // as GitHub says it
+        (403, &retry, true, true),
     ] {
         let (queue, _clock) = adaptive();
         let before = queue.rate();

@@ -32,7 +32,8 @@ pub(crate) fn block_on<T>(
         match until {
             None => place.parker.park(),
             Some(until) => {
-                if !place.parker.park_deadline(until) {
+                // It may come back early: the call that ended an earlier wait of this thread.
+                if !place.parker.park_deadline(until) && Instant::now() >= until {
                     break None;
                 }
             }

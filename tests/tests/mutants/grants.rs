@@ -116,3 +116,58 @@ fn a_grant_whose_permit_comes_back_at_once_is_one() {
     assert!(queue.grant());
     assert!(leaver.0.lock().unwrap().is_none());
 }
+
+#[test]
+fn a_grant_of_so_many_permits_goes_to_nobody_who_costs_more() {
+    let queue = heavy();
+    let places = [3, 2, 1].map(|weight| queue.enqueue_weighted(weight).unwrap());
+    assert!(queue.grant_within(0).is_none());
+    assert!(queue.grant_within(2).is_none(), "the first costs 3");
+    let [three, two, one] = places;
+    drop(three);
+    assert_eq!(queue.grant_within(2).unwrap().weight(), 2);
+    assert_eq!(two.status(), Status::Released);
+    assert_eq!(queue.grant_within(5).unwrap().weight(), 1);
+    assert_eq!(one.status(), Status::Released);
+    assert!(queue.grant_within(5).is_none());
+}
+
+#[test]
+fn a_waker_is_called_when_the_grant_is_dropped_and_not_before() {
+    let queue = heavy();
+    let place = queue.enqueue_weighted(2).unwrap();
+    let woken = Arc::new(Mutex::new(0));
+    struct Counts(Arc<Mutex<usize>>);
+    impl Wake for Counts {
+        fn wake(self: Arc<Self>) {
+            *self.0.lock().unwrap() += 1;
+        }
+    }
+    let waker = Arc::new(Counts(Arc::clone(&woken))).into();
+    assert!(place.poll_release(&waker).is_pending());
+    let granted = queue.grant_within(2).unwrap();
+    assert_eq!(
+        (place.status(), *woken.lock().unwrap()),
+        (Status::Released, 0)
+    );
+    drop(granted);
+    assert_eq!(*woken.lock().unwrap(), 1);
+}
+
+#[test]
+fn one_with_a_permit_from_elsewhere_goes_and_gives_nothing_back_here() {
+    let queue = line();
+    for poll in [false, true] {
+        let mut waiter = Waiter::with_permit(&queue);
+        if poll {
+            assert!(waiter.poll_release(std::task::Waker::noop()).is_ready());
+        }
+        assert_eq!(waiter.status(), Status::Released);
+        assert_eq!((waiter.weight(), waiter.position()), (1, None));
+        assert!(!waiter.give_back());
+        drop(waiter);
+    }
+    let mut waiter = Waiter::with_permit(&queue);
+    assert_eq!(waiter.leave(), apiqueue_core::Left::Over);
+    assert!(queue.is_empty());
+}

@@ -27,11 +27,16 @@
 //! with ties broken by who is further behind), and those that wait for a time in the order of that. So a release costs the depth
 //! of the tree times the logarithm of the number of children.
 
-use std::collections::BTreeSet;
+mod control;
+mod order;
+mod report;
 
-use apiqueue_core::{ChargeError, Due};
+use apiqueue_core::Due;
 
-use crate::rate::{Rate, Ticks};
+use self::order::{Children, Filed, State, due};
+use crate::rate::Rate;
+
+pub(super) use self::report::Report;
 
 pub(super) type Schedule = apiqueue_core::Schedule<u64>;
 
@@ -59,8 +64,17 @@ pub(super) struct Tree {
 #[derive(Debug)]
 struct Node {
     parent: Id,
-    /// Never empty, so that there is something to hold.
+    name: String,
+    /// As they were told.
+    rates: Vec<Rate>,
+    /// One of each rate; of an unlimited one where there is none, so that there is something to hold.
     limits: Vec<Schedule>,
+    /// How many leaves here and below have somebody in line.
+    heads: usize,
+    /// The end of the latest hold.
+    held_until: Option<u64>,
+    /// How many releases were counted.
+    released: u64,
     share: u32,
     finish: u128,
     /// The leaf whose release was the latest thing to change the limits, and what that cost.
@@ -82,33 +96,6 @@ enum Kind {
     Inner(Children),
 }
 
-#[derive(Debug, Default)]
-struct Children {
-    virtual_time: u128,
-    /// Those that could go, by their finish tags.
-    ready: BTreeSet<(u128, Id)>,
-    /// Those that have to wait until then.
-    waiting: BTreeSet<(u64, Id)>,
-}
-
-/// What keeps a node from releasing, its ancestors left aside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// Nothing: the first costs so much.
-    Ready(usize),
-    /// It is a matter of time.
-    Waits(u64),
-    /// Nobody is there, or a call has to end first.
-    Idle,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Filed {
-    Ready(u128),
-    Waits(u64),
-    Nowhere,
-}
-
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Choice {
@@ -122,9 +109,12 @@ pub(super) enum Choice {
 
 /// What a node is made of.
 pub(crate) struct Terms<'a> {
-    pub(super) limits: &'a [Rate],
-    pub(super) at_once: Option<usize>,
-    pub(super) share: u32,
+    pub(crate) name: &'a str,
+    pub(crate) limits: &'a [Rate],
+    pub(crate) at_once: Option<usize>,
+    pub(crate) share: u32,
+    /// For how long its limits make up lateness, in nanoseconds.
+    pub(crate) catch_up: u64,
 }
 
 impl Tree {
@@ -160,9 +150,14 @@ impl Tree {
         };
         let node = Node {
             parent,
+            name: terms.name.to_owned(),
+            rates: terms.limits.to_vec(),
+            heads: 0,
+            held_until: None,
+            released: 0,
             limits: limits
                 .iter()
-                .map(|rate| Schedule::new(rate.ticks()))
+                .map(|rate| Schedule::new(rate.ticks()).catch_up(terms.catch_up))
                 .collect(),
             share: terms.share,
             finish: self.children(parent).map_or(0, |all| all.virtual_time),
@@ -193,12 +188,20 @@ impl Tree {
             self.leaves -= 1;
         }
         self.unfile(id, node.parent, node.filed);
+        if node.heads > 0 {
+            self.each(node.parent, |above| above.heads -= 1);
+        }
         // The next to have this number is another.
         self.each(node.parent, |node| {
             _ = node.latest.take_if(|&mut (latest, _)| latest == id)
         });
         self.unused.push(id);
         self.refresh(node.parent, now);
+    }
+
+    /// Whether anybody is in line anywhere.
+    pub(super) fn has_heads(&self) -> bool {
+        self.node(ROOT).is_some_and(|root| root.heads > 0)
     }
 
     pub(super) fn leaves(&self) -> usize {
@@ -216,10 +219,21 @@ impl Tree {
     }
 
     fn set_head(&mut self, leaf: Id, first: Option<usize>) -> bool {
-        match self.node_mut(leaf).map(|node| &mut node.kind) {
-            Some(Kind::Leaf { head }) => std::mem::replace(head, first) != first,
-            _ => false,
+        let before = match self.node_mut(leaf).map(|node| &mut node.kind) {
+            Some(Kind::Leaf { head }) => std::mem::replace(head, first),
+            _ => return false,
+        };
+        match (before, first) {
+            (None, Some(_)) => self.each(leaf, |node| node.heads += 1),
+            (Some(_), None) => self.each(leaf, |node| {
+                node.heads -= 1;
+                if node.heads == 0 {
+                    node.note_who_waits();
+                }
+            }),
+            _ => {}
         }
+        before != first
     }
 
     pub(super) fn has_head(&self, leaf: Id) -> bool {
@@ -277,7 +291,14 @@ impl Tree {
     pub(super) fn released(&mut self, leaf: Id, weight: usize, first: Option<usize>, now: u64) {
         self.count(leaf, weight, now);
         self.set_head(leaf, first);
+        self.each(leaf, Node::note_who_waits);
         self.refresh(leaf, now);
+    }
+
+    /// Counts a permit that somebody took at `now` where it [was free](Self::is_free). Nobody else on the way could go, so that no order
+    /// changes.
+    pub(super) fn passed(&mut self, leaf: Id, now: u64) {
+        self.count(leaf, 1, now);
     }
 
     fn count(&mut self, leaf: Id, weight: usize, now: u64) {
@@ -287,6 +308,7 @@ impl Tree {
                 limit.take_weighted(now, weight);
             }
             node.latest = Some((leaf, weight));
+            node.released += 1;
             node.under_way += usize::from(node.at_once.is_some());
             let (parent, share, finish) = (node.parent, node.share, node.finish);
             if id == ROOT {
@@ -326,184 +348,6 @@ impl Tree {
                 }
             }
         });
-    }
-
-    /// Changes a limit of a node. False when there are not so many.
-    pub(super) fn set_rate(&mut self, id: Id, index: usize, now: u64, rate: Ticks) -> bool {
-        let Some(node) = self.node_mut(id) else {
-            return false;
-        };
-        node.latest = None;
-        let is_there = node
-            .limits
-            .get_mut(index)
-            .map(|limit| limit.set_rate(now, rate));
-        self.refresh(id, now);
-        is_there.is_some()
-    }
-
-    pub(super) fn hold_until(&mut self, id: Id, now: u64, until: u64) {
-        self.change(id, now, |limit| limit.hold_until(now, until));
-    }
-
-    pub(super) fn resume(&mut self, id: Id, now: u64) {
-        self.change(id, now, |limit| limit.resume(now));
-    }
-
-    fn change(&mut self, id: Id, now: u64, change: impl FnMut(&mut Schedule)) {
-        if let Some(node) = self.node_mut(id) {
-            node.latest = None;
-            node.limits.iter_mut().for_each(change);
-        }
-        self.refresh(id, now);
-    }
-
-    /// On all limits above the leaf, or on none.
-    pub(super) fn charge(&mut self, leaf: Id, permits: usize, now: u64) -> Result<(), ChargeError> {
-        for id in self.path(leaf) {
-            for limit in self.node(id).iter().flat_map(|node| &node.limits) {
-                let mut tried = *limit;
-                tried.charge(now, permits)?;
-            }
-        }
-        self.each(leaf, |node| {
-            node.latest = None;
-            for limit in &mut node.limits {
-                // Tried above.
-                let _ = limit.charge(now, permits);
-            }
-        });
-        self.refresh(leaf, now);
-        Ok(())
-    }
-
-    pub(super) fn refund(&mut self, leaf: Id, permits: usize, now: u64) {
-        self.each(leaf, |node| {
-            node.latest = None;
-            for limit in &mut node.limits {
-                limit.refund(now, permits);
-            }
-        });
-        self.refresh(leaf, now);
-    }
-
-    /// Whether all that a leaf's own limits can have in hand is there, and nobody waits.
-    pub(super) fn is_rested(&self, leaf: Id, now: u64) -> bool {
-        !self.has_head(leaf)
-            && self
-                .node(leaf)
-                .is_some_and(|node| due(&node.limits, now, usize::MAX) == Due::Now)
-    }
-
-    /// When a caller of `leaf` with so many permits ahead in its queue goes at the earliest.
-    pub(super) fn estimate(&self, leaf: Id, ahead: usize, now: u64) -> Option<u64> {
-        let mut wait = 0;
-        for id in self.path(leaf) {
-            for limit in &self.node(id)?.limits {
-                let at = limit.next_after(now, ahead)?;
-                wait = at.wrapping_sub(now).max(wait);
-            }
-        }
-        Some(now.wrapping_add(wait))
-    }
-
-    /// Looks again at those below whose time has come, and at who is next.
-    fn wake_up(&mut self, id: Id, now: u64) {
-        let until = self.since(now);
-        while let Some(all) = self.children(id) {
-            let due = all.waiting.first().filter(|&&(at, _)| at <= until);
-            match (due, all.ready.first()) {
-                (Some(&(_, child)), _) => _ = self.refile(child, now),
-                (None, Some(&(_, child))) => {
-                    // The next below it may be another by now, and wait for more.
-                    if !self.refile(child, now) {
-                        return;
-                    }
-                }
-                (None, None) => return,
-            }
-        }
-    }
-
-    /// Tells all from `id` upwards of a change.
-    fn refresh(&mut self, mut id: Id, now: u64) {
-        while id != ROOT {
-            self.refile(id, now);
-            let Some(node) = self.node(id) else { return };
-            id = node.parent;
-        }
-    }
-
-    /// Has its parent file a node anew. Says whether that is another place.
-    fn refile(&mut self, id: Id, now: u64) -> bool {
-        self.wake_up(id, now);
-        let state = self.state(id, now);
-        let until = self.since(now);
-        let Some(node) = self.node_mut(id) else {
-            return false;
-        };
-        let filed = match state {
-            State::Ready(_) => Filed::Ready(node.finish),
-            // Later than now, so that looking at it ends.
-            State::Waits(at) => Filed::Waits(at.max(until + 1)),
-            State::Idle => Filed::Nowhere,
-        };
-        let before = std::mem::replace(&mut node.filed, filed);
-        let parent = node.parent;
-        if before == filed {
-            return false;
-        }
-        self.unfile(id, parent, before);
-        if let Some(all) = self.children_mut(parent) {
-            match filed {
-                Filed::Ready(finish) => _ = all.ready.insert((finish, id)),
-                Filed::Waits(at) => _ = all.waiting.insert((at, id)),
-                Filed::Nowhere => {}
-            }
-        }
-        true
-    }
-
-    fn unfile(&mut self, id: Id, parent: Id, filed: Filed) {
-        if let Some(all) = self.children_mut(parent) {
-            match filed {
-                Filed::Ready(finish) => _ = all.ready.remove(&(finish, id)),
-                Filed::Waits(at) => _ = all.waiting.remove(&(at, id)),
-                Filed::Nowhere => {}
-            }
-        }
-    }
-
-    fn state(&self, id: Id, now: u64) -> State {
-        let Some(node) = self.node(id) else {
-            return State::Idle;
-        };
-        if !node.has_room() {
-            return State::Idle;
-        }
-        let waits = match &node.kind {
-            Kind::Leaf { .. } => None,
-            Kind::Inner(all) => all.waiting.first().map(|&(at, _)| at),
-        };
-        match (self.first_weight(node), waits) {
-            (None, None) => State::Idle,
-            (None, Some(at)) => State::Waits(at),
-            (Some(weight), waits) => match due(&node.limits, now, weight) {
-                Due::Now => State::Ready(weight),
-                // A child that comes before may cost less.
-                Due::At(at) => State::Waits(waits.unwrap_or(u64::MAX).min(self.since(at))),
-            },
-        }
-    }
-
-    /// What the next release below a node costs, if one could go.
-    fn first_weight<'a>(&'a self, mut node: &'a Node) -> Option<usize> {
-        loop {
-            match &node.kind {
-                Kind::Leaf { head } => return *head,
-                Kind::Inner(all) => node = self.node(all.ready.first()?.1)?,
-            }
-        }
     }
 
     fn since(&self, at: u64) -> u64 {
@@ -551,21 +395,25 @@ impl Tree {
     }
 }
 
-impl Node {
-    fn has_room(&self) -> bool {
-        self.at_once.is_none_or(|at_once| self.under_way < at_once)
-    }
+/// How long until a reading, 0 for one that is over. Readings wrap: more than half the range away means in the past.
+fn left(at: u64, now: u64) -> u64 {
+    let left = at.wrapping_sub(now);
+    if left > u64::MAX / 2 { 0 } else { left }
 }
 
-/// When all of these allow it.
-fn due(limits: &[Schedule], now: u64, weight: usize) -> Due<u64> {
-    let wait = |limit: &Schedule| match limit.next_weighted(now, weight) {
-        Due::Now => 0,
-        // Readings wrap.
-        Due::At(at) => at.wrapping_sub(now),
-    };
-    match limits.iter().map(wait).max() {
-        None | Some(0) => Due::Now,
-        Some(wait) => Due::At(now.wrapping_add(wait)),
+impl Node {
+    fn held_for(&self, now: u64) -> u64 {
+        self.held_until.map_or(0, |until| left(until, now))
+    }
+
+    /// What is late for those who wait for the next permit is made up.
+    fn note_who_waits(&mut self) {
+        for limit in &mut self.limits {
+            limit.is_waited_for(self.heads > 0);
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.at_once.is_none_or(|at_once| self.under_way < at_once)
     }
 }

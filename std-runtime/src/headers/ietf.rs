@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
 use sfv::{Item, List, ListEntry, Parser};
 
-use super::Allowance;
+use super::{Allowance, Headers};
 
 /// One for each policy that the fields name.
-pub(super) fn allowances(headers: &HeaderMap) -> Vec<Allowance> {
+pub(super) fn allowances(headers: &Headers<'_>) -> Vec<Allowance> {
     let policies = list(headers, "ratelimit-policy");
     let limits = list(headers, "ratelimit");
     let policy = |item: &Item| {
@@ -17,7 +16,9 @@ pub(super) fn allowances(headers: &HeaderMap) -> Vec<Allowance> {
     };
     let of_limits = limits.iter().map(|item| Allowance {
         remaining: number(item, "r"),
-        reset: number(item, "t").map(Duration::from_secs),
+        reset: number(item, "t")
+            .filter(|&t| t > 0)
+            .map(Duration::from_secs),
         policy: None,
         // Its policy says what is counted, and calls is what it does not have to say.
         of_calls: named(&policies, item).is_none_or(counts_calls),
@@ -51,8 +52,9 @@ fn number(item: &Item, key: &str) -> Option<u64> {
 }
 
 /// The items of a field, whose lines are one list. Nothing where that can't be read.
-fn list(headers: &HeaderMap, name: &str) -> Vec<Item> {
+fn list(headers: &Headers<'_>, name: &str) -> Vec<Item> {
     let lines: Vec<&[u8]> = headers
+        .fields
         .get_all(name)
         .iter()
         .map(http::HeaderValue::as_bytes)

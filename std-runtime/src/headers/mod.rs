@@ -1,0 +1,90 @@
+//! What the headers of an HTTP answer say about time and about what is left, as plain values (feature `http`).
+//!
+//! Of a field that is given more than once the first line counts, except for those that are lists. What can't be read is as if it
+//! were not there.
+
+mod fields;
+mod ietf;
+mod retry_after;
+mod time;
+
+use std::time::{Duration, SystemTime};
+
+use http::HeaderMap;
+use http::header::{AGE, DATE};
+
+/// The headers of an answer, and the time it is there where they were written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Headers<'h> {
+    fields: &'h HeaderMap,
+    /// By the server's clock, where the answer tells it.
+    now: SystemTime,
+    /// How old a cache says that the answer is, in seconds.
+    age: u64,
+}
+
+/// An age that is longer counts as this (RFC 9111, section 1.2.2).
+const OLDEST: u64 = 1 << 31;
+
+/// What a server allows until when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Allowance {
+    pub(crate) remaining: Option<u64>,
+    /// From now, and never zero: what is reset already says nothing.
+    pub(crate) reset: Option<Duration>,
+    /// So many calls in each such time.
+    pub(crate) policy: Option<(u64, Duration)>,
+    /// What is counted are calls.
+    pub(crate) of_calls: bool,
+}
+
+impl<'h> Headers<'h> {
+    /// `clock` is what this host's own clock says. It counts only where the answer has no `Date`: by that, dates in the answer are
+    /// right however wrong the clocks are. An answer from a cache is older than its `Date` by its `Age`
+    /// (RFC 9110, section 6.6.1; RFC 9111, section 5.1).
+    pub(crate) fn new(fields: &'h HeaderMap, clock: SystemTime) -> Self {
+        let text = |name| fields.get(name)?.to_str().ok();
+        let age = text(AGE).and_then(time::seconds);
+        let age = age.map_or(0, |age| age.as_secs().min(OLDEST));
+        let date = text(DATE).and_then(|date| httpdate::parse_http_date(date.trim()).ok());
+        let now = date.map_or(clock, |date| {
+            date.checked_add(Duration::from_secs(age)).unwrap_or(date)
+        });
+        Self { fields, now, age }
+    }
+
+    /// How long the server asks to stay away.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        retry_after::retry_after(self)
+    }
+
+    /// What is left, by whoever counts. Nothing on an answer from a cache, which tells what was left once
+    /// (draft-ietf-httpapi-ratelimit-headers, section "Caching").
+    pub(crate) fn allowances(&self) -> Vec<Allowance> {
+        if self.age > 0 {
+            return Vec::new();
+        }
+        let mut allowances = ietf::allowances(self);
+        allowances.extend(fields::allowances(self));
+        allowances
+    }
+
+    /// Whether GitHub names a limit besides the one that it counts down in its headers.
+    pub(crate) fn names_secondary_limit(&self) -> bool {
+        self.fields.contains_key("gh-limited-by")
+    }
+
+    /// A field without the spaces around it.
+    fn text(&self, name: &str) -> Option<&'h str> {
+        Some(self.fields.get(name)?.to_str().ok()?.trim())
+    }
+
+    /// How long until then. None when that is over.
+    fn until(&self, time: SystemTime) -> Option<Duration> {
+        let span = time.duration_since(self.now).ok()?;
+        (!span.is_zero()).then_some(span)
+    }
+}
+
+#[cfg(test)]
+mod tests;
