@@ -7,7 +7,7 @@ use std::time::Duration;
 use apiqueue_core::{ChargeError, Outcome};
 
 use super::controller::Adaptive;
-use super::{Line, NEVER, Queue};
+use super::{BY_HAND, Line, Queue};
 use crate::guarded::guarded;
 use crate::permits::{Given, Permits, Supply};
 use crate::rate::Rate;
@@ -44,7 +44,7 @@ impl Line {
     /// As the user says.
     pub(crate) fn set_rate(self: &Arc<Self>, rate: Rate) {
         // Ordering: Relaxed, here and below; it is read only when nobody holds the queue.
-        self.rate_found.store(NEVER, Ordering::Relaxed);
+        self.rate_found.store(BY_HAND, Ordering::Relaxed);
         self.change_rate(rate);
     }
 

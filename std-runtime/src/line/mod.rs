@@ -42,6 +42,8 @@ type CoreWaiter = apiqueue_core::Waiter<Hold>;
 
 /// No such moment.
 pub(crate) const NEVER: u64 = u64::MAX;
+/// Another such, for a rate that the user has set.
+const BY_HAND: u64 = NEVER - 1;
 
 // The counts and the schedule's words, with which the queue begins, in one cache line.
 #[derive(Debug)]
@@ -70,8 +72,8 @@ pub(crate) struct Line {
     burst_within: AtomicUsize,
     /// The rate at its start.
     begun: Ticks,
-    /// When the rate was last found, by what answers say or by a controller, as the clock of the permits tells it. [`NEVER`] where it
-    /// was set by hand.
+    /// When the rate was last found, by what answers say or by a controller, as the clock of the permits tells it; or [`BY_HAND`], or
+    /// [`NEVER`] where it was not changed since the start.
     rate_found: AtomicU64,
     /// For how long lateness is made up, in nanoseconds.
     catch_up: u64,

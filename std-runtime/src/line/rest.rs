@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{Line, NEVER};
+use super::{BY_HAND, Line, NEVER};
 use crate::guarded::guarded;
 use crate::permits::{Given, Supply};
 
@@ -68,12 +68,13 @@ impl Line {
     /// A rate set by hand is kept. One that was found is forgotten after a time without releases in which the burst that it began
     /// with has come together again.
     fn may_forget_rate(&self) -> bool {
-        if self.rate().ticks() == self.begun {
-            return true;
-        }
         // Ordering: Relaxed; who evicts has synchronized with all who held the queue.
         let found = self.rate_found.load(Ordering::Relaxed);
-        if found == NEVER {
+        // That of an account, which may have changed, is the account's for the next one, too.
+        if found == NEVER || self.rate().ticks() == self.begun {
+            return true;
+        }
+        if found == BY_HAND {
             return false;
         }
         let now = self.now();

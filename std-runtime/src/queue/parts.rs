@@ -166,13 +166,6 @@ impl Builder {
         checked_catch_up(self.catch_up)
     }
 
-    /// As a queue with these terms keeps to it.
-    #[cfg(feature = "toml")]
-    pub(crate) fn checked_rate(&self, rate: Rate) -> Result<Rate, StartError> {
-        let kept = rate.within_its_window(self.catch_up);
-        kept.map_err(StartError::Rate)
-    }
-
     /// The rate, where one is given, and the other limits.
     fn own_limits(&self, controller: Option<&Own>) -> Result<Vec<Rate>, StartError> {
         let rate = match controller {

@@ -348,7 +348,7 @@ impl Registry<String> {
     /// | `share` | how much of that account it gets beside others, 1 to 4,294,967,295 (default 1) | keys, accounts |
     /// | `unlimited` | `true`: no queue at all | keys, alone |
     /// | `capacity` | how many may be in line, 1 to 16,777,216 (default 256) | keys |
-    /// | `catch_up` | for how long lateness is made up: `"20ms"` (default 10 ms) | keys |
+    /// | `catch_up` | for how long lateness is made up: `"20ms"` (default 10 ms) | keys, accounts |
     ///
     /// Each key has a queue of its own, so where a pattern is `within` an account each key of it counts on that, with the share that
     /// the pattern's table says. Accounts stand in any order. `[default]` may say `within` like any other.

@@ -226,7 +226,7 @@ fn what_is_wrong_with_accounts_shares_and_lists_is_told_with_its_line() {
         ),
         (
             "[account.eu]\ncapacity = 5",
-            "line 4: account.eu.capacity: no such key: there are per_second, every, at_most, period, burst, strict, limits, at_once, within, share",
+            "line 4: account.eu.capacity: no such key: there are per_second, every, at_most, period, burst, strict, limits, at_once, within, share, catch_up",
         ),
         (
             "[a]\nlimits = [\n  { per_second = 1 },\n  { per_second = 0 },\n]",
@@ -235,6 +235,14 @@ fn what_is_wrong_with_accounts_shares_and_lists_is_told_with_its_line() {
         (
             "[a]\nlimits = [{ burst = 1 }]",
             "line 4: a.limits[0].burst: it means nothing without per_second, every or at_most in the same table",
+        ),
+        (
+            "[account.eu]\ncatch_up = \"5ms\"",
+            "line 3: account.eu: say what limits it: per_second, every, at_most, limits or at_once; or within",
+        ),
+        (
+            "[account.eu]\nat_once = 1\ncatch_up = \"3years\"",
+            "line 5: account.eu.catch_up: catching up 94672800s is not in 0ns..=72057594.037927935s",
         ),
         (
             "[a]\nlimits = [{}]",

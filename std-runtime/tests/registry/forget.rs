@@ -186,7 +186,7 @@ fn a_found_rate_is_kept_while_the_burst_of_the_rule_has_not_gathered() {
     let fast = apiqueue::Advice {
         evenly: false,
         rate: Some(Rate::per_second(10).unwrap()),
-        hold: None,
+        ..apiqueue::Advice::default()
     };
     fast.apply(&queue(&registry, 0));
     for at in [60, 299] {
@@ -208,7 +208,7 @@ fn a_rate_set_by_hand_is_kept_until_it_is_set_back() {
     let found = apiqueue::Advice {
         evenly: false,
         rate: Some(Rate::per_second(5).unwrap()),
-        hold: None,
+        ..apiqueue::Advice::default()
     };
     found.apply(&queue(&registry, 0));
     queue(&registry, 0).set_rate(by_hand);

@@ -115,3 +115,21 @@ fn a_key_of_an_account_that_was_stopped_is_replaced_and_gives_nothing_back() {
     clock.advance(1);
     assert!(new.try_acquire().is_ok());
 }
+
+/// Its rate is then not the one that its queues began with, and a new one would have the same.
+#[test]
+fn keys_of_an_account_whose_rate_was_changed_are_forgotten() {
+    let clock = Arc::new(ManualClock::<u64>::new(0));
+    let account = Account::builder()
+        .limit(Rate::per_second(1).unwrap())
+        .clock(Arc::clone(&clock))
+        .manual()
+        .start()
+        .unwrap();
+    let builder = ApiQueue::builder().capacity(4).within(&account);
+    let registry = Registry::new(move |_: &u32| Limit::Queue(builder.clone())).keep(1);
+    drop(queue(&registry, 0));
+    account.set_rate(0, Rate::per_second(7).unwrap()).unwrap();
+    (100..120).for_each(|key| drop(queue(&registry, key)));
+    assert!(registry.queues().iter().all(|(key, _)| *key > 0));
+}

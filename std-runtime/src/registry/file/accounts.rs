@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::error::FileError;
-use super::limit::{Of, at_once, no_such, rates, share};
+use super::limit::{LIMITING, Of, at_once, catch_up, no_such, rates, share};
 use super::table::Table;
 use crate::account::Account;
 
 /// Of an account.
-pub(super) const ACCOUNT: [&str; 10] = [
+pub(super) const ACCOUNT: [&str; 11] = [
     "per_second",
     "every",
     "at_most",
@@ -19,6 +19,7 @@ pub(super) const ACCOUNT: [&str; 10] = [
     "at_once",
     "within",
     "share",
+    "catch_up",
 ];
 
 /// By name.
@@ -31,7 +32,7 @@ pub(super) fn start(tables: &BTreeMap<String, Table<'_>>) -> Result<Accounts, Fi
         // From the innermost outwards, as far as they are not there yet.
         for name in way_out(tables, name, &accounts)?.into_iter().rev() {
             if let Some(table) = tables.get(name) {
-                let account = account(table, &accounts)?;
+                let account = account(name, table, &accounts)?;
                 accounts.insert(name.to_owned(), account);
             }
         }
@@ -67,13 +68,14 @@ fn way_out<'a>(
     Ok(way)
 }
 
-fn account(table: &Table<'_>, there: &Accounts) -> Result<Account, FileError> {
-    if table.count() == 0 {
+fn account(name: &str, table: &Table<'_>, there: &Accounts) -> Result<Account, FileError> {
+    if !table.has_any(&LIMITING) {
         let what = "say what limits it: per_second, every, at_most, limits or at_once; or within";
         return Err(table.error(what));
     }
-    let mut builder = Account::builder();
-    for Of::Table(rate) | Of::List(rate) in rates(table, None)? {
+    let longest = catch_up(table)?;
+    let mut builder = Account::builder().name(name).catch_up(longest);
+    for Of::Table(rate) | Of::List(rate) in rates(table, longest)? {
         builder = builder.limit(rate);
     }
     if let Some(calls) = at_once(table)? {

@@ -1,12 +1,13 @@
 //! What the tables of keys, of accounts and of further limits say.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::error::FileError;
 use super::table::{Table, Value};
 use crate::account::Account;
 use crate::queue::{ApiQueue, Builder, MAX_CAPACITY};
-use crate::rate::Rate;
+use crate::rate::{CATCH_UP, Rate, checked_catch_up};
 use crate::registry::limits::{CAPACITY, Limit};
 
 /// Of a rate.
@@ -35,6 +36,16 @@ pub(super) const KEY: [&str; 13] = [
     "capacity",
 ];
 
+/// At least one of these is in each table.
+pub(super) const LIMITING: [&str; 6] = [
+    "per_second",
+    "every",
+    "at_most",
+    "limits",
+    "at_once",
+    "within",
+];
+
 const ONE_RATE: &str = "say one of per_second, every, and at_most with a period";
 
 /// The limit of a key.
@@ -51,25 +62,13 @@ pub(super) fn limit(
             Err(table.error("unlimited = true goes with nothing else"))
         };
     }
-    let limits_it = [
-        "per_second",
-        "every",
-        "at_most",
-        "limits",
-        "at_once",
-        "within",
-    ];
-    if !limits_it.iter().any(|key| table.has(key)) {
+    if !table.has_any(&LIMITING) {
         let what = "say what limits it: per_second, every, at_most, limits, at_once or within; or unlimited = true";
         return Err(table.error(what));
     }
-    let mut builder = ApiQueue::builder().capacity(CAPACITY);
-    if let Some(longest) = table.time("catch_up")? {
-        builder = builder.catch_up(longest.is);
-        let checked = builder.checked_catch_up();
-        checked.map_err(|why| longest.error(why))?;
-    }
-    for rate in rates(table, Some(&builder))? {
+    let longest = catch_up(table)?;
+    let mut builder = ApiQueue::builder().capacity(CAPACITY).catch_up(longest);
+    for rate in rates(table, longest)? {
         builder = match rate {
             Of::Table(rate) => builder.rate(rate),
             Of::List(rate) => builder.limit(rate),
@@ -98,11 +97,20 @@ pub(super) enum Of {
     List(Rate),
 }
 
-/// All rates of a table, for a queue with this builder's terms or for an account.
-pub(super) fn rates(table: &Table<'_>, of: Option<&Builder>) -> Result<Vec<Of>, FileError> {
-    let mut rates: Vec<_> = rate(table, of)?.into_iter().map(Of::Table).collect();
+/// For how long lateness is made up.
+pub(super) fn catch_up(table: &Table<'_>) -> Result<Duration, FileError> {
+    let Some(longest) = table.time("catch_up")? else {
+        return Ok(CATCH_UP);
+    };
+    checked_catch_up(longest.is).map_err(|why| longest.error(why))?;
+    Ok(longest.is)
+}
+
+/// All rates of a table, where lateness is made up for so long.
+pub(super) fn rates(table: &Table<'_>, catch_up: Duration) -> Result<Vec<Of>, FileError> {
+    let mut rates: Vec<_> = rate(table, catch_up)?.into_iter().map(Of::Table).collect();
     for further in table.tables("limits", &RATE)? {
-        match rate(&further, of)? {
+        match rate(&further, catch_up)? {
             Some(rate) => rates.push(Of::List(rate)),
             None => return Err(further.error(ONE_RATE)),
         }
@@ -110,7 +118,7 @@ pub(super) fn rates(table: &Table<'_>, of: Option<&Builder>) -> Result<Vec<Of>, 
     Ok(rates)
 }
 
-fn rate(table: &Table<'_>, of: Option<&Builder>) -> Result<Option<Rate>, FileError> {
+fn rate(table: &Table<'_>, catch_up: Duration) -> Result<Option<Rate>, FileError> {
     let period = table.time("period")?;
     let rate = match (
         table.number("per_second")?,
@@ -159,10 +167,8 @@ fn rate(table: &Table<'_>, of: Option<&Builder>) -> Result<Option<Rate>, FileErr
     {
         rate = rate.strict();
     }
-    if let Some(builder) = of {
-        let checked = builder.checked_rate(rate);
-        checked.map_err(|why| table.error_of("at_most", why))?;
-    }
+    let kept = rate.within_its_window(catch_up);
+    kept.map_err(|why| table.error_of("at_most", why))?;
     Ok(Some(rate))
 }
 

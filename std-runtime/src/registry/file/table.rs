@@ -95,6 +95,10 @@ impl<'a> Table<'a> {
         self.values.iter().any(|(of, _)| *of == key)
     }
 
+    pub(super) fn has_any(&self, keys: &[&str]) -> bool {
+        keys.iter().any(|key| self.has(key))
+    }
+
     pub(super) fn count(&self) -> usize {
         self.values.len()
     }
