@@ -22,7 +22,8 @@ pub use builder::AccountBuilder;
 pub(crate) use member::Membership;
 pub(crate) use node::Node;
 pub(crate) use scheduler::Scheduler;
-pub use stats::{AccountStats, Bound};
+pub use stats::AccountStats;
+pub use tree::Bound;
 pub(crate) use tree::Terms;
 
 /// What several queues share: limits on all their releases together, as of a whole account beside those of its actions.
@@ -54,10 +55,37 @@ pub(crate) use tree::Terms;
 /// ```
 /// use apiqueue::{Account, ApiQueue, Rate};
 ///
-/// let account = Account::builder().limit(Rate::per_second(20)?).start()?;
-/// let region = Account::builder().within(&account).limit(Rate::per_second(12)?).start()?;
-/// let describe = ApiQueue::builder().within(&region).per_second(5).start()?;
-/// describe.wait_turn()?;
+/// let aws = Account::builder().name("aws").limit(Rate::per_second(20)?).start()?;
+/// let mut queues = Vec::new();
+/// for region in ["eu-west-1", "us-east-1"] {
+///     let inside = Account::builder().name(region).within(&aws).limit(Rate::per_second(12)?);
+///     let region = inside.start()?;
+///     for (class, rate, share) in [("describe", 10, 1), ("run", 2, 3), ("tags", 5, 1)] {
+///         let queue = ApiQueue::builder().name(class).within(&region).per_second(rate).share(share);
+///         queues.push(queue.start()?);
+///     }
+/// }
+/// queues[0].wait_turn()?;
+/// println!("{aws}"); // a tree: what is in line, what was released, and what binds where
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Or one service and many customers, each with 5 calls under way at most, of which those who pay may burst:
+///
+/// ```
+/// use apiqueue::{Account, ApiQueue, Rate};
+///
+/// let service = Account::builder().limit(Rate::per_second(500)?).at_once(200).start()?;
+/// let mut customers = Vec::new();
+/// for customer in 0..1_000 {
+///     let pays = customer % 10 == 0;
+///     let rate = Rate::per_second(10)?.burst(if pays { 50 } else { 1 })?;
+///     let queue = ApiQueue::builder().rate(rate).at_once(5).capacity(64);
+///     customers.push(queue.within(&service).share(if pays { 4 } else { 1 }).start()?);
+/// }
+/// for queue in &customers[..20] {
+///     queue.wait_turn()?;
+/// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///

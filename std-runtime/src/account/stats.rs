@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::tree::{Id, Report};
+use super::tree::{Bound, Id, Report};
 use crate::line::Line;
 use crate::rate::Rate;
 
@@ -41,18 +41,6 @@ pub struct AccountStats {
     pub is_queue: bool,
     /// The accounts and queues inside it, in the order in which they were started.
     pub inside: Vec<AccountStats>,
-}
-
-/// What keeps somebody from going who could go otherwise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Bound {
-    /// This limit has no permit yet.
-    Rate(Rate),
-    /// As many calls are under way as may be.
-    Calls,
-    /// A hold is on.
-    Hold,
 }
 
 impl fmt::Display for AccountStats {

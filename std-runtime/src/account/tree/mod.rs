@@ -29,14 +29,14 @@
 //! of the tree times the logarithm of the number of children.
 
 mod control;
+mod count;
 mod order;
 mod report;
 
-use apiqueue_core::Due;
-
-use self::order::{Children, Filed, State, due};
+use self::order::{Children, Filed, State};
 use crate::rate::Rate;
 
+pub use self::report::Bound;
 pub(super) use self::report::Report;
 
 pub(super) type Schedule = apiqueue_core::Schedule<u64>;
@@ -46,9 +46,6 @@ pub(crate) type Id = usize;
 
 /// The one without a parent.
 pub(super) const ROOT: Id = 0;
-
-/// One whole permit of a child with a share of 1, in virtual time.
-const PERMIT: u128 = 1 << 32;
 
 /// How far before the first reading times are counted from, so that a clock that falls back stays after it.
 const BEFORE: u64 = 1 << 62;
@@ -267,116 +264,6 @@ impl Tree {
             id = child;
         }
         id
-    }
-
-    /// Whether one permit is free at a leaf in whose line nobody is, and nobody else could go before; else when it may be.
-    pub(super) fn is_free(&self, leaf: Id, now: u64) -> Result<(), Option<u64>> {
-        let mut wait = 0;
-        for id in self.path(leaf) {
-            let node = self.node(id).ok_or(None)?;
-            let is_alone = match &node.kind {
-                Kind::Leaf { head } => head.is_none(),
-                Kind::Inner(all) => {
-                    let is_due = |&(at, _): &(u64, Id)| at <= self.since(now);
-                    all.ready.is_empty() && !all.waiting.first().is_some_and(is_due)
-                }
-            };
-            if !is_alone || !node.has_room() {
-                return Err(None);
-            }
-            if let Due::At(at) = due(&node.limits, now, 1) {
-                wait = at.wrapping_sub(now).max(wait);
-            }
-        }
-        if wait == 0 {
-            Ok(())
-        } else {
-            Err(Some(now.wrapping_add(wait)))
-        }
-    }
-
-    /// Counts a release of `leaf` at `now`, which cost `weight` permits, on all its limits. The first in its line after it costs `first`.
-    pub(super) fn released(&mut self, leaf: Id, weight: usize, first: Option<usize>, now: u64) {
-        self.count(leaf, weight, now);
-        self.set_head(leaf, first);
-        self.each(leaf, Node::note_who_waits);
-        self.refresh(leaf, now);
-    }
-
-    /// Counts a permit that somebody took at `now` where it [was free](Self::is_free). Nobody else on the way could go, so that no order
-    /// changes.
-    pub(super) fn passed(&mut self, leaf: Id, now: u64) {
-        self.call_begun(leaf);
-        self.count(leaf, 1, now);
-    }
-
-    fn count(&mut self, leaf: Id, weight: usize, now: u64) {
-        self.latest = now;
-        let cost = |share| PERMIT * weight as u128 / u128::from(share);
-        let mut id = leaf;
-        while let Some(node) = self.node_mut(id) {
-            for limit in &mut node.limits {
-                limit.take_weighted(now, weight);
-            }
-            node.latest = Some((leaf, weight));
-            node.released += 1;
-            let (parent, share, is_ready) = (
-                node.parent,
-                u64::from(node.share),
-                matches!(node.filed, Filed::Ready(..)),
-            );
-            if id == ROOT {
-                return;
-            }
-            if let Some(all) = self.children_mut(parent) {
-                let virtual_time = all.virtual_time;
-                let together = all.ready_shares + if is_ready { 0 } else { share };
-                if let Some(node) = self.node_mut(id) {
-                    let start = if is_ready {
-                        node.finish
-                    } else {
-                        node.finish.max(virtual_time)
-                    };
-                    node.finish = start + cost(share);
-                    if let Some(all) = self.children_mut(parent) {
-                        all.virtual_time = start.max(virtual_time + cost(together));
-                    }
-                }
-            }
-            id = parent;
-        }
-    }
-
-    /// A call of `leaf` begins.
-    pub(super) fn call_begun(&mut self, leaf: Id) {
-        self.each(leaf, |node| {
-            node.under_way += usize::from(node.at_once.is_some())
-        });
-    }
-
-    /// A call of `leaf` is over.
-    pub(super) fn call_ended(&mut self, leaf: Id, now: u64) {
-        let mut id = leaf;
-        while let Some(node) = self.node_mut(id) {
-            node.under_way = node.under_way.saturating_sub(1);
-            if id == ROOT {
-                break;
-            }
-            id = node.parent;
-        }
-        self.refresh(leaf, now);
-    }
-
-    /// Permits of `leaf` come back: to those of its limits on which nothing else was counted since its latest release.
-    pub(super) fn came_back(&mut self, leaf: Id, permits: usize, now: u64) {
-        self.each(leaf, |node| {
-            if let Some((_, weight)) = node.latest.take_if(|&mut (latest, _)| latest == leaf) {
-                for limit in &mut node.limits {
-                    limit.give_back_weighted(permits.min(weight));
-                }
-            }
-        });
-        self.refresh(leaf, now);
     }
 
     fn since(&self, at: u64) -> u64 {

@@ -3,8 +3,19 @@
 use apiqueue_core::Due;
 
 use super::{Id, Kind, Node, Tree};
-use crate::account::stats::Bound;
 use crate::rate::Rate;
+
+/// What keeps somebody from going who could go otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Bound {
+    /// This limit has no permit yet.
+    Rate(Rate),
+    /// As many calls are under way as may be.
+    Calls,
+    /// A hold is on.
+    Hold,
+}
 
 /// A node as it is now.
 pub(in crate::account) struct Report {

@@ -1,19 +1,19 @@
 //! Carries out what the tree of limits says: looks at the lines, releases who is next, and has itself woken in time.
 
+mod control;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::task::Waker;
 
-use apiqueue_core::{ChargeError, Granted, Next};
+use apiqueue_core::{Granted, Next};
 
-use super::stats::AccountStats;
 use super::tree::{Choice, Id, Terms, Tree};
 use crate::clock::Timebase;
 use crate::forked::unless_inherited;
 use crate::guarded::guarded;
 use crate::line::{Line, NEVER, sooner};
-use crate::rate::Rate;
 
 /// One tree of limits, and the lines of its leaves.
 #[derive(Debug)]
@@ -87,20 +87,20 @@ impl Scheduler {
         }
     }
 
-    pub(super) fn add_inner(&self, parent: Id, terms: &Terms<'_>) -> Id {
+    pub(in crate::account) fn add_inner(&self, parent: Id, terms: &Terms<'_>) -> Id {
         self.lock().tree.add_inner(parent, terms)
     }
 
-    pub(super) fn add_leaf(&self, parent: Id, terms: &Terms<'_>) -> Id {
+    pub(in crate::account) fn add_leaf(&self, parent: Id, terms: &Terms<'_>) -> Id {
         self.lock().tree.add_leaf(parent, terms)
     }
 
-    pub(super) fn attach(&self, leaf: Id, line: &Arc<Line>) {
+    pub(in crate::account) fn attach(&self, leaf: Id, line: &Arc<Line>) {
         self.lock().lines.insert(leaf, Arc::downgrade(line));
     }
 
     /// A node that nothing is inside of any more goes.
-    pub(super) fn remove(&self, id: Id) {
+    pub(in crate::account) fn remove(&self, id: Id) {
         let now = self.clock.reading();
         let Some(mut state) = unless_inherited(&self.state, self.process) else {
             return;
@@ -162,7 +162,7 @@ impl Scheduler {
     /// [`advance`](Self::advance) for a user who drives by hand, of whom no line tells that somebody has come.
     ///
     /// [`Next::At`] is a reading of [`MonotonicClock`](crate::MonotonicClock).
-    pub(super) fn advance_by_hand(&self) -> (usize, Next<u64>) {
+    pub(in crate::account) fn advance_by_hand(&self) -> (usize, Next<u64>) {
         if self.is_forked() {
             return (0, Next::Closed);
         }
@@ -194,7 +194,7 @@ impl Scheduler {
     }
 
     /// Notes who is first in the line of a leaf, and what came back there.
-    pub(super) fn look(&self, leaf: Id, line: impl FnOnce() -> (Option<usize>, usize)) {
+    pub(in crate::account) fn look(&self, leaf: Id, line: impl FnOnce() -> (Option<usize>, usize)) {
         let now = self.clock.reading();
         let mut state = self.lock();
         // Read under the lock: what was seen last is what counts.
@@ -203,7 +203,7 @@ impl Scheduler {
     }
 
     /// Releases who is due, and says how many those were and when to come back.
-    pub(super) fn advance(&self) -> (usize, Next<u64>) {
+    pub(in crate::account) fn advance(&self) -> (usize, Next<u64>) {
         let Some(turn) = self.take_turn() else {
             return (0, Next::At(self.clock.reading().wrapping_add(LATER)));
         };
@@ -316,7 +316,11 @@ impl Scheduler {
     /// there may be one.
     ///
     /// So many permits came back there since it was looked at.
-    pub(super) fn try_take(&self, leaf: Id, returned: usize) -> Result<u64, Option<u64>> {
+    pub(in crate::account) fn try_take(
+        &self,
+        leaf: Id,
+        returned: usize,
+    ) -> Result<u64, Option<u64>> {
         if self.manual {
             self.look_at_all();
         }
@@ -337,7 +341,7 @@ impl Scheduler {
     }
 
     /// Has the driver look again.
-    pub(super) fn ring(&self) {
+    pub(in crate::account) fn ring(&self) {
         let waker = self.lock().waker.clone();
         if let Some(waker) = waker {
             waker.wake();
@@ -345,7 +349,7 @@ impl Scheduler {
     }
 
     /// Has the driver look again if it would come later than `next`. Says whether it has a record of this, and so comes then.
-    pub(super) fn arm(&self, next: Next<u64>) -> bool {
+    pub(in crate::account) fn arm(&self, next: Next<u64>) -> bool {
         let state = self.lock();
         let Some(waker) = state.waker.clone() else {
             return false;
@@ -358,106 +362,6 @@ impl Scheduler {
             waker.wake();
         }
         true
-    }
-
-    /// Changes the tree, and has the driver look. None in a forked child, where nobody drives it.
-    fn change<T>(&self, change: impl FnOnce(&mut Tree, u64) -> T) -> Option<T> {
-        if self.is_forked() {
-            return None;
-        }
-        let now = self.clock.reading();
-        let changed = {
-            let tree = &mut self.lock().tree;
-            // A release may have been counted at a later reading since.
-            let now = later(tree.latest_reading(), now);
-            change(tree, now)
-        };
-        self.ring();
-        Some(changed)
-    }
-
-    pub(super) fn call_ended(&self, leaf: Id) {
-        let now = self.clock.reading();
-        let mut state = self.lock();
-        state.tree.call_ended(leaf, now);
-        let is_waited_for = state.tree.has_heads();
-        drop(state);
-        if is_waited_for {
-            self.ring();
-        }
-    }
-
-    pub(super) fn set_rate(&self, id: Id, index: usize, rate: Rate) -> bool {
-        let set = self.change(|tree, now| tree.set_rate(id, index, now, rate));
-        set.unwrap_or(true)
-    }
-
-    /// Tells the lines of what others may have changed: the smallest burst, and the rate of those that have none of their own.
-    pub(super) fn tell_lines(&self) {
-        if self.is_forked() {
-            return;
-        }
-        let lines: Vec<_> = {
-            let state = self.lock();
-            let lines = state.lines.iter();
-            let told = |leaf| (state.tree.smallest_burst(leaf), state.tree.rate(leaf));
-            lines
-                .filter_map(|(&leaf, line)| Some((line.upgrade()?, told(leaf))))
-                .collect()
-        };
-        for (line, (burst, rate)) in lines {
-            line.limits_changed(burst, rate);
-            // It may be the last hold on its queue.
-            guarded(|| drop(line));
-        }
-    }
-
-    pub(super) fn hold(&self, id: Id, ticks: u64) {
-        self.change(|tree, now| tree.hold_until(id, now, now.wrapping_add(ticks)));
-    }
-
-    pub(super) fn resume(&self, id: Id) {
-        self.change(|tree, now| tree.resume(id, now));
-    }
-
-    pub(super) fn charge(&self, leaf: Id, permits: usize) -> Result<(), ChargeError> {
-        let charged = self.change(|tree, now| tree.charge(leaf, permits, now));
-        charged.unwrap_or(Ok(()))
-    }
-
-    pub(super) fn refund(&self, leaf: Id, permits: usize) {
-        self.change(|tree, now| tree.refund(leaf, permits, now));
-    }
-
-    /// What a node, and all inside it, looks like.
-    pub(super) fn stats(&self, id: Id) -> AccountStats {
-        if self.is_forked() {
-            return AccountStats::default();
-        }
-        if self.manual {
-            self.look_at_all();
-        }
-        let now = self.clock.reading();
-        let (report, lines) = {
-            let state = self.lock();
-            let lines = state.lines.iter();
-            let lines: BTreeMap<Id, Arc<Line>> = lines
-                .filter_map(|(&leaf, line)| Some((leaf, line.upgrade()?)))
-                .collect();
-            (state.tree.report(id, now), lines)
-        };
-        let stats = report.map(|report| AccountStats::of(report, &lines));
-        // Each may be the last hold on its queue.
-        lines
-            .into_values()
-            .for_each(|line| _ = guarded(|| drop(line)));
-        stats.unwrap_or_default()
-    }
-
-    /// Looks something up by the reading of now.
-    pub(super) fn with_tree<T>(&self, look: impl FnOnce(&Tree, u64) -> T) -> T {
-        let now = self.clock.reading();
-        look(&self.lock().tree, now)
     }
 }
 

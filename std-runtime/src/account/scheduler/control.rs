@@ -1,0 +1,115 @@
+//! What is changed and asked while queues go on: rates, holds, charges, ends of calls, stats.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use apiqueue_core::ChargeError;
+
+use super::{Scheduler, later};
+use crate::account::stats::AccountStats;
+use crate::account::tree::{Id, Tree};
+use crate::guarded::guarded;
+use crate::line::Line;
+use crate::rate::Rate;
+
+impl Scheduler {
+    /// Changes the tree, and has the driver look. None in a forked child, where nobody drives it.
+    fn change<T>(&self, change: impl FnOnce(&mut Tree, u64) -> T) -> Option<T> {
+        if self.is_forked() {
+            return None;
+        }
+        let now = self.clock.reading();
+        let changed = {
+            let tree = &mut self.lock().tree;
+            // A release may have been counted at a later reading since.
+            let now = later(tree.latest_reading(), now);
+            change(tree, now)
+        };
+        self.ring();
+        Some(changed)
+    }
+
+    pub(in crate::account) fn call_ended(&self, leaf: Id) {
+        let now = self.clock.reading();
+        let mut state = self.lock();
+        state.tree.call_ended(leaf, now);
+        let is_waited_for = state.tree.has_heads();
+        drop(state);
+        if is_waited_for {
+            self.ring();
+        }
+    }
+
+    pub(in crate::account) fn set_rate(&self, id: Id, index: usize, rate: Rate) -> bool {
+        let set = self.change(|tree, now| tree.set_rate(id, index, now, rate));
+        set.unwrap_or(true)
+    }
+
+    /// Tells the lines of what others may have changed: the smallest burst, and the rate of those that have none of their own.
+    pub(in crate::account) fn tell_lines(&self) {
+        if self.is_forked() {
+            return;
+        }
+        let lines: Vec<_> = {
+            let state = self.lock();
+            let lines = state.lines.iter();
+            let told = |leaf| (state.tree.smallest_burst(leaf), state.tree.rate(leaf));
+            lines
+                .filter_map(|(&leaf, line)| Some((line.upgrade()?, told(leaf))))
+                .collect()
+        };
+        for (line, (burst, rate)) in lines {
+            line.limits_changed(burst, rate);
+            // It may be the last hold on its queue.
+            guarded(|| drop(line));
+        }
+    }
+
+    pub(in crate::account) fn hold(&self, id: Id, ticks: u64) {
+        self.change(|tree, now| tree.hold_until(id, now, now.wrapping_add(ticks)));
+    }
+
+    pub(in crate::account) fn resume(&self, id: Id) {
+        self.change(|tree, now| tree.resume(id, now));
+    }
+
+    pub(in crate::account) fn charge(&self, leaf: Id, permits: usize) -> Result<(), ChargeError> {
+        let charged = self.change(|tree, now| tree.charge(leaf, permits, now));
+        charged.unwrap_or(Ok(()))
+    }
+
+    pub(in crate::account) fn refund(&self, leaf: Id, permits: usize) {
+        self.change(|tree, now| tree.refund(leaf, permits, now));
+    }
+
+    /// What a node, and all inside it, looks like.
+    pub(in crate::account) fn stats(&self, id: Id) -> AccountStats {
+        if self.is_forked() {
+            return AccountStats::default();
+        }
+        if self.manual {
+            self.look_at_all();
+        }
+        let now = self.clock.reading();
+        let (report, lines) = {
+            let state = self.lock();
+            let lines = state.lines.iter();
+            let lines: BTreeMap<Id, Arc<Line>> = lines
+                .filter_map(|(&leaf, line)| Some((leaf, line.upgrade()?)))
+                .collect();
+            (state.tree.report(id, now), lines)
+        };
+        let stats = report.map(|report| AccountStats::of(report, &lines));
+        // Each may be the last hold on its queue.
+        lines
+            .into_values()
+            .for_each(|line| _ = guarded(|| drop(line)));
+        stats.unwrap_or_default()
+    }
+
+    /// Looks something up by the reading of now.
+    pub(in crate::account) fn with_tree<T>(&self, look: impl FnOnce(&Tree, u64) -> T) -> T {
+        let now = self.clock.reading();
+        look(&self.lock().tree, now)
+    }
+}
