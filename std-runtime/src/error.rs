@@ -34,6 +34,13 @@ pub enum RateError {
         /// The longest.
         max: Duration,
     },
+    /// Nothing would be left.
+    Leave {
+        /// The part to be left, in percent.
+        percent: u32,
+        /// The largest.
+        max: u32,
+    },
     /// The burst is zero or takes too long to gather.
     Burst {
         /// The burst asked for.
@@ -57,6 +64,9 @@ impl fmt::Display for RateError {
                     f,
                     "at most {count} in {period:?} is not 1 or more in 1ns..={max:?}"
                 )
+            }
+            Self::Leave { percent, max } => {
+                write!(f, "{percent} percent is not in 0..={max}")
             }
             Self::Burst { burst, max } => {
                 write!(f, "a burst of {burst} is not in 1..={max} at this interval")
@@ -100,6 +110,13 @@ pub enum StartError {
     Share {
         /// The share asked for.
         share: u32,
+    },
+    /// There is no such priority.
+    Priority {
+        /// The priority asked for.
+        priority: u8,
+        /// The highest.
+        max: u8,
     },
     /// No call could ever be made.
     AtOnce {
@@ -169,6 +186,9 @@ impl fmt::Display for StartError {
             Self::Needs { one, other } => write!(f, "`{one}` means nothing without `{other}`"),
             Self::Controller => f.write_str("the controller panicked at the start"),
             Self::Source(why) => write!(f, "the source of its permits refused: {why}"),
+            Self::Priority { priority, max } => {
+                write!(f, "a priority of {priority} is not in 0..={max}")
+            }
             Self::Depth { depth, max } => {
                 write!(f, "{depth} accounts inside each other is not in 1..={max}")
             }

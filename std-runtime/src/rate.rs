@@ -204,6 +204,46 @@ impl Rate {
         self.ticks.burst(burst).map_or(self, Self::from)
     }
 
+    /// Leaves so many percent of it, 0 to 99, to others who call with the same account: the rate and the burst, or the count of a
+    /// [window](Self::at_most), are the smaller for it, and never less than 1 at a time.
+    ///
+    /// ```
+    /// use apiqueue::Rate;
+    ///
+    /// let ec2 = Rate::per_second(20)?.burst(100)?.leave_percent(10)?;
+    /// assert_eq!(ec2.to_string(), "18/s (burst 90)");
+    /// # Ok::<(), apiqueue::RateError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`RateError::Leave`] when nothing would be left, [`RateError::Interval`] when the interval would be longer than 2 years.
+    pub fn leave_percent(self, percent: u32) -> Result<Self, RateError> {
+        let kept = 100_u32
+            .checked_sub(percent)
+            .filter(|&kept| kept > 0)
+            .ok_or(RateError::Leave { percent, max: 99 })?;
+        let part = |n: u64| (u128::from(n) * u128::from(kept) / 100).max(1);
+        let burst = u32::try_from(part(self.burst_size() as u64)).unwrap_or(u32::MAX);
+        let rate = match self.window {
+            Some(window) => {
+                let count = u32::try_from(part(window.count.into())).unwrap_or(u32::MAX);
+                Self::at_most(count, Duration::from_nanos(window.period))?
+            }
+            None => {
+                let nanos = (u128::from(self.ticks.interval()) * 100).div_ceil(u128::from(kept));
+                Self::every(Duration::from_nanos(
+                    u64::try_from(nanos).unwrap_or(u64::MAX),
+                ))?
+            }
+        };
+        let rate = rate.burst(burst).unwrap_or(rate);
+        Ok(if self.is_strict() {
+            rate.strict()
+        } else {
+            rate
+        })
+    }
+
     /// Never lets two releases (of a burst of 1) be closer than the interval: lateness is not made up, and the mean
     /// interval is the interval plus the mean lateness.
     #[must_use]

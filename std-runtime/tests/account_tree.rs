@@ -33,6 +33,7 @@ struct Node {
     limits: Vec<Limit>,
     at_once: Option<usize>,
     share: u32,
+    priority: u8,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -51,12 +52,16 @@ fn node() -> impl Strategy<Value = Node> {
     let limit = (1..20u32, 1..6u32).prop_map(|(interval, burst)| Limit { interval, burst });
     let limits = prop::collection::vec(limit, 0..=2);
     let at_once = prop::option::weighted(0.3, 1..4usize);
-    (0..100usize, limits, at_once, 1..5u32).prop_map(|(parent, limits, at_once, share)| Node {
-        parent,
-        limits,
-        at_once,
-        share,
-    })
+    let order = (1..5u32, 0..3u8);
+    (0..100usize, limits, at_once, order).prop_map(
+        |(parent, limits, at_once, (share, priority))| Node {
+            parent,
+            limits,
+            at_once,
+            share,
+            priority,
+        },
+    )
 }
 
 fn ops(heaviest: usize) -> impl Strategy<Value = Vec<Op>> {
@@ -164,9 +169,12 @@ impl World {
         };
         for (number, node) in accounts.iter().enumerate() {
             let parent = (number > 0).then(|| node.parent % number);
-            let mut builder = Account::builder();
+            let mut builder = Account::builder().aging(Duration::from_nanos(50));
             builder = match parent {
-                Some(parent) => builder.within(&world.accounts[parent]).share(node.share),
+                Some(parent) => builder
+                    .within(&world.accounts[parent])
+                    .share(node.share)
+                    .priority(node.priority),
                 None => builder.clock(Arc::clone(&world.clock)).manual(),
             };
             builder = node
@@ -184,6 +192,7 @@ impl World {
             let mut builder = ApiQueue::builder()
                 .within(&world.accounts[parent])
                 .share(node.share)
+                .priority(node.priority)
                 .capacity(256);
             builder = node
                 .limits

@@ -174,7 +174,8 @@ fn a_forked_child_never_waits_for_what_other_threads_held() {
 #[test]
 fn a_forked_child_is_refused_what_would_be_driven_with_its_parents_account() {
     let rate = Rate::every(Duration::from_millis(1)).unwrap();
-    let account = Account::builder().limit(rate).start().unwrap();
+    let hour = Rate::every(Duration::from_secs(3600)).unwrap();
+    let account = Account::builder().limit(hour).start().unwrap();
     let queue = ApiQueue::builder().within(&account).start().unwrap();
     queue.wait_turn().unwrap();
     assert!(in_a_child(|| {
@@ -183,7 +184,7 @@ fn a_forked_child_is_refused_what_would_be_driven_with_its_parents_account() {
         let refused = [member.map(drop), inner.map(drop)]
             .iter()
             .all(|refused| matches!(refused, Err(StartError::Forked)));
-        account.set_rate(0, rate).unwrap();
+        account.set_rate(0, hour).unwrap();
         account.hold_for(Duration::from_secs(1)).unwrap();
         account.resume();
         let _ = (account.advance(), account.stats(), account.to_string());

@@ -13,6 +13,11 @@ use crate::clock::Timebase;
 use crate::error::StartError;
 use crate::rate::{CATCH_UP, Rate, checked_catch_up};
 
+/// The highest priority.
+const HIGHEST: u8 = 7;
+/// How long a priority may be passed over, unless told.
+const AGING: Duration = Duration::from_secs(1);
+
 /// Sets up an [`Account`].
 #[derive(Clone, Default)]
 #[must_use = "nothing is started before `start`"]
@@ -22,6 +27,8 @@ pub struct AccountBuilder {
     at_once: Option<usize>,
     parent: Option<Account>,
     share: Option<u32>,
+    priority: Option<u8>,
+    aging: Option<Duration>,
     catch_up: Option<Duration>,
     manual: bool,
     clock: Option<Arc<dyn Clock<Tick = u64> + Send + Sync>>,
@@ -58,6 +65,20 @@ impl AccountBuilder {
     /// [`Builder::share`](crate::Builder::share) has it for a queue.
     pub fn share(mut self, share: u32) -> Self {
         self.share = Some(share);
+        self
+    }
+
+    /// Goes before what has a lower priority in the outer account, 0 to 7 (default 0), as
+    /// [`Builder::priority`](crate::Builder::priority) has it for a queue.
+    pub fn priority(mut self, priority: u8) -> Self {
+        self.priority = Some(priority);
+        self
+    }
+
+    /// How long somebody inside it who could go may be passed over for one of a higher priority (default 1 s): each priority in which
+    /// somebody could go gets at least one release in that time and the time of a few releases more.
+    pub fn aging(mut self, longest: Duration) -> Self {
+        self.aging = Some(longest);
         self
     }
 
@@ -98,6 +119,8 @@ impl AccountBuilder {
             limits: &limits,
             at_once: self.at_once,
             share: self.share.unwrap_or(1),
+            priority: self.priority.unwrap_or(0),
+            aging: u64::try_from(self.aging.unwrap_or(AGING).as_nanos()).unwrap_or(u64::MAX),
             catch_up,
         };
         let node = match &self.parent {
@@ -132,8 +155,23 @@ impl AccountBuilder {
                 one,
                 other: "clock",
             }),
-            _ => Ok(()),
+            _ => checked_priority(self.priority, self.parent.is_some()),
         }
+    }
+}
+
+/// Of whoever is within an account, or not.
+pub(crate) fn checked_priority(priority: Option<u8>, is_within: bool) -> Result<(), StartError> {
+    match priority {
+        Some(priority) if priority > HIGHEST => Err(StartError::Priority {
+            priority,
+            max: HIGHEST,
+        }),
+        Some(_) if !is_within => Err(StartError::Needs {
+            one: "priority",
+            other: "within",
+        }),
+        _ => Ok(()),
     }
 }
 
@@ -145,6 +183,8 @@ impl fmt::Debug for AccountBuilder {
             .field("at_once", &self.at_once)
             .field("within", &self.parent)
             .field("share", &self.share)
+            .field("priority", &self.priority)
+            .field("aging", &self.aging)
             .field("manual", &self.manual)
             .finish_non_exhaustive()
     }

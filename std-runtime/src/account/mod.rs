@@ -19,6 +19,7 @@ use crate::line::nested::{What, unless_nested};
 use crate::rate::{MAX_SPAN, Rate};
 
 pub use builder::AccountBuilder;
+pub(crate) use builder::checked_priority;
 pub(crate) use member::Membership;
 pub(crate) use node::Node;
 pub(crate) use scheduler::Scheduler;
@@ -94,9 +95,14 @@ pub(crate) use tree::Terms;
 /// [`share`](crate::Builder::share) of the account's limits, with the weight of its calls counted, and what one does not use goes to
 /// the others; none starves. Formula and bound are in the source, `account/tree.rs`.
 ///
+/// # Priority
+/// Those of a higher [`priority`](crate::Builder::priority) go first, where both could go. Each lower one still gets a release once in
+/// each [`aging`](AccountBuilder::aging), 1 s unless told, so that nobody starves. A call that must wait for several permits keeps its
+/// place as the next one only against its own priority and lower ones.
+///
 /// # What it costs
 /// A release costs the depth of the tree times the logarithm of how many are inside a node; a free permit is taken without a thread
-/// switch. An account that is driven [by hand](AccountBuilder::manual) looks at each of its queues. Queues without an account pay
+/// switch, at about twice the cost of a plain queue's. An account that is driven [by hand](AccountBuilder::manual) looks at each of its queues. Queues without an account pay
 /// nothing.
 ///
 /// A forked child can't use the accounts of its parent: queues are not started within them, and changes change nothing.

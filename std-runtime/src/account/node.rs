@@ -53,6 +53,8 @@ impl Node {
             limits: &[],
             at_once: None,
             share: 1,
+            priority: 0,
+            aging: 0,
             catch_up: 0,
         };
         Self::root(clock, manual, &terms)

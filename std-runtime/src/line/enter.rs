@@ -7,7 +7,7 @@ use apiqueue_core::{EnqueueError, Status, TryAcquireError};
 
 use super::nested::{What, unless_nested};
 use super::waited_for::WaitedFor;
-use super::{CoreWaiter, Hold, Line, Place};
+use super::{CoreWaiter, DrivenBy, Hold, Line, Place};
 use crate::guarded::let_go;
 use crate::stats::telemetry;
 
@@ -15,7 +15,8 @@ impl Line {
     /// Takes a permit of those that others give, where nobody is in line; at which reading. A queue that is driven by hand releases
     /// then only.
     fn free_of_others(&self, weight: usize) -> Option<u64> {
-        let may_be = weight == 1 && self.is_driven() && self.supply.given().is_some();
+        let is_by_hand = self.driven_by == DrivenBy::Hand;
+        let may_be = weight == 1 && !is_by_hand && self.supply.given().is_some();
         let is_free = may_be
             && matches!(
                 self.queue.try_acquire(),

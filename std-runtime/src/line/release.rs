@@ -134,7 +134,8 @@ impl Line {
 
     /// Takes a permit of those that others give, at the reading that it says; else says when there may be one.
     pub(crate) fn take_of_others(&self) -> Result<u64, Option<u64>> {
-        let given = self.given().ok_or(None)?;
+        // In a forked child, too, as far as the permits' locks are free: it asks for no driver.
+        let given = self.supply.given().ok_or(None)?;
         if self.room() == 0 || !self.calls.begin() {
             return Err(None);
         }
@@ -186,7 +187,7 @@ impl Line {
     #[cold]
     fn counted_call_ended(&self) {
         self.calls.end();
-        if let Some(given) = self.given() {
+        if let Some(given) = self.supply.given() {
             guarded(|| given.permits.call_ended());
         }
         self.tell_level();

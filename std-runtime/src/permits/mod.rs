@@ -46,7 +46,8 @@ pub trait Permits: fmt::Debug + Send + Sync {
     /// There is none now.
     fn try_take(&self, returned: usize) -> Result<u64, Option<u64>>;
 
-    /// A call is over, where calls under way are counted.
+    /// A call is over, where calls under way are counted. Like [`try_take`](Self::try_take) it is also called in a forked child, where locks
+    /// may be held for ever; nothing else is.
     fn call_ended(&self) {}
 
     /// The rate, where others can change it; none where it is the one that the queue was told last.

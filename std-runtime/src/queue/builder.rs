@@ -38,6 +38,7 @@ pub struct Builder {
     pub(super) limits: Vec<Rate>,
     pub(super) account: Option<Account>,
     pub(super) share: Option<u32>,
+    pub(super) priority: Option<u8>,
     pub(super) at_once: Option<usize>,
     pub(super) source: Option<Arc<dyn Source>>,
     pub(super) granted: bool,
@@ -62,6 +63,7 @@ impl Default for Builder {
             limits: Vec::new(),
             account: None,
             share: None,
+            priority: None,
             at_once: None,
             source: None,
             granted: false,
@@ -131,6 +133,14 @@ impl Builder {
     /// the rest, which still gets on.
     pub fn share(mut self, share: u32) -> Self {
         self.share = Some(share);
+        self
+    }
+
+    /// Goes before queues and accounts of a lower priority in the same account, 0 to 7 (default 0), where both could go. The lower
+    /// ones still go, once in each [`aging`](crate::AccountBuilder::aging) of the account. To divide rather than to go first, use
+    /// [`share`](Self::share).
+    pub fn priority(mut self, priority: u8) -> Self {
+        self.priority = Some(priority);
         self
     }
 
@@ -325,6 +335,7 @@ impl fmt::Debug for Builder {
             .field("limits", &self.limits)
             .field("account", &self.account)
             .field("share", &self.share)
+            .field("priority", &self.priority)
             .field("at_once", &self.at_once)
             .field("source", &self.source)
             .field("granted", &self.granted)

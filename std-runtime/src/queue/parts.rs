@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use apiqueue_core::Slot;
 
-use crate::account::{self, Membership, Node};
+use crate::account::{self, Membership, Node, checked_priority};
 use crate::clock::{QueueClock, Timebase};
 use crate::error::StartError;
 use crate::guarded::guarded;
@@ -157,7 +157,7 @@ impl Builder {
                 one: "share",
                 other: "within",
             }),
-            _ => Ok(()),
+            _ => checked_priority(self.priority, within),
         }
     }
 
@@ -248,6 +248,8 @@ impl Builder {
             limits: own,
             at_once: None,
             share: self.share.unwrap_or(1),
+            priority: self.priority.unwrap_or(0),
+            aging: 0,
             catch_up,
         };
         let member = Arc::new(Membership::join(&parent, &terms));

@@ -342,10 +342,13 @@ impl Registry<String> {
     /// | `at_most` and `period` | or so many in any window of that length, 1 to 4,294,967,295 in `"1h"` | keys, accounts, `limits` |
     /// | `burst` | of that rate: how many permits may gather (default 1) | keys, accounts, `limits` |
     /// | `strict` | of that rate: `true`: lateness is never made up | keys, accounts, `limits` |
+    /// | `leave_percent` | of that rate: so much is left to others, 0 to 99 | keys, accounts, `limits` |
     /// | `limits` | a list of further limits beside it, each a table with a rate | keys, accounts |
     /// | `at_once` | how many calls may be under way, 1 to 4,294,967,295 | keys, accounts |
     /// | `within` | the account whose limits it counts on, too | keys, accounts |
     /// | `share` | how much of that account it gets beside others, 1 to 4,294,967,295 (default 1) | keys, accounts |
+    /// | `priority` | goes before a lower one in the account, 0 to 7 (default 0) | keys, accounts |
+    /// | `aging` | how long a lower priority may be passed over (default `"1s"`) | accounts |
     /// | `unlimited` | `true`: no queue at all | keys, alone |
     /// | `capacity` | how many may be in line, 1 to 16,777,216 (default 256) | keys |
     /// | `catch_up` | for how long lateness is made up: `"20ms"` (default 10 ms) | keys, accounts |

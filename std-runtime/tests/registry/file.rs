@@ -226,7 +226,7 @@ fn what_is_wrong_with_accounts_shares_and_lists_is_told_with_its_line() {
         ),
         (
             "[account.eu]\ncapacity = 5",
-            "line 4: account.eu.capacity: no such key: there are per_second, every, at_most, period, burst, strict, limits, at_once, within, share, catch_up",
+            "line 4: account.eu.capacity: no such key: there are per_second, every, at_most, period, burst, strict, leave_percent, limits, at_once, within, share, priority, aging, catch_up",
         ),
         (
             "[a]\nlimits = [\n  { per_second = 1 },\n  { per_second = 0 },\n]",
@@ -312,4 +312,53 @@ fn what_toml_itself_finds_wrong_has_its_line_too() {
         refusal("[default]\nevery = \"soon\"")
             .starts_with("line 2: default.every: \"soon\" is no time")
     );
+}
+
+#[test]
+fn priorities_aging_and_headroom_are_said_and_checked() {
+    let limits = Limits::from_toml(
+        "[default]\nper_second = 20\nleave_percent = 10\nwithin = \"all\"\npriority = 2\n\
+         [account.all]\nper_second = 100\nleave_percent = 50\naging = \"5s\"\n\
+         [account.inner]\nwithin = \"all\"\npriority = 7\n",
+    )
+    .unwrap();
+    assert_eq!(
+        limits.account("all").unwrap().stats().rates[0].to_string(),
+        "50/s"
+    );
+    let queue = Registry::from(limits).queue("x").unwrap().unwrap();
+    assert_eq!(queue.rate().to_string(), "18/s");
+    for (text, told) in [
+        (
+            "[default]\nper_second = 1\nleave_percent = 100",
+            "line 3: default.leave_percent: 100 percent is not in 0..=99",
+        ),
+        (
+            "[default]\nper_second = 1\nleave_percent = -1",
+            "line 3: default.leave_percent: -1 percent is not in 0..=99",
+        ),
+        (
+            "[default]\nat_once = 1\nleave_percent = 1",
+            "line 3: default.leave_percent: it means nothing without per_second, every or at_most in the same table",
+        ),
+        (
+            "[account.a]\nper_second = 1\n[default]\nwithin = \"a\"\npriority = 8",
+            "line 5: default.priority: a priority of 8 is not in 0..=7",
+        ),
+        (
+            "[account.a]\nper_second = 1\n[default]\nwithin = \"a\"\npriority = 300",
+            "line 5: default.priority: a priority of 300 is not in 0..=7",
+        ),
+        (
+            "[default]\nper_second = 1\npriority = 1",
+            "line 3: default.priority: it means nothing without within",
+        ),
+        (
+            "[account.a]\nper_second = 1\naging = 5\n[default]\nwithin = \"a\"",
+            "line 3: account.a.aging: ",
+        ),
+    ] {
+        let why = refusal(text);
+        assert!(why.starts_with(told), "{why}");
+    }
 }

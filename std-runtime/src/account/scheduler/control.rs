@@ -8,6 +8,7 @@ use apiqueue_core::ChargeError;
 use super::{Scheduler, later};
 use crate::account::stats::AccountStats;
 use crate::account::tree::{Id, Tree};
+use crate::forked::unless_inherited;
 use crate::guarded::guarded;
 use crate::line::Line;
 use crate::rate::Rate;
@@ -31,7 +32,10 @@ impl Scheduler {
 
     pub(in crate::account) fn call_ended(&self, leaf: Id) {
         let now = self.clock.reading();
-        let mut state = self.lock();
+        // In a forked child the lock may be held for ever.
+        let Some(mut state) = unless_inherited(&self.state, self.process) else {
+            return;
+        };
         state.tree.call_ended(leaf, now);
         let is_waited_for = state.tree.has_heads();
         drop(state);

@@ -78,7 +78,7 @@ impl Scheduler {
     /// The right to release. None where somebody else has it who runs code of the user's, which may be what called this.
     fn take_turn(&self) -> Option<MutexGuard<'_, ()>> {
         if !self.clock.runs_user_code() {
-            return Some(self.turn.lock().unwrap_or_else(PoisonError::into_inner));
+            return unless_inherited(&self.turn, self.process);
         }
         match self.turn.try_lock() {
             Ok(turn) => Some(turn),
@@ -321,13 +321,14 @@ impl Scheduler {
         leaf: Id,
         returned: usize,
     ) -> Result<u64, Option<u64>> {
-        if self.manual {
+        if self.manual && !self.is_forked() {
             self.look_at_all();
         }
         let turn = self.take_turn().ok_or(None)?;
         let now = self.clock.reading();
         let taken = {
-            let mut state = self.lock();
+            // In a forked child the locks may be held for ever.
+            let mut state = unless_inherited(&self.state, self.process).ok_or(None)?;
             if returned > 0 {
                 state.tree.came_back(leaf, returned, now);
             }

@@ -5,9 +5,6 @@ use apiqueue_core::Due;
 use super::order::{Filed, due};
 use super::{Id, Kind, Node, ROOT, Tree};
 
-/// One whole permit of a child with a share of 1, in virtual time.
-const PERMIT: u128 = 1 << 32;
-
 impl Tree {
     /// Whether one permit is free at a leaf in whose line nobody is, and nobody else could go before; else when it may be.
     pub(in crate::account) fn is_free(&self, leaf: Id, now: u64) -> Result<(), Option<u64>> {
@@ -58,7 +55,6 @@ impl Tree {
 
     fn count(&mut self, leaf: Id, weight: usize, now: u64) {
         self.latest = now;
-        let cost = |share| PERMIT * weight as u128 / u128::from(share);
         let mut id = leaf;
         while let Some(node) = self.node_mut(id) {
             for limit in &mut node.limits {
@@ -66,28 +62,17 @@ impl Tree {
             }
             node.latest = Some((leaf, weight));
             node.released += 1;
-            let (parent, share, is_ready) = (
-                node.parent,
-                u64::from(node.share),
-                matches!(node.filed, Filed::Ready(..)),
-            );
+            let (parent, place) = (node.parent, node.place(id));
+            let is_ready = matches!(node.filed, Filed::Ready(..));
             if id == ROOT {
                 return;
             }
-            if let Some(all) = self.children_mut(parent) {
-                let virtual_time = all.virtual_time;
-                let together = all.ready_shares + if is_ready { 0 } else { share };
-                if let Some(node) = self.node_mut(id) {
-                    let start = if is_ready {
-                        node.finish
-                    } else {
-                        node.finish.max(virtual_time)
-                    };
-                    node.finish = start + cost(share);
-                    if let Some(all) = self.children_mut(parent) {
-                        all.virtual_time = start.max(virtual_time + cost(together));
-                    }
-                }
+            let at = self.since(now);
+            let tag = self
+                .children_mut(parent)
+                .map(|all| all.ready.released(place, is_ready, weight, at));
+            if let (Some(tag), Some(node)) = (tag, self.node_mut(id)) {
+                node.tag = tag;
             }
             id = parent;
         }

@@ -25,15 +25,20 @@
 //! Within a queue the line's order holds, and the child whose turn it is waits for its permits rather than let a lighter one of
 //! another by, so that no weight starves.
 //!
+//! Children may have priorities: of those that could go the ones of the highest do, each priority with a virtual time of its own. One
+//! that was passed over for as long as its node's *aging* goes before, so that the lowest still gets a release in each such time.
+//!
 //! Each node keeps those of its children that could go in the order of their tags, and those that wait for a time in the order of that. So a release costs the depth
 //! of the tree times the logarithm of the number of children.
 
 mod control;
 mod count;
 mod order;
+mod ready;
 mod report;
 
 use self::order::{Children, Filed, State};
+use self::ready::Place;
 use crate::rate::Rate;
 
 pub use self::report::Bound;
@@ -76,7 +81,10 @@ struct Node {
     /// How many releases were counted.
     released: u64,
     share: u32,
-    finish: u128,
+    priority: u8,
+    /// How long a priority among the children may be passed over, in nanoseconds.
+    aging: u64,
+    tag: u128,
     /// The leaf whose release was the latest thing to change the limits, and what that cost.
     latest: Option<(Id, usize)>,
     /// Where its parent has it.
@@ -113,6 +121,10 @@ pub(crate) struct Terms<'a> {
     pub(crate) limits: &'a [Rate],
     pub(crate) at_once: Option<usize>,
     pub(crate) share: u32,
+    /// A higher one goes first.
+    pub(crate) priority: u8,
+    /// How long a priority inside it may be passed over, in nanoseconds.
+    pub(crate) aging: u64,
     /// For how long its limits make up lateness, in nanoseconds.
     pub(crate) catch_up: u64,
 }
@@ -161,7 +173,9 @@ impl Tree {
                 .map(|rate| Schedule::new(rate.ticks()).catch_up(terms.catch_up))
                 .collect(),
             share: terms.share,
-            finish: 0,
+            priority: terms.priority,
+            aging: terms.aging,
+            tag: 0,
             latest: None,
             filed: Filed::Nowhere,
             at_once: terms.at_once,
@@ -188,7 +202,7 @@ impl Tree {
         if matches!(node.kind, Kind::Leaf { .. }) {
             self.leaves -= 1;
         }
-        self.unfile(id, node.parent, node.filed, node.share.into());
+        self.unfile(node.place(id), node.parent, node.filed);
         if node.heads > 0 {
             self.each(node.parent, |above| above.heads -= 1);
         }
@@ -254,13 +268,13 @@ impl Tree {
         match self.state(ROOT, now) {
             State::Idle => Choice::Nothing,
             State::Waits(at) => Choice::At(self.origin.wrapping_add(at)),
-            State::Ready(weight) => Choice::Release(self.next_below(ROOT), weight),
+            State::Ready(weight) => Choice::Release(self.next_below(ROOT, now), weight),
         }
     }
 
     /// The leaf whose turn it is, of a node that is ready.
-    fn next_below(&self, mut id: Id) -> Id {
-        while let Some(&(_, child)) = self.children(id).and_then(|all| all.ready.first()) {
+    fn next_below(&self, mut id: Id, now: u64) -> Id {
+        while let Some(child) = self.first_ready(id, now) {
             id = child;
         }
         id
@@ -326,6 +340,15 @@ impl Node {
     fn note_who_waits(&mut self) {
         for limit in &mut self.limits {
             limit.is_waited_for(self.heads > 0);
+        }
+    }
+
+    fn place(&self, id: Id) -> Place {
+        Place {
+            id,
+            priority: self.priority,
+            share: self.share,
+            tag: self.tag,
         }
     }
 

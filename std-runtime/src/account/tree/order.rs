@@ -4,15 +4,13 @@ use std::collections::BTreeSet;
 
 use apiqueue_core::Due;
 
+use super::ready::{Place, Ready};
 use super::{Id, Kind, Node, ROOT, Schedule, Tree};
 
 #[derive(Debug, Default)]
 pub(super) struct Children {
-    pub(super) virtual_time: u128,
-    /// Those that could go, by their tags.
-    pub(super) ready: BTreeSet<(u128, Id)>,
-    /// Of those together.
-    pub(super) ready_shares: u64,
+    /// Those that could go.
+    pub(super) ready: Ready,
     /// Those that have to wait until then.
     pub(super) waiting: BTreeSet<(u64, Id)>,
 }
@@ -41,8 +39,9 @@ impl Tree {
     pub(super) fn settle(&mut self, id: Id, now: u64) {
         loop {
             self.wake_due(id, now);
-            let first = self.children(id).and_then(|all| all.ready.first());
-            let Some(&(_, child)) = first else { return };
+            let Some(child) = self.first_ready(id, now) else {
+                return;
+            };
             self.settle(child, now);
             // The next below it may be another by now, and wait; or the clock has fallen back.
             if !self.refile(child, now) {
@@ -79,16 +78,19 @@ impl Tree {
             return false;
         };
         let (parent, before) = (node.parent, node.filed);
-        let time = self.children(parent).map_or(0, |all| all.virtual_time);
+        let (tag, priority) = (node.tag, node.priority);
+        let begin = |all: &Children| all.ready.begin(priority, tag);
+        let tag = match before {
+            Filed::Ready(..) => tag,
+            _ => self.children(parent).map_or(tag, begin),
+        };
         let Some(node) = self.node_mut(id) else {
             return false;
         };
         let filed = match state {
             State::Ready(weight) => {
-                if !matches!(before, Filed::Ready(..)) {
-                    node.finish = node.finish.max(time);
-                }
-                Filed::Ready(node.finish, weight)
+                node.tag = tag;
+                Filed::Ready(tag, weight)
             }
             // Later than now, so that looking at it ends.
             State::Waits(at) => Filed::Waits(at.max(until.saturating_add(1))),
@@ -98,14 +100,11 @@ impl Tree {
             return false;
         }
         node.filed = filed;
-        let share = u64::from(node.share);
-        self.unfile(id, parent, before, share);
+        let place = node.place(id);
+        self.unfile(place, parent, before);
         if let Some(all) = self.children_mut(parent) {
             match filed {
-                Filed::Ready(tag, _) => {
-                    all.ready.insert((tag, id));
-                    all.ready_shares += share;
-                }
+                Filed::Ready(..) => all.ready.insert(place, until),
                 Filed::Waits(at) => _ = all.waiting.insert((at, id)),
                 Filed::Nowhere => {}
             }
@@ -113,14 +112,11 @@ impl Tree {
         true
     }
 
-    pub(super) fn unfile(&mut self, id: Id, parent: Id, filed: Filed, share: u64) {
+    pub(super) fn unfile(&mut self, place: Place, parent: Id, filed: Filed) {
         if let Some(all) = self.children_mut(parent) {
             match filed {
-                Filed::Ready(tag, _) => {
-                    all.ready.remove(&(tag, id));
-                    all.ready_shares -= share;
-                }
-                Filed::Waits(at) => _ = all.waiting.remove(&(at, id)),
+                Filed::Ready(tag, _) => all.ready.remove(Place { tag, ..place }),
+                Filed::Waits(at) => _ = all.waiting.remove(&(at, place.id)),
                 Filed::Nowhere => {}
             }
         }
@@ -134,7 +130,7 @@ impl Tree {
             Kind::Leaf { .. } => None,
             Kind::Inner(all) => all.waiting.first().map(|&(at, _)| at),
         };
-        match (self.first_weight(node), waits) {
+        match (self.first_weight(node, now), waits) {
             (None, None) => State::Idle,
             (None, Some(at)) => State::Waits(at),
             (Some(weight), waits) => match due(&node.limits, now, weight) {
@@ -146,13 +142,25 @@ impl Tree {
     }
 
     /// What the next release below a node costs, if one could go.
-    pub(super) fn first_weight(&self, node: &Node) -> Option<usize> {
+    pub(super) fn first_weight(&self, node: &Node, now: u64) -> Option<usize> {
         match &node.kind {
             Kind::Leaf { head } => *head,
-            Kind::Inner(all) => match self.node(all.ready.first()?.1)?.filed {
+            Kind::Inner(all) => match self
+                .node(all.ready.first(self.since(now), node.aging)?)?
+                .filed
+            {
                 Filed::Ready(_, weight) => Some(weight),
                 Filed::Waits(_) | Filed::Nowhere => None,
             },
+        }
+    }
+
+    /// The child of a node that goes next, if one could.
+    pub(super) fn first_ready(&self, id: Id, now: u64) -> Option<Id> {
+        let node = self.node(id)?;
+        match &node.kind {
+            Kind::Inner(all) => all.ready.first(self.since(now), node.aging),
+            Kind::Leaf { .. } => None,
         }
     }
 }

@@ -65,7 +65,7 @@ impl Tree {
 
     /// What of this node keeps the next below it from going.
     fn bound_by(&self, node: &Node, now: u64) -> Option<Bound> {
-        let weight = self.first_weight(node)?;
+        let weight = self.first_weight(node, now)?;
         if !node.has_room() {
             return Some(Bound::Calls);
         }

@@ -3,22 +3,25 @@
 use std::collections::BTreeMap;
 
 use super::error::FileError;
-use super::limit::{LIMITING, Of, at_once, catch_up, no_such, rates, share};
+use super::limit::{LIMITING, Of, at_once, catch_up, no_such, priority, rates, share};
 use super::table::Table;
 use crate::account::Account;
 
 /// Of an account.
-pub(super) const ACCOUNT: [&str; 11] = [
+pub(super) const ACCOUNT: [&str; 14] = [
     "per_second",
     "every",
     "at_most",
     "period",
     "burst",
     "strict",
+    "leave_percent",
     "limits",
     "at_once",
     "within",
     "share",
+    "priority",
+    "aging",
     "catch_up",
 ];
 
@@ -83,6 +86,12 @@ fn account(name: &str, table: &Table<'_>, there: &Accounts) -> Result<Account, F
     }
     if let Some(share) = share(table)? {
         builder = builder.share(share);
+    }
+    if let Some(priority) = priority(table)? {
+        builder = builder.priority(priority);
+    }
+    if let Some(longest) = table.time("aging")? {
+        builder = builder.aging(longest.is);
     }
     if let Some(outer) = table.string("within")?
         && let Some(outer) = there.get(outer.is)

@@ -5,32 +5,36 @@ use std::time::Duration;
 
 use super::error::FileError;
 use super::table::{Table, Value};
-use crate::account::Account;
+use crate::account::{Account, checked_priority};
+use crate::error::StartError;
 use crate::queue::{ApiQueue, Builder, MAX_CAPACITY};
 use crate::rate::{CATCH_UP, Rate, checked_catch_up};
 use crate::registry::limits::{CAPACITY, Limit};
 
 /// Of a rate.
-pub(super) const RATE: [&str; 6] = [
+pub(super) const RATE: [&str; 7] = [
     "per_second",
     "every",
     "at_most",
     "period",
     "burst",
     "strict",
+    "leave_percent",
 ];
 /// Of a key.
-pub(super) const KEY: [&str; 13] = [
+pub(super) const KEY: [&str; 15] = [
     "per_second",
     "every",
     "at_most",
     "period",
     "burst",
     "strict",
+    "leave_percent",
     "limits",
     "at_once",
     "within",
     "share",
+    "priority",
     "unlimited",
     "catch_up",
     "capacity",
@@ -82,6 +86,9 @@ pub(super) fn limit(
         if let Some(share) = share {
             builder = builder.share(share);
         }
+    }
+    if let Some(priority) = priority(table)? {
+        builder = builder.priority(priority);
     }
     if let Some(places) = table.number("capacity")? {
         builder = with_capacity(builder, &places)?;
@@ -150,7 +157,9 @@ fn rate(table: &Table<'_>, catch_up: Duration) -> Result<Option<Rate>, FileError
         _ => return Err(table.error(ONE_RATE)),
     };
     let Some(mut rate) = rate else {
-        let lone = ["burst", "strict"].into_iter().find(|key| table.has(key));
+        let lone = ["burst", "strict", "leave_percent"]
+            .into_iter()
+            .find(|key| table.has(key));
         return match lone {
             Some(key) => Err(table.error_of(
                 key,
@@ -166,6 +175,11 @@ fn rate(table: &Table<'_>, catch_up: Duration) -> Result<Option<Rate>, FileError
         && strict.is
     {
         rate = rate.strict();
+    }
+    if let Some(n) = table.number("leave_percent")? {
+        let range = || n.error(format!("{} percent is not in 0..=99", n.is));
+        let percent = u32::try_from(n.is).map_err(|_| range())?;
+        rate = rate.leave_percent(percent).map_err(|why| n.error(why))?;
     }
     let kept = rate.within_its_window(catch_up);
     kept.map_err(|why| table.error_of("at_most", why))?;
@@ -223,6 +237,20 @@ pub(super) fn share(table: &Table<'_>) -> Result<Option<u32>, FileError> {
     match u32::try_from(n.is) {
         Ok(share) if share > 0 => Ok(Some(share)),
         _ => Err(n.error(format!("a share of {} is not in 1..={}", n.is, u32::MAX))),
+    }
+}
+
+/// Whether it goes before others in the outer account, where that is said.
+pub(super) fn priority(table: &Table<'_>) -> Result<Option<u8>, FileError> {
+    let Some(n) = table.number("priority")? else {
+        return Ok(None);
+    };
+    let range = || n.error(format!("a priority of {} is not in 0..=7", n.is));
+    let priority = u8::try_from(n.is).map_err(|_| range())?;
+    match checked_priority(Some(priority), table.has("within")) {
+        Ok(()) => Ok(Some(priority)),
+        Err(StartError::Needs { .. }) => Err(n.error("it means nothing without within")),
+        Err(why) => Err(n.error(why)),
     }
 }
 
