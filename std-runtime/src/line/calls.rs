@@ -1,5 +1,9 @@
-//! How many calls are under way, where that is limited: [`Builder::at_once`](crate::Builder::at_once).
+//! How many calls are under way, where that is limited: `Builder::at_once`. A loom model takes this very file in
+//! (`tests/tests/loom/given.rs`).
 
+#[cfg(loom)]
+use loom::sync::atomic::{AtomicUsize, Ordering, fence};
+#[cfg(not(loom))]
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 
 /// A call is under way from the release of its waiter until its turn is dropped.
@@ -36,7 +40,7 @@ impl Calls {
     /// How many more may begin.
     pub(crate) fn room(&self) -> usize {
         self.at_once.map_or(usize::MAX, |at_once| {
-            // Ordering: SeqCst, with the one of `Line::call_ended`.
+            // Ordering: SeqCst, with the one of `end`.
             fence(Ordering::SeqCst);
             at_once.saturating_sub(self.under_way())
         })
@@ -60,6 +64,9 @@ impl Calls {
         if self.are_counted() {
             // Ordering: Release; whoever finds the room has what it did.
             self.under_way.fetch_sub(1, Ordering::Release);
+            // Ordering: SeqCst, with the one of `room`: whoever looks after this whether somebody is in line sees who is, or else the
+            // driver's look, which that one has woken, sees the room.
+            fence(Ordering::SeqCst);
         }
     }
 }

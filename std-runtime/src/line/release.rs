@@ -1,7 +1,7 @@
 //! Releasing by permits that others give, and what comes back of it: calls that end, permits that were not used, waiters who leave.
 
 use std::sync::Arc;
-use std::sync::atomic::{Ordering, fence};
+use std::sync::atomic::Ordering;
 
 use apiqueue_core::{Granted, MAX_WEIGHT};
 
@@ -192,9 +192,7 @@ impl Line {
         }
         self.tell_level();
         self.end_if_drained();
-        // Ordering: SeqCst, with the one of `Calls::room`: either this look sees who has come, or the driver's, which that one has woken,
-        // sees the room.
-        fence(Ordering::SeqCst);
+        // After the end: see there.
         if !self.queue.is_empty() || self.queue.is_closed() {
             self.wake_driver();
         }

@@ -3,10 +3,15 @@
 #![cfg(loom)]
 #![allow(clippy::panic, clippy::unwrap_used, missing_docs)]
 
+/// The std runtime's own file.
+#[path = "../../../std-runtime/src/line/calls.rs"]
+#[expect(dead_code, reason = "the models ask less of it")]
+mod calls;
 mod changes;
 mod common;
 mod door;
 mod drivers;
+mod given;
 mod lane;
 mod lane_changes;
 mod lane_returns;
