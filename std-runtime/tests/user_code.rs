@@ -406,8 +406,14 @@ fn a_waker_whose_drop_panics_keeps_nobody_waiting() {
         let mut room = pin!(queue.enqueue_async());
         assert!(poll(room.as_mut()).is_pending());
         drop(waiter);
-        let Poll::Ready(Ok(second)) = poll(room) else {
-            panic!("a place is free");
+        // The driver may be just at it.
+        let freed = Instant::now();
+        let second = loop {
+            if let Poll::Ready(place) = poll(room.as_mut()) {
+                break place.unwrap();
+            }
+            assert!(freed.elapsed() < hour / 60, "a place is free");
+            std::thread::yield_now();
         };
         assert_eq!(queue.stats().cancelled, 1);
         let begun = Instant::now();
