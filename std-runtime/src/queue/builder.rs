@@ -146,7 +146,7 @@ impl Builder {
 
     /// Has at most `calls` under way at once, beside all other limits: from the release of one's waiter until its
     /// [`Turn`](crate::Turn) is dropped. One line for both: a call that ends makes room for the first in it, as soon as the limits
-    /// allow. Each call then goes through the driver, be its permit free or not.
+    /// allow. A turn that is leaked, as by [`mem::forget`](std::mem::forget), is under way for ever.
     ///
     /// ```
     /// use apiqueue::ApiQueue;
@@ -296,8 +296,9 @@ impl Builder {
     }
 
     /// Paces the queue by a mock clock that goes on by itself to whatever its driver would sleep for: for tests of code that blocks or
-    /// awaits, which take no real time then. A timeout of such a wait, and that of a drain, is real time still. For tests that go
-    /// step by step use [`clock`](Self::clock) and [`manual`](Self::manual).
+    /// awaits, which take no real time then. A timeout of such a wait, and that of a drain, is real time still; one that a source of
+    /// permits asks to be woken for, as for an answer that is on its way, is jumped to like any other time. Where several queues go by
+    /// one clock it waits 100 µs of real time for callers who are on their way before it jumps. For tests that go step by step use [`clock`](Self::clock) and [`manual`](Self::manual).
     ///
     /// ```
     /// use apiqueue::ApiQueue;

@@ -142,7 +142,8 @@ impl<'q> Turn<'q> {
         self.line().refund(permits);
     }
 
-    /// Gives the permit back, when the call will not be made after all: the next one then goes early.
+    /// Gives the permit back, when the call will not be made after all: the next one then goes early. Where several queues count on a
+    /// limit, only as long as no other release was counted there since.
     ///
     /// ```
     /// use apiqueue::ApiQueue;
