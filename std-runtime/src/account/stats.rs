@@ -55,7 +55,9 @@ impl AccountStats {
         let line = lines.get(&report.id);
         let inside = report.inside.into_iter();
         let inside: Vec<Self> = inside.map(|one| Self::of(one, lines)).collect();
-        let depth = line.map_or(0, |line| line.queue.waiting());
+        // Those whom a stop has closed are in line no more.
+        let open = line.filter(|line| !line.end.is_reached());
+        let depth = open.map_or(0, |line| line.queue.waiting());
         let held = Duration::from_nanos(report.held_for);
         Self {
             name: report.name,

@@ -147,7 +147,7 @@ impl Line {
                 if self.queue.is_closed() {
                     // Stopped meanwhile, and it may have been told that no call is under way.
                     self.pass_came_back(at);
-                    self.call_ended_unmade();
+                    self.call_ended();
                     return Err(None);
                 }
                 Ok(at)

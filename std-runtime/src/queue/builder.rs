@@ -192,7 +192,7 @@ impl Builder {
     }
 
     /// Starts it paused, until [`ApiQueue::resume`]: it has the whole burst then, but for what was charged, and unless it was
-    /// [held](ApiQueue::hold_for) meanwhile, which spends the burst as ever. Each call of such a queue goes through the driver, then too.
+    /// [held](ApiQueue::hold_for) meanwhile, which spends the burst as ever.
     pub fn paused(mut self) -> Self {
         self.paused = true;
         self
