@@ -6,6 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
@@ -100,7 +101,7 @@ const OPS: [Op; 18] = [
 
 /// What there is. Shared with what happens at a point, so that nothing of it is borrowed while the library runs.
 #[derive(Clone)]
-struct World(Arc<Parts>);
+struct World(Rc<Parts>);
 
 struct Parts {
     clock: Arc<Points>,
@@ -133,7 +134,7 @@ impl World {
             .unwrap();
         let within = |account: &Account| Some(ApiQueue::builder().within(account).start().unwrap());
         let queues = vec![within(&account), within(&nested), within(&nested)];
-        Self(Arc::new(Parts {
+        Self(Rc::new(Parts {
             clock,
             account,
             queues: RefCell::new(queues),
