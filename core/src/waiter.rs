@@ -272,13 +272,19 @@ impl<Q: Deref<Target: Line>> Waiter<Q> {
             .flatten()
     }
 
-    /// When it will be released at the present rate and hold, if nobody ahead leaves. None when it does not wait any
-    /// more, or the reading is further away than readings can tell. Its holder does not count as told of a release by it.
-    pub fn estimate(&self) -> Option<<Q::Target as Line>::Tick> {
+    /// How many permits are to be used before it goes, its own but the last one included. None when it does not wait any more. Its
+    /// holder does not count as told of a release by it.
+    pub fn permits_ahead(&self) -> Option<usize> {
         if self.peek() != Status::Waiting {
             return None;
         }
-        self.queue.estimate(self.queue.permits_ahead(self.place)?)
+        self.queue.permits_ahead(self.place)
+    }
+
+    /// When it will be released at the present rate and hold, if nobody ahead leaves. None when it does not wait any
+    /// more, or the reading is further away than readings can tell. Its holder does not count as told of a release by it.
+    pub fn estimate(&self) -> Option<<Q::Target as Line>::Tick> {
+        self.queue.estimate(self.permits_ahead()?)
     }
 
     /// How many permits it costs.

@@ -120,6 +120,42 @@ fn what_a_call_may_weigh_follows_the_account() {
     account.set_rate(0, burst(20)).unwrap();
     assert_eq!((most(&queue), most(&own)), (20, 9));
     assert_eq!((queue.rate(), own.rate()), (burst(20), burst(9)));
+    // One that comes later is told what holds now.
+    let later = ApiQueue::builder().within(&inner).start().unwrap();
+    assert_eq!((most(&later), later.rate()), (20, burst(20)));
+}
+
+#[test]
+fn an_estimate_counts_what_those_ahead_cost() {
+    let clock = Arc::new(ManualClock::<u64>::new(0));
+    let queue = ApiQueue::builder()
+        .limit(every(1).burst(5).unwrap())
+        .limit(every(1).burst(9).unwrap())
+        .clock(clock)
+        .manual()
+        .start()
+        .unwrap();
+    let line = [(); 4].map(|()| queue.enqueue_weighted(5).unwrap());
+    assert_eq!(queue.advance().released, 1);
+    let last = line[3].estimate().unwrap();
+    let left = last.saturating_duration_since(std::time::Instant::now());
+    assert!(
+        left > Duration::from_secs(13),
+        "3 × 5 permits, one a second: {left:?}"
+    );
+}
+
+#[test]
+fn a_queue_at_its_calls_says_so() {
+    let account = Account::builder().start().unwrap();
+    let queue = ApiQueue::builder()
+        .within(&account)
+        .at_once(1)
+        .start()
+        .unwrap();
+    let _turn = queue.wait_turn().unwrap();
+    let _waiter = queue.enqueue().unwrap();
+    assert_eq!(account.stats().inside[0].bound_by, Some(Bound::Calls));
 }
 
 #[test]
@@ -352,6 +388,7 @@ fn calls_at_once_are_counted_at_every_node() {
     let outer = shallow.wait_turn().unwrap();
     let mut fourth = shallow.enqueue().unwrap();
     assert!(third.is_waiting() && fourth.is_waiting());
+    assert_eq!(inner.stats().bound_by, Some(Bound::Calls));
     assert_eq!(account.stats().under_way, 3);
     let [first, second] = turns;
     drop(first);

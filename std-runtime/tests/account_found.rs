@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use apiqueue::core::{Clock, ManualClock};
-use apiqueue::{Account, ApiQueue, Rate, StartError, Stop, Waiter};
+use apiqueue::{Account, ApiQueue, Rate, StartError, Stop, Turn, Waiter};
 
 const MS: u64 = 1_000_000;
 /// Longer than anything here takes, however busy the machine.
@@ -139,6 +139,30 @@ fn a_permit_that_came_back_is_used_before_another_passes() {
             queue.try_acquire().is_err(),
             "round {round}: two at one moment"
         );
+    }
+}
+
+#[test]
+fn a_permit_that_came_back_is_not_lost_in_a_look_for_another() {
+    let clock = Arc::new(ManualClock::<u64>::new(0));
+    let account = Account::builder()
+        .limit(every(3_600_000))
+        .clock(Arc::clone(&clock))
+        .start()
+        .unwrap();
+    let [one, other] = [(); 2].map(|()| ApiQueue::builder().within(&account).start().unwrap());
+    for _ in 0..200 {
+        let turn = one.try_acquire().unwrap();
+        let mut waiter = other.enqueue().unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| _ = one.try_acquire().map(Turn::give_back));
+            turn.give_back();
+        });
+        clock.advance(MS);
+        // Less a tick, it is there; whoever looked in between.
+        waiter.wait_timeout(LONG).unwrap().give_back();
+        clock.advance(7_200_000 * MS);
+        account.resume();
     }
 }
 

@@ -121,3 +121,44 @@ fn headroom_is_left_of_each_rate() {
     let slowest = Rate::every(Duration::from_secs(60_000_000)).unwrap();
     assert!(told(slowest, 99).is_err());
 }
+
+#[test]
+fn releases_that_are_far_apart_turn_no_priority_round() {
+    let (account, clock) = every_ms(1);
+    let (low, high) = (queue(&account, 0), queue(&account, 7));
+    let lines = [&low, &high].map(|queue| fill(queue, 400));
+    for _ in 0..400 {
+        assert_eq!(account.advance().released, 1);
+        // As if each took far longer than the aging.
+        clock.advance(20 * MS);
+    }
+    let [low, high] = lines.each_ref().map(|line| gone(line));
+    assert_eq!((low, high), (100, 300));
+}
+
+#[test]
+fn a_lower_one_whose_first_changes_its_weight_still_ages() {
+    let (account, clock) = every_ms(20);
+    account
+        .set_rate(
+            0,
+            Rate::per_second(1000).unwrap().burst(2).unwrap().strict(),
+        )
+        .unwrap();
+    let (low, high) = (queue(&account, 0), queue(&account, 1));
+    let _line = fill(&high, 1000);
+    let mut heavy = false;
+    let mut first = low.enqueue().unwrap();
+    let second = low.enqueue().unwrap();
+    for _ in 0..60 {
+        // The first leaves again and again, and another of another weight comes before those who stay.
+        heavy = !heavy;
+        drop(std::mem::replace(
+            &mut first,
+            low.enqueue_weighted(if heavy { 2 } else { 1 }).unwrap(),
+        ));
+        let _ = account.advance();
+        clock.advance(MS);
+    }
+    assert!(!second.is_waiting(), "it is passed over for ever");
+}

@@ -75,8 +75,8 @@ impl AccountBuilder {
         self
     }
 
-    /// How long somebody inside it who could go may be passed over for one of a higher priority (default 1 s): each priority in which
-    /// somebody could go gets at least one release in that time and the time of a few releases more.
+    /// How long somebody inside it who could go may be passed over for one of a higher priority (default 1 s): after that, and after
+    /// three releases of others, whichever takes longer, the next release is his priority's.
     pub fn aging(mut self, longest: Duration) -> Self {
         self.aging = Some(longest);
         self

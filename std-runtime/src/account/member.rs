@@ -29,6 +29,8 @@ impl Membership {
     /// The line that it is of.
     pub(crate) fn attach(&self, line: &Arc<Line>) {
         self.parent.scheduler.attach(self.leaf, line);
+        // They may have changed since the queue was made.
+        self.parent.scheduler.tell(self.leaf, line);
     }
 }
 

@@ -93,11 +93,12 @@ pub(crate) use tree::Terms;
 /// # Fairness
 /// Within a queue first in, first out. Between those inside an account that could go, each gets its
 /// [`share`](crate::Builder::share) of the account's limits, with the weight of its calls counted, and what one does not use goes to
-/// the others; none starves. Formula and bound are in the source, `account/tree.rs`.
+/// the others; none starves. Formula and bound are in the source, `account/tree/mod.rs`.
 ///
 /// # Priority
-/// Those of a higher [`priority`](crate::Builder::priority) go first, where both could go. Each lower one still gets a release once in
-/// each [`aging`](AccountBuilder::aging), 1 s unless told, so that nobody starves. A call that must wait for several permits keeps its
+/// Those of a higher [`priority`](crate::Builder::priority) go first, where both could go. A lower one that was passed over for as long
+/// as the account's [`aging`](AccountBuilder::aging), 1 s unless told, and by three releases at least, goes next, so that nobody
+/// starves. A call that must wait for several permits keeps its
 /// place as the next one only against its own priority and lower ones.
 ///
 /// # What it costs
@@ -129,7 +130,7 @@ impl Account {
         // It could be for another lateness, so it can be for this one.
         let rate = rate.within_its_window(self.node.catch_up).unwrap_or(rate);
         if index < count && self.node.scheduler.set_rate(self.node.id, index, rate) {
-            self.node.scheduler.tell_lines();
+            self.node.scheduler.tell_lines(self.node.id);
             Ok(())
         } else {
             Err(LimitError { index, count })

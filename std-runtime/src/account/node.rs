@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::scheduler::Scheduler;
-use super::tree::{Id, ROOT, Terms};
+use super::tree::{Id, ROOT, Terms, Tree};
 use crate::clock::Timebase;
 use crate::error::StartError;
 use crate::rate::Rate;
@@ -19,9 +19,6 @@ pub(crate) struct Node {
     /// What it is inside of. Never read, and needed as long as this is there.
     _parent: Option<Arc<Node>>,
     pub(super) limits: usize,
-    /// What those inside it must know of the limits on the way to the root: the first rate of the nearest, and the smallest burst.
-    pub(crate) nominal: Option<Rate>,
-    pub(crate) smallest_burst: usize,
     /// For how long its limits make up lateness.
     pub(super) catch_up: Duration,
     /// Whether calls under way are counted, here or further up.
@@ -38,8 +35,6 @@ impl Node {
             id: ROOT,
             _parent: None,
             limits: terms.limits.len(),
-            nominal: terms.limits.first().copied(),
-            smallest_burst: smallest(terms.limits),
             catch_up: Duration::from_nanos(terms.catch_up),
             counts_calls: terms.at_once.is_some(),
             depth: 1,
@@ -75,12 +70,16 @@ impl Node {
             id: parent.scheduler.add_inner(parent.id, terms),
             _parent: Some(Arc::clone(parent)),
             limits: terms.limits.len(),
-            nominal: terms.limits.first().copied().or(parent.nominal),
-            smallest_burst: smallest(terms.limits).min(parent.smallest_burst),
             catch_up: Duration::from_nanos(terms.catch_up),
             counts_calls: terms.at_once.is_some() || parent.counts_calls,
             depth,
         })
+    }
+
+    /// What those inside it must know of the limits on the way to the root: the first rate of the nearest, and the smallest burst.
+    pub(crate) fn told(&self) -> (Option<Rate>, usize) {
+        let look = |tree: &Tree, _| (tree.rate(self.id), tree.smallest_burst(self.id));
+        self.scheduler.with_tree(look)
     }
 
     /// Not in a forked child.
@@ -99,9 +98,4 @@ impl Drop for Node {
             self.scheduler.remove(self.id);
         }
     }
-}
-
-fn smallest(limits: &[Rate]) -> usize {
-    let bursts = limits.iter().map(|rate| rate.burst_size());
-    bursts.min().unwrap_or(usize::MAX)
 }

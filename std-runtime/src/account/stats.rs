@@ -39,7 +39,7 @@ pub struct AccountStats {
     pub bound_by: Option<Bound>,
     /// Whether it is a queue.
     pub is_queue: bool,
-    /// The accounts and queues inside it, in the order in which they were started.
+    /// The accounts and queues inside it, mostly in the order in which they were started.
     pub inside: Vec<AccountStats>,
 }
 
@@ -58,6 +58,12 @@ impl AccountStats {
         // Those whom a stop has closed are in line no more.
         let open = line.filter(|line| !line.end.is_reached());
         let depth = open.map_or(0, |line| line.queue.waiting());
+        let has_room = line.is_none_or(|line| line.calls.room() > 0);
+        let bound_by = if depth > 0 && !has_room {
+            Some(Bound::Calls)
+        } else {
+            report.bound_by
+        };
         let held = Duration::from_nanos(report.held_for);
         Self {
             name: report.name,
@@ -67,7 +73,7 @@ impl AccountStats {
             in_line: inside.iter().fold(depth, |all, one| all + one.in_line),
             released: report.released,
             held_for: Some(held).filter(|held| !held.is_zero()),
-            bound_by: report.bound_by,
+            bound_by,
             is_queue: report.is_queue,
             inside,
         }

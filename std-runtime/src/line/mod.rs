@@ -371,7 +371,7 @@ impl Place {
         let at = if line.supply.is_schedule() {
             core.estimate()
         } else {
-            line.estimate(core.position()?)
+            line.estimate(core.permits_ahead()?)
         };
         line.queue.clock().instant(at?)
     }

@@ -65,10 +65,11 @@ impl Line {
         if self.room() == 0 || !self.calls.begin() {
             return None;
         }
+        // Before the release, whose waiter may look at it as soon as it is out.
+        self.latest_pass.store(NEVER, Ordering::Relaxed);
         let granted = self.queue.grant_within(most);
-        match &granted {
-            Some(_) => self.latest_pass.store(NEVER, Ordering::Relaxed),
-            None => self.calls.end(),
+        if granted.is_none() {
+            self.calls.end();
         }
         granted
     }
@@ -155,6 +156,10 @@ impl Line {
             Err(at) => {
                 // Who looked meanwhile may have found no room.
                 self.call_ended_unmade();
+                if returned > 0 {
+                    // They may be another's now.
+                    self.wake_driver();
+                }
                 Err(at)
             }
         }

@@ -137,7 +137,7 @@ impl Builder {
     }
 
     /// Goes before queues and accounts of a lower priority in the same account, 0 to 7 (default 0), where both could go. The lower
-    /// ones still go, once in each [`aging`](crate::AccountBuilder::aging) of the account. To divide rather than to go first, use
+    /// ones still go, after the [`aging`](crate::AccountBuilder::aging) of the account. To divide rather than to go first, use
     /// [`share`](Self::share).
     pub fn priority(mut self, priority: u8) -> Self {
         self.priority = Some(priority);
@@ -240,7 +240,7 @@ impl Builder {
     }
 
     /// Starts no thread: nothing is released but by [`ApiQueue::advance`] and, where nobody waits and a permit is free,
-    /// by [`ApiQueue::enqueue`] itself.
+    /// by [`ApiQueue::enqueue`] itself; by that one only where the queue has one rate and nothing else.
     pub fn manual(mut self) -> Self {
         self.manual = true;
         self

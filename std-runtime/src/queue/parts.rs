@@ -238,11 +238,10 @@ impl Builder {
                 _ => Arc::new(Node::of_one(clock.clone(), self.manual)),
             },
         };
+        let (nominal, smallest_burst) = parent.told();
         let others_of_own = own.iter().skip(1).map(|rate| rate.burst_size()).min();
-        let burst_within = others_of_own
-            .unwrap_or(usize::MAX)
-            .min(parent.smallest_burst);
-        let rate = first.or(parent.nominal).unwrap_or(unlimited);
+        let burst_within = others_of_own.unwrap_or(usize::MAX).min(smallest_burst);
+        let rate = first.or(nominal).unwrap_or(unlimited);
         let terms = account::Terms {
             name: &self.name,
             limits: own,

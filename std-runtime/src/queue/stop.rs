@@ -64,7 +64,11 @@ pub(crate) fn stop_all(lines: &[Arc<Line>], how: Stop) -> Vec<StopReport> {
             let is_driven = line.is_driven() && !line.has_task();
             (is_driven || line.supply.is_by_hand()) && !driver::is_current_thread()
         };
-        let (by_others, by_this): (Vec<_>, Vec<_>) = lines.iter().partition(others_do);
+        // Nobody gives permits in a forked child.
+        let lines = lines
+            .iter()
+            .filter(|line| line.given().is_some() == line.supply.given().is_some());
+        let (by_others, by_this): (Vec<_>, Vec<_>) = lines.partition(others_do);
         drive_to_the_end(&by_this, until);
         for line in by_others {
             let mut end = line.end.watch();

@@ -264,6 +264,10 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Shared<K> {
         let is_in = matches!(done, Compute::Updated { .. });
         if is_in {
             before.was_replaced();
+            // Whoever replaces it holds it still, so that nothing of the user's is dropped here.
+            if let Some(mut order) = unless_inherited(&self.order, self.process) {
+                order.retain(|entry| !Arc::ptr_eq(entry, before));
+            }
         }
         is_in
     }

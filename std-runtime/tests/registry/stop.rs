@@ -199,3 +199,24 @@ fn a_waker_may_stop_the_registry_that_stops() {
     assert!(std::pin::Pin::new(&mut third).poll(&mut cx).is_pending());
     assert_eq!(registry.stop(Stop::Now).queues.len(), 1);
 }
+
+#[test]
+fn queues_that_were_stopped_and_replaced_are_not_kept() {
+    let account = apiqueue::Account::builder().start().unwrap();
+    let within = account.clone();
+    let registry = Registry::new(move |_: &u32| Limit::Queue(ApiQueue::builder().within(&within)));
+    for _ in 0..1_000 {
+        queue(&registry, 7).stop(Stop::Now);
+    }
+    assert_eq!(registry.len(), 1);
+    // The map lets go of the others some dozens at a time, and the driver in a while.
+    let begun = Instant::now();
+    while account.stats().inside.len() > 200 {
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "{}",
+            account.stats().inside.len()
+        );
+        thread::yield_now();
+    }
+}

@@ -49,23 +49,40 @@ impl Scheduler {
         set.unwrap_or(true)
     }
 
-    /// Tells the lines of what others may have changed: the smallest burst, and the rate of those that have none of their own.
-    pub(in crate::account) fn tell_lines(&self) {
+    /// Tells the lines inside a node of what was changed there: the smallest burst, and the rate of those that have none of their own.
+    pub(in crate::account) fn tell_lines(&self, id: Id) {
         if self.is_forked() {
             return;
         }
         let lines: Vec<_> = {
             let state = self.lock();
             let lines = state.lines.iter();
-            let told = |leaf| (state.tree.smallest_burst(leaf), state.tree.rate(leaf));
-            lines
-                .filter_map(|(&leaf, line)| Some((line.upgrade()?, told(leaf))))
+            let inside = lines.filter(|&(&leaf, _)| state.tree.is_within(leaf, id));
+            inside
+                .filter_map(|(&leaf, line)| Some((leaf, line.upgrade()?)))
                 .collect()
         };
-        for (line, (burst, rate)) in lines {
-            line.limits_changed(burst, rate);
+        for (leaf, line) in lines {
+            self.tell(leaf, &line);
             // It may be the last hold on its queue.
             guarded(|| drop(line));
+        }
+    }
+
+    /// Tells a line of its limits as they are, until they are no others afterwards.
+    pub(in crate::account) fn tell(&self, leaf: Id, line: &Arc<Line>) {
+        let look = || {
+            let state = self.lock();
+            (state.tree.smallest_burst(leaf), state.tree.rate(leaf))
+        };
+        let mut told = look();
+        loop {
+            line.limits_changed(told.0, told.1);
+            let now = look();
+            if now == told {
+                return;
+            }
+            told = now;
         }
     }
 
@@ -91,9 +108,8 @@ impl Scheduler {
         if self.is_forked() {
             return AccountStats::default();
         }
-        if self.manual {
-            self.look_at_all();
-        }
+        // The driver may not have come yet for who has.
+        self.look_at_all();
         let now = self.clock.reading();
         let (report, lines) = {
             let state = self.lock();

@@ -43,7 +43,8 @@ struct State {
 struct Seen {
     line: Arc<Line>,
     granted: Option<Granted>,
-    is_empty: bool,
+    /// Nobody there can be released, or the line is held up by calls or a pause.
+    has_nobody: bool,
 }
 
 /// After how many releases others of the driver's queues are served.
@@ -225,13 +226,13 @@ impl Scheduler {
         for Seen {
             line,
             granted,
-            is_empty,
+            has_nobody,
         } in seen
         {
             if let Some(granted) = granted {
                 line.was_released(granted);
             }
-            if is_empty {
+            if has_nobody {
                 // The driver is to leave its waker there, for the next to come or for the end of a drain. Whoever has come since is
                 // seen by that look.
                 line.wake_driver();
@@ -285,7 +286,7 @@ impl Scheduler {
                 into.push(Seen {
                     line,
                     granted: Some(granted),
-                    is_empty: first.is_none(),
+                    has_nobody: first.is_none(),
                 });
                 // Read here, after the release, so that a thread suspended before it makes the schedules later. Not earlier than that by
                 // which it was due, should the clock fall back.
@@ -305,7 +306,7 @@ impl Scheduler {
                 into.push(Seen {
                     line,
                     granted: None,
-                    is_empty: first.is_none(),
+                    has_nobody: first.is_none(),
                 });
             }
         }
@@ -324,14 +325,17 @@ impl Scheduler {
         if self.manual && !self.is_forked() {
             self.look_at_all();
         }
+        if returned > 0 {
+            let now = self.clock.reading();
+            if let Some(mut state) = unless_inherited(&self.state, self.process) {
+                state.tree.came_back(leaf, returned, now);
+            }
+        }
         let turn = self.take_turn().ok_or(None)?;
         let now = self.clock.reading();
         let taken = {
             // In a forked child the locks may be held for ever.
             let mut state = unless_inherited(&self.state, self.process).ok_or(None)?;
-            if returned > 0 {
-                state.tree.came_back(leaf, returned, now);
-            }
             state.tree.is_free(leaf, now).map(|()| {
                 state.tree.passed(leaf, now);
                 now

@@ -3,7 +3,7 @@
 use apiqueue_core::{ChargeError, Due};
 
 use super::order::due;
-use super::{Id, Schedule, Tree, left};
+use super::{Id, Kind, Schedule, Tree, left};
 use crate::rate::Rate;
 
 impl Tree {
@@ -38,12 +38,20 @@ impl Tree {
             .find_map(|id| self.node(id)?.rates.first().copied())
     }
 
-    /// The smallest burst of the limits of a leaf but the one that is its own rate.
-    pub(in crate::account) fn smallest_burst(&self, leaf: Id) -> usize {
-        let rates = self.path(leaf).flat_map(|id| {
-            let rates = self.node(id).map_or(&[][..], |node| &node.rates);
-            &rates[usize::from(id == leaf).min(rates.len())..]
-        });
+    /// Whether a node is inside another, or that one.
+    pub(in crate::account) fn is_within(&self, id: Id, outer: Id) -> bool {
+        self.path(id).any(|id| id == outer)
+    }
+
+    /// The smallest burst of the limits from here to the root, but for the one that is a queue's own rate.
+    pub(in crate::account) fn smallest_burst(&self, id: Id) -> usize {
+        let rates = self
+            .path(id)
+            .filter_map(|id| self.node(id))
+            .flat_map(|node| {
+                let is_leaf = matches!(node.kind, Kind::Leaf { .. });
+                node.rates.iter().skip(usize::from(is_leaf))
+            });
         rates
             .map(|rate| rate.burst_size())
             .min()

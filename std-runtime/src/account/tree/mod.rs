@@ -26,7 +26,7 @@
 //! another by, so that no weight starves.
 //!
 //! Children may have priorities: of those that could go the ones of the highest do, each priority with a virtual time of its own. One
-//! that was passed over for as long as its node's *aging* goes before, so that the lowest still gets a release in each such time.
+//! that was passed over for as long as its node's *aging*, and by three releases, goes before, so that the lowest still moves.
 //!
 //! Each node keeps those of its children that could go in the order of their tags, and those that wait for a time in the order of that. So a release costs the depth
 //! of the tree times the logarithm of the number of children.
@@ -204,7 +204,12 @@ impl Tree {
         }
         self.unfile(node.place(id), node.parent, node.filed);
         if node.heads > 0 {
-            self.each(node.parent, |above| above.heads -= 1);
+            self.each(node.parent, |above| {
+                above.heads -= 1;
+                if above.heads == 0 {
+                    above.note_who_waits();
+                }
+            });
         }
         // The next to have this number is another.
         self.each(node.parent, |node| {

@@ -100,6 +100,12 @@ impl Tree {
             return false;
         }
         node.filed = filed;
+        if let (Filed::Ready(then, _), Filed::Ready(tag, _)) = (before, filed)
+            && then == tag
+        {
+            // Only what it costs is another.
+            return true;
+        }
         let place = node.place(id);
         self.unfile(place, parent, before);
         if let Some(all) = self.children_mut(parent) {

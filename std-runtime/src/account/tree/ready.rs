@@ -7,6 +7,10 @@ use super::Id;
 /// One whole permit of a child with a share of 1, in virtual time.
 const PERMIT: u128 = 1 << 32;
 
+/// How many releases a priority is passed over at least, however long they take: where they are far apart the higher ones still go
+/// first.
+const PASSED_OVER: u32 = 3;
+
 /// A child's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
@@ -33,6 +37,8 @@ struct Band {
     shares: u64,
     /// When one went last, or when the first of them came.
     since: u64,
+    /// How many of other priorities have gone since.
+    passed_over: u32,
 }
 
 impl Ready {
@@ -40,11 +46,15 @@ impl Ready {
         self.bands.iter().all(|band| band.children.is_empty())
     }
 
-    /// Who goes next at `now`: of the highest priority, or of one that has waited as long as `aging`, the longest first.
+    /// Who goes next at `now`: of the highest priority, or of one that was passed over for as long as `aging`, and so often, the longest
+    /// first.
     pub(super) fn first(&self, now: u64, aging: u64) -> Option<Id> {
         let mut bands = self.bands.iter().filter(|band| !band.children.is_empty());
         let top = bands.next()?;
-        let aged = bands.filter(|band| now.saturating_sub(band.since) >= aging);
+        let aged = bands.filter(|band| {
+            let is_over = now.saturating_sub(band.since) >= aging;
+            is_over && band.passed_over >= PASSED_OVER
+        });
         let band = aged.min_by_key(|band| band.since).unwrap_or(top);
         band.children.first().map(|&(_, id)| id)
     }
@@ -59,6 +69,7 @@ impl Ready {
         let band = self.band(place.priority, now);
         if band.children.is_empty() {
             band.since = now;
+            band.passed_over = 0;
         }
         band.children.insert((place.tag, place.id));
         band.shares += u64::from(place.share);
@@ -86,6 +97,9 @@ impl Ready {
     ) -> u128 {
         let cost = |share: u64| PERMIT * weight as u128 / u128::from(share.max(1));
         let share = u64::from(place.share);
+        for band in &mut self.bands {
+            band.passed_over = band.passed_over.saturating_add(1);
+        }
         let band = self.band(place.priority, now);
         let (start, together) = if is_ready {
             (place.tag, band.shares)
@@ -94,6 +108,7 @@ impl Ready {
         };
         band.virtual_time = start.max(band.virtual_time + cost(together));
         band.since = now;
+        band.passed_over = 0;
         start + cost(share)
     }
 
@@ -110,6 +125,7 @@ impl Ready {
                 children: BTreeSet::new(),
                 shares: 0,
                 since: now,
+                passed_over: 0,
             };
             self.bands.insert(at, new);
         }

@@ -33,7 +33,7 @@ pub(in crate::account) struct Report {
 }
 
 impl Tree {
-    /// This node and all below it, in the order in which they were made.
+    /// This node and all below it, mostly in the order in which they were made.
     pub(in crate::account) fn report(&self, id: Id, now: u64) -> Option<Report> {
         let mut inside: Vec<Vec<Id>> = vec![Vec::new(); self.nodes.len()];
         for (child, node) in self.nodes.iter().enumerate().skip(1) {
