@@ -152,7 +152,7 @@ fn a_permit_that_came_back_is_not_lost_in_a_look_for_another() {
         .unwrap();
     let [one, other] = [(); 2].map(|()| ApiQueue::builder().within(&account).start().unwrap());
     for _ in 0..200 {
-        let turn = one.try_acquire().unwrap();
+        let turn = one.wait_turn_timeout(LONG).unwrap();
         let mut waiter = other.enqueue().unwrap();
         thread::scope(|scope| {
             scope.spawn(|| _ = one.try_acquire().map(Turn::give_back));

@@ -220,7 +220,8 @@ impl ApiQueue {
     /// Takes a permit now or not at all. Never overtakes a waiter.
     ///
     /// Whoever [grants](crate::Builder::granted) gives to those in line only. Of limits that several queues share, another queue's first in
-    /// line may come before.
+    /// line may come before; and where they go by a [clock](crate::Builder::clock) of yours, it does not wait for a thread that is just
+    /// reading that.
     ///
     /// # Errors
     /// [`TryAcquireError`] says why not, and if it is a matter of time, until when.
