@@ -2,32 +2,15 @@
 //! the driver's looks.
 
 use std::sync::Arc;
-use std::task::{Wake, Waker};
+use std::task::Waker;
 
 use apiqueue_core::{Next, Status};
 use loom::sync::atomic::{AtomicUsize, Ordering};
-use loom::thread::{self, Thread};
+use loom::thread;
 
 use crate::calls::Calls;
 use crate::common::{Shared, check, check_within};
-use crate::runtime::{Listed, ReadyList};
-
-struct Entry {
-    ready: ReadyList<()>,
-    listed: Listed,
-    driver: Thread,
-}
-
-impl Wake for Entry {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.ready
-            .push(&self.listed, || (), || self.driver.unpark());
-    }
-}
+use crate::ready_list::Entry;
 
 /// A driver on the present thread, asleep over a queue that nothing but grants releases.
 struct Driver {
@@ -40,11 +23,7 @@ struct Driver {
 impl Driver {
     fn over(queue: &Shared<2>, calls: &Arc<Calls>) -> Self {
         assert!(queue.hold_until(1_000_000).is_ok());
-        let entry = Arc::new(Entry {
-            ready: ReadyList::new(),
-            listed: Listed::new(),
-            driver: thread::current(),
-        });
+        let entry = Entry::here();
         let waker = Waker::from(Arc::clone(&entry));
         assert_eq!(queue.advance_with(&waker).next, Next::OnEnqueue);
         Self {
@@ -58,14 +37,12 @@ impl Driver {
     /// As the std runtime's `Line::advance`, `Scheduler::look` and `release_one` do. If a wake-up is lost it sleeps for ever, and loom
     /// says so.
     fn drive(&self, enough: usize) {
-        let (mut ready, mut released) = (Vec::new(), 0);
+        let mut released = 0;
         while released < enough {
-            self.entry.ready.take(&mut ready);
-            if ready.drain(..).count() == 0 {
+            if !self.entry.take() {
                 thread::park();
                 continue;
             }
-            self.entry.listed.clear();
             let had_somebody = self.queue.advance_with(&self.waker).next != Next::OnEnqueue;
             let mut first = self.queue.first_weight();
             while first.is_some() && self.calls.room() > 0 && self.calls.begin() {

@@ -12,10 +12,32 @@ use crate::common::{Shared, Waiter, check, check_within};
 use crate::runtime::{Listed, ReadyList};
 
 /// What the driver knows of one queue.
-struct Entry {
-    ready: Arc<ReadyList<()>>,
+pub(crate) struct Entry {
+    ready: ReadyList<()>,
     listed: Listed,
     driver: Thread,
+}
+
+impl Entry {
+    /// Of a driver on the present thread.
+    pub(crate) fn here() -> Arc<Self> {
+        Arc::new(Self {
+            ready: ReadyList::new(),
+            listed: Listed::new(),
+            driver: thread::current(),
+        })
+    }
+
+    /// Whether the driver was woken for it since; then it looks now.
+    pub(crate) fn take(&self) -> bool {
+        let mut ready = Vec::new();
+        self.ready.take(&mut ready);
+        let is_woken = !ready.is_empty();
+        if is_woken {
+            self.listed.clear();
+        }
+        is_woken
+    }
 }
 
 impl Wake for Entry {
@@ -38,11 +60,7 @@ struct Driver {
 
 impl Driver {
     fn over(queue: &Shared<2>) -> Self {
-        let entry = Arc::new(Entry {
-            ready: Arc::new(ReadyList::new()),
-            listed: Listed::new(),
-            driver: thread::current(),
-        });
+        let entry = Entry::here();
         let waker = Waker::from(Arc::clone(&entry));
         assert_eq!(queue.advance_with(&waker).next, Next::OnEnqueue);
         Self {
@@ -55,11 +73,9 @@ impl Driver {
     /// Drives until `enough` waiters were released or the queue is closed; sleeps only when nothing is due. If a wake-up
     /// is lost it sleeps for ever, and loom says so.
     fn drive(self, enough: usize) -> usize {
-        let (mut ready, mut released) = (Vec::new(), 0);
+        let mut released = 0;
         loop {
-            self.entry.ready.take(&mut ready);
-            for () in ready.drain(..) {
-                self.entry.listed.clear();
+            if self.entry.take() {
                 loop {
                     let advance = self.queue.advance_with(&self.waker);
                     released += advance.released;
