@@ -139,29 +139,41 @@ impl AccountBuilder {
     }
 
     fn check(&self) -> Result<(), StartError> {
+        let is_within = self.parent.is_some();
+        check_calls(self.at_once)?;
+        check_share(self.share, is_within)?;
         let one = "within";
-        match (&self.parent, self.share, self.at_once) {
-            (_, _, Some(at_once @ 0)) => Err(StartError::AtOnce { at_once }),
-            (_, Some(share @ 0), _) => Err(StartError::Share { share }),
-            (None, Some(_), _) => Err(StartError::Needs {
-                one: "share",
-                other: one,
-            }),
-            (Some(_), ..) if self.manual => Err(StartError::Conflict {
-                one,
-                other: "manual",
-            }),
-            (Some(_), ..) if self.clock.is_some() => Err(StartError::Conflict {
-                one,
-                other: "clock",
-            }),
-            _ => checked_priority(self.priority, self.parent.is_some()),
+        for (is_so, other) in [(self.manual, "manual"), (self.clock.is_some(), "clock")] {
+            if is_within && is_so {
+                return Err(StartError::Conflict { one, other });
+            }
         }
+        check_priority(self.priority, is_within)
+    }
+}
+
+/// How many calls may be under way.
+pub(crate) fn check_calls(at_once: Option<usize>) -> Result<(), StartError> {
+    match at_once {
+        Some(at_once @ 0) => Err(StartError::AtOnce { at_once }),
+        _ => Ok(()),
     }
 }
 
 /// Of whoever is within an account, or not.
-pub(crate) fn checked_priority(priority: Option<u8>, is_within: bool) -> Result<(), StartError> {
+pub(crate) fn check_share(share: Option<u32>, is_within: bool) -> Result<(), StartError> {
+    match share {
+        Some(share @ 0) => Err(StartError::Share { share }),
+        Some(_) if !is_within => Err(StartError::Needs {
+            one: "share",
+            other: "within",
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Of whoever is within an account, or not.
+pub(crate) fn check_priority(priority: Option<u8>, is_within: bool) -> Result<(), StartError> {
     match priority {
         Some(priority) if priority > HIGHEST => Err(StartError::Priority {
             priority,

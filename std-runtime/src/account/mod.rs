@@ -19,7 +19,7 @@ use crate::line::nested::{What, unless_nested};
 use crate::rate::{MAX_SPAN, Rate};
 
 pub use builder::AccountBuilder;
-pub(crate) use builder::checked_priority;
+pub(crate) use builder::{check_calls, check_priority, check_share};
 pub(crate) use member::Membership;
 pub(crate) use node::Node;
 pub(crate) use scheduler::Scheduler;

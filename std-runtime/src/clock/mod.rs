@@ -161,9 +161,7 @@ impl Timebase {
 
     /// How long until this clock reads `at`, if it goes on as the system's does.
     pub(crate) fn until(&self, at: u64) -> Duration {
-        // The difference of readings that wrap: more than half the range away means in the past.
-        let left = at.wrapping_sub(self.reading());
-        Duration::from_nanos(if left > u64::MAX / 2 { 0 } else { left })
+        Duration::from_nanos(left(at, self.reading()))
     }
 
     /// The instant at which this clock will read `at`, as far as can be told now.
@@ -223,6 +221,12 @@ impl Timebase {
             Self::Standing(real) => real.reading(),
         }
     }
+}
+
+/// How far it is to a reading, 0 for one that is over. Readings wrap: more than half the range away means in the past.
+pub(crate) fn left(at: u64, now: u64) -> u64 {
+    let left = at.wrapping_sub(now);
+    if left > u64::MAX / 2 { 0 } else { left }
 }
 
 /// What a mock clock goes on to when its driver would sleep.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use apiqueue_core::Clock;
 
-use crate::clock::Jump;
+use crate::clock::{Jump, left};
 use crate::driver::Entry;
 
 /// How long the driver waits for callers who are on their way, where several queues go by one clock.
@@ -48,10 +48,4 @@ impl Jumps {
         jump.make();
         Some(entry)
     }
-}
-
-/// How far it is to a reading. Readings wrap: more than half the range away means in the past.
-fn left(at: u64, now: u64) -> u64 {
-    let left = at.wrapping_sub(now);
-    if left > u64::MAX / 2 { 0 } else { left }
 }

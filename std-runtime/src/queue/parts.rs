@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use apiqueue_core::Slot;
 
-use crate::account::{self, Membership, Node, checked_priority};
+use crate::account::{self, Membership, Node, check_calls, check_priority, check_share};
 use crate::clock::{QueueClock, Timebase};
 use crate::error::StartError;
 use crate::guarded::guarded;
@@ -148,17 +148,9 @@ impl Builder {
                 return Err(StartError::Conflict { one, other });
             }
         }
-        if let Some(at_once @ 0) = self.at_once {
-            return Err(StartError::AtOnce { at_once });
-        }
-        match self.share {
-            Some(share @ 0) => Err(StartError::Share { share }),
-            Some(_) if !within => Err(StartError::Needs {
-                one: "share",
-                other: "within",
-            }),
-            _ => checked_priority(self.priority, within),
-        }
+        check_calls(self.at_once)?;
+        check_share(self.share, within)?;
+        check_priority(self.priority, within)
     }
 
     /// In nanoseconds.

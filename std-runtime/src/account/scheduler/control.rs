@@ -54,19 +54,11 @@ impl Scheduler {
         if self.is_forked() {
             return;
         }
-        let lines: Vec<_> = {
-            let state = self.lock();
-            let lines = state.lines.iter();
-            let inside = lines.filter(|&(&leaf, _)| state.tree.is_within(leaf, id));
-            inside
-                .filter_map(|(&leaf, line)| Some((leaf, line.upgrade()?)))
-                .collect()
-        };
-        for (leaf, line) in lines {
-            self.tell(leaf, &line);
-            // It may be the last hold on its queue.
-            guarded(|| drop(line));
-        }
+        self.each_line(|leaf, line| {
+            if self.lock().tree.is_within(leaf, id) {
+                self.tell(leaf, line);
+            }
+        });
     }
 
     /// Tells a line of its limits as they are, until they are no others afterwards.
@@ -113,10 +105,7 @@ impl Scheduler {
         let now = self.clock.reading();
         let (report, lines) = {
             let state = self.lock();
-            let lines = state.lines.iter();
-            let lines: BTreeMap<Id, Arc<Line>> = lines
-                .filter_map(|(&leaf, line)| Some((leaf, line.upgrade()?)))
-                .collect();
+            let lines: BTreeMap<Id, Arc<Line>> = state.lines().into_iter().collect();
             (state.tree.report(id, now), lines)
         };
         let stats = report.map(|report| AccountStats::of(report, &lines));

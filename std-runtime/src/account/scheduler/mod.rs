@@ -10,7 +10,7 @@ use std::task::Waker;
 use apiqueue_core::{Granted, Next};
 
 use super::tree::{Choice, Id, Terms, Tree};
-use crate::clock::Timebase;
+use crate::clock::{Timebase, left};
 use crate::forked::unless_inherited;
 use crate::guarded::guarded;
 use crate::line::{Line, NEVER, sooner};
@@ -37,6 +37,16 @@ struct State {
     waker: Option<Waker>,
     /// When the driver comes by itself.
     armed: Option<u64>,
+}
+
+impl State {
+    /// Those that are there still. Each may be the last hold on its queue: to be dropped under no lock, and behind a guard.
+    fn lines(&self) -> Vec<(Id, Arc<Line>)> {
+        let lines = self.lines.iter();
+        lines
+            .filter_map(|(&leaf, line)| Some((leaf, line.upgrade()?)))
+            .collect()
+    }
 }
 
 /// A line that was looked at, and what was released.
@@ -125,11 +135,20 @@ impl Scheduler {
 
     /// The driver is no more.
     pub(crate) fn is_left(&self) {
+        self.leave_if(|_| true);
+    }
+
+    /// Forgets the driver's record of this, if it `is_over`. Says whether it was.
+    fn leave_if(&self, is_over: impl FnOnce(&State) -> bool) -> bool {
         let mut state = self.lock();
+        if !is_over(&state) {
+            return false;
+        }
         state.armed = None;
         let waker = state.waker.take();
         drop(state);
         drop(waker);
+        true
     }
 
     /// Whether this is the copy in a forked child, where no driver lives and locks may be held for ever.
@@ -139,17 +158,7 @@ impl Scheduler {
 
     /// What the driver does: [`advance`](Self::advance). None when no queue is left; it then forgets its record of this.
     pub(crate) fn serve(&self) -> Option<(usize, Next<u64>)> {
-        let before = {
-            let mut state = self.lock();
-            if state.tree.leaves() > 0 {
-                None
-            } else {
-                state.armed = None;
-                Some(state.waker.take())
-            }
-        };
-        if let Some(waker) = before {
-            drop(waker);
+        if self.leave_if(|state| state.tree.leaves() == 0) {
             return None;
         }
         let (released, next) = self.advance();
@@ -177,20 +186,11 @@ impl Scheduler {
 
     /// Looks at each line, as somebody may have come, or the time of a drain be over. When that is next.
     fn look_at_all(&self) -> u64 {
-        let lines: Vec<_> = {
-            let state = self.lock();
-            let lines = state.lines.iter();
-            lines
-                .filter_map(|(&leaf, line)| Some((leaf, line.upgrade()?)))
-                .collect()
-        };
         let mut close_at = NEVER;
-        for (leaf, line) in lines {
+        self.each_line(|leaf, line| {
             close_at = close_at.min(line.close_if_late());
             self.look(leaf, || (line.first_weight(), line.take_returned()));
-            // It may be the last hold on its queue.
-            guarded(|| drop(line));
-        }
+        });
         close_at
     }
 
@@ -215,9 +215,8 @@ impl Scheduler {
                 // Other queues of the driver are to have theirs.
                 break Next::At(now);
             }
-            match self.release_one(now, &mut seen) {
-                Next::Closed => {}
-                next => break next,
+            if let Some(next) = self.release_one(now, &mut seen) {
+                break next;
             }
         };
         drop(turn);
@@ -240,38 +239,34 @@ impl Scheduler {
             guarded(|| drop(line));
         }
         if self.clock.is_broken() {
-            self.close_all();
+            // Nobody can tell any more who may go.
+            self.each_line(|_, line| line.close());
         }
         (count, next)
     }
 
-    /// Nobody can tell any more who may go.
-    #[cold]
-    fn close_all(&self) {
-        for line in self.lines() {
-            line.close();
+    /// Does something with each line, under no lock.
+    fn each_line(&self, mut with: impl FnMut(Id, &Arc<Line>)) {
+        let lines = self.lock().lines();
+        for (leaf, line) in lines {
+            with(leaf, &line);
             // It may be the last hold on its queue.
             guarded(|| drop(line));
         }
     }
 
-    fn lines(&self) -> Vec<Arc<Line>> {
-        let state = self.lock();
-        state.lines.values().filter_map(Weak::upgrade).collect()
-    }
-
-    /// Releases the one whose turn it is, if that is now; [`Next::Closed`] stands for one more look.
-    fn release_one(&self, now: u64, into: &mut Vec<Seen>) -> Next<u64> {
+    /// Releases the one whose turn it is, if that is now. None for one more look.
+    fn release_one(&self, now: u64, into: &mut Vec<Seen>) -> Option<Next<u64>> {
         let mut state = self.lock();
         let (leaf, weight) = match state.tree.choose(now) {
-            Choice::At(at) => return Next::At(at),
-            Choice::Nothing => return Next::OnEnqueue,
+            Choice::At(at) => return Some(Next::At(at)),
+            Choice::Nothing => return Some(Next::OnEnqueue),
             Choice::Release(leaf, weight) => (leaf, weight),
         };
         let Some(line) = state.lines.get(&leaf).and_then(Weak::upgrade) else {
             // Gone in this very moment.
             state.tree.look(leaf, None, 0, now);
-            return Next::Closed;
+            return None;
         };
         let returned = line.take_returned();
         let granted = if returned == 0 {
@@ -280,37 +275,32 @@ impl Scheduler {
             None
         };
         let first = line.first_weight();
-        match granted {
-            Some(granted) => {
-                let weight = granted.weight();
-                into.push(Seen {
-                    line,
-                    granted: Some(granted),
-                    has_nobody: first.is_none(),
-                });
-                // Read here, after the release, so that a thread suspended before it makes the schedules later. Not earlier than that by
-                // which it was due, should the clock fall back.
-                state.tree.call_begun(leaf);
-                if self.clock.runs_user_code() {
-                    drop(state);
-                    let after = later(now, self.clock.reading());
-                    self.lock().tree.released(leaf, weight, first, after);
-                } else {
-                    let after = later(now, self.clock.reading());
-                    state.tree.released(leaf, weight, first, after);
-                }
-            }
+        let released = granted.as_ref().map(Granted::weight);
+        // Dropped under no lock.
+        into.push(Seen {
+            line,
+            granted,
+            has_nobody: first.is_none(),
+        });
+        let Some(weight) = released else {
             // The one who was first has left, or permits came back.
-            None => {
-                state.tree.look(leaf, first, returned, now);
-                into.push(Seen {
-                    line,
-                    granted: None,
-                    has_nobody: first.is_none(),
-                });
-            }
-        }
-        Next::Closed
+            state.tree.look(leaf, first, returned, now);
+            return None;
+        };
+        state.tree.call_begun(leaf);
+        // Read here, after the release, so that a thread suspended before it makes the schedules later. Not earlier than that by which
+        // it was due, should the clock fall back. A clock of the user's is read under no lock.
+        let after = if self.clock.runs_user_code() {
+            drop(state);
+            let after = self.clock.reading();
+            state = self.lock();
+            after
+        } else {
+            self.clock.reading()
+        };
+        let after = later(now, after);
+        state.tree.released(leaf, weight, first, after);
+        None
     }
 
     /// Takes a permit of `leaf`, in whose line nobody is, if no other queue's first comes before, and says at which reading. Else when
@@ -372,11 +362,7 @@ impl Scheduler {
 
 /// The later of a reading and the one after it, which is a clock's that may fall back. Readings wrap.
 fn later(now: u64, after: u64) -> u64 {
-    if after.wrapping_sub(now) > u64::MAX / 2 {
-        now
-    } else {
-        after
-    }
+    now.wrapping_add(left(after, now))
 }
 
 /// The driver finds it gone, and forgets it.

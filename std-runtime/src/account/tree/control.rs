@@ -3,7 +3,8 @@
 use apiqueue_core::{ChargeError, Due};
 
 use super::order::due;
-use super::{Id, Kind, Schedule, Tree, left};
+use super::{Id, Kind, Schedule, Tree};
+use crate::clock::left;
 use crate::rate::Rate;
 
 impl Tree {

@@ -87,14 +87,9 @@ impl Tree {
 
     /// A call of `leaf` is over.
     pub(in crate::account) fn call_ended(&mut self, leaf: Id, now: u64) {
-        let mut id = leaf;
-        while let Some(node) = self.node_mut(id) {
+        self.each(leaf, |node| {
             node.under_way = node.under_way.saturating_sub(1);
-            if id == ROOT {
-                break;
-            }
-            id = node.parent;
-        }
+        });
         self.refresh(leaf, now);
     }
 

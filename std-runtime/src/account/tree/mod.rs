@@ -39,6 +39,7 @@ mod report;
 
 use self::order::{Children, Filed, State};
 use self::ready::Place;
+use crate::clock::left;
 use crate::rate::Rate;
 
 pub use self::report::Bound;
@@ -279,7 +280,7 @@ impl Tree {
 
     /// The leaf whose turn it is, of a node that is ready.
     fn next_below(&self, mut id: Id, now: u64) -> Id {
-        while let Some(child) = self.first_ready(id, now) {
+        while let Some(child) = self.node(id).and_then(|node| self.first_ready(node, now)) {
             id = child;
         }
         id
@@ -328,12 +329,6 @@ impl Tree {
             id = node.parent;
         }
     }
-}
-
-/// How long until a reading, 0 for one that is over. Readings wrap: more than half the range away means in the past.
-fn left(at: u64, now: u64) -> u64 {
-    let left = at.wrapping_sub(now);
-    if left > u64::MAX / 2 { 0 } else { left }
 }
 
 impl Node {

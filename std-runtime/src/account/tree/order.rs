@@ -39,9 +39,8 @@ impl Tree {
     pub(super) fn settle(&mut self, id: Id, now: u64) {
         loop {
             self.wake_due(id, now);
-            let Some(child) = self.first_ready(id, now) else {
-                return;
-            };
+            let first = self.node(id).and_then(|node| self.first_ready(node, now));
+            let Some(child) = first else { return };
             self.settle(child, now);
             // The next below it may be another by now, and wait; or the clock has fallen back.
             if !self.refile(child, now) {
@@ -151,10 +150,7 @@ impl Tree {
     pub(super) fn first_weight(&self, node: &Node, now: u64) -> Option<usize> {
         match &node.kind {
             Kind::Leaf { head } => *head,
-            Kind::Inner(all) => match self
-                .node(all.ready.first(self.since(now), node.aging)?)?
-                .filed
-            {
+            Kind::Inner(_) => match self.node(self.first_ready(node, now)?)?.filed {
                 Filed::Ready(_, weight) => Some(weight),
                 Filed::Waits(_) | Filed::Nowhere => None,
             },
@@ -162,8 +158,7 @@ impl Tree {
     }
 
     /// The child of a node that goes next, if one could.
-    pub(super) fn first_ready(&self, id: Id, now: u64) -> Option<Id> {
-        let node = self.node(id)?;
+    pub(super) fn first_ready(&self, node: &Node, now: u64) -> Option<Id> {
         match &node.kind {
             Kind::Inner(all) => all.ready.first(self.since(now), node.aging),
             Kind::Leaf { .. } => None,
@@ -171,14 +166,18 @@ impl Tree {
     }
 }
 
-/// When all of these allow it.
-pub(super) fn due(limits: &[Schedule], now: u64, weight: usize) -> Due<u64> {
-    let wait = |limit: &Schedule| match limit.next_weighted(now, weight) {
+/// How long until this one allows it.
+pub(super) fn wait(limit: &Schedule, now: u64, weight: usize) -> u64 {
+    match limit.next_weighted(now, weight) {
         Due::Now => 0,
         // Readings wrap.
         Due::At(at) => at.wrapping_sub(now),
-    };
-    match limits.iter().map(wait).max() {
+    }
+}
+
+/// When all of these allow it.
+pub(super) fn due(limits: &[Schedule], now: u64, weight: usize) -> Due<u64> {
+    match limits.iter().map(|limit| wait(limit, now, weight)).max() {
         None | Some(0) => Due::Now,
         Some(wait) => Due::At(now.wrapping_add(wait)),
     }

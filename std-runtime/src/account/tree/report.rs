@@ -1,7 +1,6 @@
 //! What a tree looks like at a moment.
 
-use apiqueue_core::Due;
-
+use super::order::wait;
 use super::{Id, Kind, Node, Tree};
 use crate::rate::Rate;
 
@@ -69,13 +68,7 @@ impl Tree {
         if !node.has_room() {
             return Some(Bound::Calls);
         }
-        let waits = node
-            .limits
-            .iter()
-            .map(|limit| match limit.next_weighted(now, weight) {
-                Due::Now => 0,
-                Due::At(at) => at.wrapping_sub(now),
-            });
+        let waits = node.limits.iter().map(|limit| wait(limit, now, weight));
         let (index, wait) = waits.enumerate().max_by_key(|&(_, wait)| wait)?;
         match wait {
             0 => None,

@@ -3,27 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::error::FileError;
-use super::limit::{LIMITING, Of, at_once, catch_up, no_such, priority, rates, share};
+use super::limit::{LIMITING, Of, PLACE, RATE, at_once, catch_up, no_such, priority, rates, share};
 use super::table::Table;
 use crate::account::Account;
 
 /// Of an account.
-pub(super) const ACCOUNT: [&str; 14] = [
-    "per_second",
-    "every",
-    "at_most",
-    "period",
-    "burst",
-    "strict",
-    "leave_percent",
-    "limits",
-    "at_once",
-    "within",
-    "share",
-    "priority",
-    "aging",
-    "catch_up",
-];
+pub(super) const ACCOUNT: [&[&str]; 3] = [&RATE, &PLACE, &["aging", "catch_up"]];
 
 /// By name.
 pub(super) type Accounts = BTreeMap<String, Account>;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::error::FileError;
 use super::table::{Table, Value};
-use crate::account::{Account, checked_priority};
+use crate::account::{Account, check_priority};
 use crate::error::StartError;
 use crate::queue::{ApiQueue, Builder, MAX_CAPACITY};
 use crate::rate::{CATCH_UP, Rate, checked_catch_up};
@@ -21,24 +21,10 @@ pub(super) const RATE: [&str; 7] = [
     "strict",
     "leave_percent",
 ];
+/// Of whatever has limits.
+pub(super) const PLACE: [&str; 5] = ["limits", "at_once", "within", "share", "priority"];
 /// Of a key.
-pub(super) const KEY: [&str; 15] = [
-    "per_second",
-    "every",
-    "at_most",
-    "period",
-    "burst",
-    "strict",
-    "leave_percent",
-    "limits",
-    "at_once",
-    "within",
-    "share",
-    "priority",
-    "unlimited",
-    "catch_up",
-    "capacity",
-];
+pub(super) const KEY: [&[&str]; 3] = [&RATE, &PLACE, &["unlimited", "catch_up", "capacity"]];
 
 /// At least one of these is in each table.
 pub(super) const LIMITING: [&str; 6] = [
@@ -116,7 +102,7 @@ pub(super) fn catch_up(table: &Table<'_>) -> Result<Duration, FileError> {
 /// All rates of a table, where lateness is made up for so long.
 pub(super) fn rates(table: &Table<'_>, catch_up: Duration) -> Result<Vec<Of>, FileError> {
     let mut rates: Vec<_> = rate(table, catch_up)?.into_iter().map(Of::Table).collect();
-    for further in table.tables("limits", &RATE)? {
+    for further in table.tables("limits", &[&RATE])? {
         match rate(&further, catch_up)? {
             Some(rate) => rates.push(Of::List(rate)),
             None => return Err(further.error(ONE_RATE)),
@@ -247,7 +233,7 @@ pub(super) fn priority(table: &Table<'_>) -> Result<Option<u8>, FileError> {
     };
     let range = || n.error(format!("a priority of {} is not in 0..=7", n.is));
     let priority = u8::try_from(n.is).map_err(|_| range())?;
-    match checked_priority(Some(priority), table.has("within")) {
+    match check_priority(Some(priority), table.has("within")) {
         Ok(()) => Ok(Some(priority)),
         Err(StartError::Needs { .. }) => Err(n.error("it means nothing without within")),
         Err(why) => Err(n.error(why)),

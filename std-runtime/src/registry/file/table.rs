@@ -63,8 +63,9 @@ impl<'a> Table<'a> {
                 &'a Spanned<DeValue<'a>>,
             ),
         >,
-        keys: &[&str],
+        keys: &[&[&str]],
     ) -> Result<Self, FileError> {
+        let keys = keys.concat();
         let mut values = Vec::new();
         for (key, value) in entries {
             let of = key.get_ref().as_ref();
@@ -154,7 +155,7 @@ impl<'a> Table<'a> {
     pub(super) fn tables(
         &'a self,
         key: &'static str,
-        keys: &[&str],
+        keys: &[&[&str]],
     ) -> Result<Vec<Table<'a>>, FileError> {
         let kind = "a list of tables, such as [{ per_second = 10 }]";
         let Some(list) = self.read(key, kind, DeValue::as_array)? else {
