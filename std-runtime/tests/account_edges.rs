@@ -146,6 +146,29 @@ fn an_estimate_counts_what_those_ahead_cost() {
 }
 
 #[test]
+fn a_full_account_says_so_for_whoever_has_become_due_meanwhile() {
+    let clock = Arc::new(ManualClock::<u64>::new(0));
+    let root = Account::builder().manual().clock(Arc::clone(&clock));
+    let root = root.start().unwrap();
+    let full = Account::builder().at_once(1).within(&root).start().unwrap();
+    let queue = ApiQueue::builder()
+        .within(&full)
+        .limit(every(1))
+        .start()
+        .unwrap();
+    let turn = queue.wait_turn().unwrap();
+    let waiter = queue.enqueue().unwrap();
+    let _ = root.advance();
+    clock.advance(3 * SECOND);
+    let _ = root.advance();
+    let stats = root.stats();
+    assert_eq!(stats.inside[0].bound_by, Some(Bound::Calls), "{stats}");
+    drop(turn);
+    assert_eq!(root.advance().released, 1);
+    assert!(!waiter.is_waiting());
+}
+
+#[test]
 fn a_queue_at_its_calls_says_so() {
     let account = Account::builder().start().unwrap();
     let queue = ApiQueue::builder()

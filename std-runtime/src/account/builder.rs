@@ -55,7 +55,7 @@ impl AccountBuilder {
     }
 
     /// Counts on the limits of `account`, too, and goes by its clock and its driver: a region of an account, a customer of a service.
-    /// To any depth.
+    /// Up to 64 inside each other.
     pub fn within(mut self, account: &Account) -> Self {
         self.parent = Some(account.clone());
         self

@@ -50,7 +50,7 @@ pub(crate) use tree::Terms;
 /// account: [`Builder::limit`](crate::Builder::limit).
 ///
 /// # Accounts inside accounts
-/// An account may be [`within`](AccountBuilder::within) another, to any depth: 20 a second for all, of which no region gets more than
+/// An account may be [`within`](AccountBuilder::within) another, up to 64 of them: 20 a second for all, of which no region gets more than
 /// 12, and no action there more than 5. A release counts on all limits on its way.
 ///
 /// ```

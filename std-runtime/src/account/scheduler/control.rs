@@ -104,7 +104,7 @@ impl Scheduler {
         self.look_at_all();
         let now = self.clock.reading();
         let (report, lines) = {
-            let state = self.lock();
+            let mut state = self.lock();
             let lines: BTreeMap<Id, Arc<Line>> = state.lines().into_iter().collect();
             (state.tree.report(id, now), lines)
         };

@@ -69,7 +69,7 @@ impl Tree {
     }
 
     /// Has its parent file a node anew. Says whether that is another place.
-    fn refile(&mut self, id: Id, now: u64) -> bool {
+    pub(super) fn refile(&mut self, id: Id, now: u64) -> bool {
         self.wake_due(id, now);
         let state = self.state(id, now);
         let until = self.since(now);

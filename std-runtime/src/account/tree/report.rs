@@ -33,19 +33,27 @@ pub(in crate::account) struct Report {
 
 impl Tree {
     /// This node and all below it, mostly in the order in which they were made.
-    pub(in crate::account) fn report(&self, id: Id, now: u64) -> Option<Report> {
+    pub(in crate::account) fn report(&mut self, id: Id, now: u64) -> Option<Report> {
         let mut inside: Vec<Vec<Id>> = vec![Vec::new(); self.nodes.len()];
         for (child, node) in self.nodes.iter().enumerate().skip(1) {
             if let Some(node) = node {
                 inside[node.parent].push(child);
             }
         }
-        self.report_with(id, now, &inside)
+        let report = self.report_with(id, now, &inside);
+        self.refresh(id, now);
+        report
     }
 
-    fn report_with(&self, id: Id, now: u64, inside: &[Vec<Id>]) -> Option<Report> {
-        let node = self.node(id)?;
+    fn report_with(&mut self, id: Id, now: u64, inside: &[Vec<Id>]) -> Option<Report> {
         let below = inside.get(id).into_iter().flatten();
+        let mut reports = Vec::new();
+        for &child in below {
+            reports.extend(self.report_with(child, now, inside));
+            // Its time may have come where nobody has looked, as inside one that is full.
+            self.refile(child, now);
+        }
+        let node = self.node(id)?;
         Some(Report {
             id,
             is_queue: matches!(node.kind, Kind::Leaf { .. }),
@@ -56,9 +64,7 @@ impl Tree {
             released: node.released,
             held_for: node.held_for(now),
             bound_by: self.bound_by(node, now),
-            inside: below
-                .filter_map(|&child| self.report_with(child, now, inside))
-                .collect(),
+            inside: reports,
         })
     }
 
