@@ -67,7 +67,7 @@ const LOOKS: usize = 4;
 /// | nobody | has a handle of it, waits in its line, or has a call under way |
 /// | its permits | its whole burst is free again, and no hold is on |
 /// | its rate | is the one it began with; |
-/// | | or one that was found, by an answer's headers ([`Route::follow`](crate::Route)) or an [adaptive](crate::Builder::adaptive) queue's controller, and nobody was released for 60 s, nor for the time in which the burst that it began with gathers. The next one begins with the rule's rate, and finds its own again |
+/// | | or one that was found, by an answer's headers (`Route::follow`) or an [adaptive](crate::Builder::adaptive) queue's controller, and nobody was released for 60 s, nor for the time in which the burst that it began with gathers. The next one begins with the rule's rate, and finds its own again |
 ///
 /// A rate that was set by hand is kept, as nobody would set it again: such a queue stays until the rate is set back, or the queue is
 /// stopped. Where no queue is at rest there may be more keys than that: none is lost in use.
