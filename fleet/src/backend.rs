@@ -3,74 +3,178 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Duration;
+use std::sync::Arc;
 
 /// What a backend gives: a future of its answer.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> + Send + 'a>>;
 
-/// Keeps one calendar of release slots for each limit, by the limit's name.
+/// Keeps one [`Calendar`](crate::Calendar) of release slots for each limit, by the limit's name, and carries out calls on it.
 ///
-/// The contract of every implementation: a slot is granted once, whatever happens to the hosts; slots of one limit are at
-/// least its interval apart; and times are of one clock, the backend's own.
+/// An implementation finds the limit's calendar (an empty one where it has none), applies the call with a reading of its own clock
+/// ([`Calendar::apply`](crate::Calendar::apply)), stores the calendar and then answers, with no other call in between. What it may not do
+/// is answer before the calendar is stored: a slot would be granted twice.
 ///
 /// Its futures are polled by whoever drives the queue, mostly the thread that drives all queues of the process: they must not block.
+///
+/// # Cancel safety
+/// A call whose future is dropped may be carried out or not. Slots granted by it are lost.
 pub trait Backend: fmt::Debug + Send + Sync + 'static {
-    /// Grants the next slots.
-    ///
-    /// # Cancel safety
-    /// Dropping the future may leave slots granted that nobody uses: at most the lease asked for.
-    fn reserve<'a>(&'a self, limit: &'a str, ask: Ask) -> Answer<'a, Lease>;
+    /// Carries out one call. To be sent once, whether it is answered or not.
+    fn call<'a>(&'a self, limit: &'a str, call: Call) -> Answer<'a, Reply>;
 
-    /// Returns the last `count` slots of a lease, unless slots after them were granted meanwhile. Says whether.
-    ///
-    /// To be sent once, whether it is answered or not: a second one could return slots that were granted to another host
-    /// since the first.
-    fn give_back<'a>(&'a self, limit: &'a str, lease: Lease, count: u32) -> Answer<'a, bool>;
-
-    /// Grants no slot before `duration` from now, those in leases not begun yet included, once their hosts hear of it. Only
-    /// extends. Zero ends a hold.
-    fn hold<'a>(&'a self, limit: &'a str, duration: Duration) -> Answer<'a, Epoch>;
-
-    /// Sets the interval for all hosts.
-    fn retune<'a>(&'a self, limit: &'a str, interval: Duration) -> Answer<'a, Epoch>;
+    /// What an operator wants to know of a limit; none where the backend knows nothing of it. Changes nothing.
+    fn look<'a>(&'a self, limit: &'a str) -> Answer<'a, Option<LimitState>>;
 }
 
-/// What a host asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ask {
-    /// Who asks: a random number of this process.
+/// What a host asks of the backend. Spans of time are microseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// A random number of the host.
     pub host: u64,
-    /// How many slots at most; 0 takes none.
-    pub want: u32,
-    /// The interval if the backend knows none for this limit yet.
-    pub interval: Duration,
-    /// How far ahead the granted slots may reach from now.
-    pub horizon: Duration,
-    /// How long a limit that the backend knows nothing of grants nothing, as leases of before it forgot may still be in use.
-    pub grace: Duration,
-    /// After how long a host that has not asked counts as gone.
-    pub seen: Duration,
+    /// What people call the host. No spaces.
+    pub label: Arc<str>,
+    /// The terms as the host knows them. They take the place of the backend's where they are newer, and where it has none.
+    pub known: Terms,
+    /// How long a backend that knows nothing of the limit grants nothing, as leases of before it forgot may still be in use.
+    pub grace: u64,
+    /// After how long a host that has not asked for slots counts as gone.
+    pub window: u64,
+    /// What it is about.
+    pub action: Action,
 }
 
-/// Consecutive slots, `interval` apart. Times are microseconds of the backend's clock.
+/// What a [`Call`] is about. Spans of time are microseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Grant the next slots.
+    Reserve {
+        /// How many at most. 0 asks only for the terms.
+        want: u32,
+        /// From one slot to the next at least; the slots in between stay free. 0 for consecutive slots.
+        spacing: u64,
+        /// No slot sooner than so long from now.
+        after: u64,
+        /// No slot later than so long from now.
+        horizon: u64,
+    },
+    /// Take slots back that nobody has used.
+    GiveBack {
+        /// The state that they were granted by.
+        born: u64,
+        /// The number of the terms that they were granted by.
+        epoch: u64,
+        /// Which.
+        slots: Vec<Slots>,
+    },
+    /// Grant no slot sooner than so long from now. Only extends a hold.
+    Hold(u64),
+    /// End a hold.
+    Resume,
+    /// Set the interval for all hosts.
+    Retune(u64),
+}
+
+/// What all hosts of a limit go by. Microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// From one slot to the next.
+    pub interval: u64,
+    /// How much longer nothing may be released; 0 for no hold.
+    pub hold: u64,
+    /// Raised by each change. 0 until the first: then the interval is the one that a host was built with.
+    pub epoch: u64,
+}
+
+/// Slots, one `step` after the other. Microseconds of the backend's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lease {
-    /// How many. 0 when the horizon, a hold or the grace allows none yet: `start` then says when there may be one.
+pub struct Slots {
+    /// The first.
+    pub first: u64,
+    /// How many.
     pub count: u32,
+    /// From one to the next.
+    pub step: u64,
+}
+
+/// The answer to a [`Call`]. Times are microseconds of the backend's clock.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reply {
     /// The backend's clock when it answered.
     pub now: u64,
-    /// The first slot.
-    pub start: u64,
-    /// From one slot to the next, microseconds.
-    pub interval: u64,
-    /// How many hosts have asked lately, the asking one included.
+    /// When the backend's state was made: another one has forgotten what was granted by this one.
+    pub born: u64,
+    /// The state is new until then: leases of an older one may be in use before, and no slot is granted there.
+    pub learning_until: u64,
+    /// The terms now.
+    pub terms: Terms,
+    /// How many hosts have asked for slots lately, the asking one included.
     pub hosts: u32,
-    /// Raised by each hold and retune: leases of before are to be used by their new terms.
-    pub epoch: Epoch,
+    /// The slots granted, earlier ones first. None when the horizon, a hold or a new state allows none yet.
+    pub slots: Vec<Slots>,
+    /// Where none were granted, when there may be one.
+    pub next: u64,
+    /// How many slots were taken back.
+    pub taken_back: u32,
 }
 
-/// The number of the terms.
-pub type Epoch = u64;
+impl Reply {
+    /// How many slots were granted.
+    #[must_use]
+    pub fn granted(&self) -> u64 {
+        self.slots.iter().map(|slots| u64::from(slots.count)).sum()
+    }
+}
+
+/// A limit as an operator sees it. Spans of time are microseconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LimitState {
+    /// The terms now.
+    pub terms: Terms,
+    /// How far ahead the schedule is granted; 0 where the next slot is free now.
+    pub next: u64,
+    /// For how much longer the state is new, and grants nothing.
+    pub learning: u64,
+    /// Who has asked lately: what the host is called, its number, and how long ago it asked.
+    pub hosts: Vec<SeenHost>,
+}
+
+/// A host that has asked for slots lately.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SeenHost {
+    /// A random number of the host.
+    pub host: u64,
+    /// What people call it.
+    pub label: String,
+    /// How long ago it asked, microseconds.
+    pub age: u64,
+}
+
+impl fmt::Display for LimitState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = |micros: u64| micros as f64 / 1e3;
+        let rate = 1e6 / self.terms.interval.max(1) as f64;
+        write!(f, "{rate} a second, next slot in {} ms", ms(self.next))?;
+        if self.terms.hold > 0 {
+            write!(f, ", held for {} ms", ms(self.terms.hold))?;
+        }
+        if self.learning > 0 {
+            write!(f, ", new for another {} ms", ms(self.learning))?;
+        }
+        write!(f, ", {} hosts", self.hosts.len())?;
+        for host in &self.hosts {
+            write!(
+                f,
+                "\n  {} ({:x}) {} ms ago",
+                host.label,
+                host.host,
+                ms(host.age)
+            )?;
+        }
+        Ok(())
+    }
+}
 
 /// Why a backend did not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]

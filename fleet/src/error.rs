@@ -32,12 +32,21 @@ pub enum FleetError {
         /// The longest.
         max: Duration,
     },
-    /// The largest lease is 0 or too large.
-    MaxLease {
+    /// A number is too small or too large.
+    Number {
+        /// Which.
+        what: &'static str,
         /// The number given.
-        max_lease: u32,
+        number: u32,
+        /// The smallest.
+        min: u32,
         /// The largest.
         max: u32,
+    },
+    /// The host's name is empty, too long, or has a space or control character in it.
+    HostName {
+        /// The name given.
+        name: String,
     },
 }
 
@@ -59,9 +68,16 @@ impl fmt::Display for FleetError {
                 min,
                 max,
             } => write!(f, "a {what} of {span:?} is not in {min:?}..={max:?}"),
-            Self::MaxLease { max_lease, max } => {
-                write!(f, "a largest lease of {max_lease} is not in 1..={max}")
-            }
+            Self::Number {
+                what,
+                number,
+                min,
+                max,
+            } => write!(f, "a {what} of {number} is not in {min}..={max}"),
+            Self::HostName { name } => write!(
+                f,
+                "the host's name {name:?} is not of 1..={MAX_NAME} bytes without spaces and control characters"
+            ),
         }
     }
 }

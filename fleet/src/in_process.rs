@@ -5,12 +5,11 @@ use std::fmt;
 use std::future::ready;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
 
 use apiqueue::MonotonicClock;
 use apiqueue::core::Clock;
 
-use crate::backend::{Answer, Ask, Backend, Epoch, Lease};
+use crate::backend::{Answer, Backend, Call, LimitState, Reply};
 use crate::calendar::Calendar;
 use crate::limit::FleetLimit;
 
@@ -110,28 +109,20 @@ impl fmt::Debug for InProcess {
 }
 
 impl Backend for InProcess {
-    fn reserve<'a>(&'a self, limit: &'a str, mut ask: Ask) -> Answer<'a, Lease> {
-        let lease = self.at(limit, |calendar, now| {
+    fn call<'a>(&'a self, limit: &'a str, mut call: Call) -> Answer<'a, Reply> {
+        let reply = self.at(limit, |calendar, now| {
             if !self.shared.forgot.load(Ordering::Relaxed) {
-                ask.grace = Duration::ZERO;
+                call.grace = 0;
             }
-            calendar.reserve(now, ask)
+            calendar.apply(now, &call)
         });
-        Box::pin(ready(Ok(lease)))
+        Box::pin(ready(Ok(reply)))
     }
 
-    fn give_back<'a>(&'a self, limit: &'a str, lease: Lease, count: u32) -> Answer<'a, bool> {
-        let given = self.at(limit, |calendar, _| calendar.give_back(lease, count));
-        Box::pin(ready(Ok(given)))
-    }
-
-    fn hold<'a>(&'a self, limit: &'a str, duration: Duration) -> Answer<'a, Epoch> {
-        let epoch = self.at(limit, |calendar, now| calendar.hold(now, duration));
-        Box::pin(ready(Ok(epoch)))
-    }
-
-    fn retune<'a>(&'a self, limit: &'a str, interval: Duration) -> Answer<'a, Epoch> {
-        let epoch = self.at(limit, |calendar, now| calendar.retune(now, interval));
-        Box::pin(ready(Ok(epoch)))
+    fn look<'a>(&'a self, limit: &'a str) -> Answer<'a, Option<LimitState>> {
+        let calendars = self.calendars();
+        let now = self.shared.clock.now() / 1000;
+        let state = calendars.get(limit).and_then(|calendar| calendar.look(now));
+        Box::pin(ready(Ok(state)))
     }
 }

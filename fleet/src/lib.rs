@@ -104,8 +104,12 @@ mod members;
 mod redis;
 mod stats;
 mod telemetry;
+mod telling;
 
-pub use backend::{Answer, Ask, Backend, BackendError, Epoch, Lease};
+pub use backend::{
+    Action, Answer, Backend, BackendError, Call, LimitState, Reply, SeenHost, Slots, Terms,
+};
+pub use calendar::Calendar;
 pub use error::FleetError;
 pub use host::{Away, News};
 pub use in_process::InProcess;

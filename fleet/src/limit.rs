@@ -9,16 +9,18 @@ use std::time::Duration;
 
 use apiqueue::{Permits, Setup, Source};
 
-use crate::backend::Backend;
+use crate::backend::{Backend, BackendError, LimitState};
 use crate::calendar::micros;
 use crate::error::{FleetError, MAX_NAME};
-use crate::host::{Away, News, Terms};
-use crate::member::{Member, Telling};
+use crate::host::{Away, Config, News};
+use crate::member::Member;
 use crate::members::{Counted, Members};
 use crate::stats::FleetStats;
+use crate::telling::Telling;
 
-const DEFAULT_HORIZON: Duration = Duration::from_secs(2);
-const DEFAULT_TIMEOUT: Duration = Duration::from_millis(500);
+const DEFAULT_HORIZON: Duration = Duration::from_millis(500);
+const DEFAULT_TIMEOUT: Duration = Duration::from_millis(250);
+const DEFAULT_CATCH_UP: Duration = Duration::from_millis(100);
 const DEFAULT_MAX_LEASE: u32 = 256;
 const MAX_MAX_LEASE: u32 = 1 << 16;
 
@@ -37,12 +39,13 @@ const MAX_MAX_LEASE: u32 = 1 << 16;
 /// ```
 ///
 /// The rate comes from the queue's builder: one release each interval, in the whole fleet, rounded up to whole microseconds. It counts
-/// only where the backend knows none for this name yet; [`ApiQueue::set_rate`](apiqueue::ApiQueue::set_rate) changes it. So does
-/// [`catch_up`](apiqueue::Builder::catch_up), 1 ms to a second here: a slot may still be used so long after its time, by a driver
-/// that was held up or a caller who came after it. What is older is gone, and makes no burst.
+/// only where the backend knows none for this name yet ([`News::OtherRate`] tells of another one, [`rate_wins`](Self::rate_wins) has it
+/// replaced); [`ApiQueue::set_rate`](apiqueue::ApiQueue::set_rate) changes it for all.
 ///
-/// All hosts of a limit are to be set up alike: the schedule's bounds are reckoned with the asking host's horizon. A clone is the same
-/// limit, and is counted in the same stats; each queue that is started with it is a host of its own.
+/// The builder's [`catch_up`](apiqueue::Builder::catch_up) is 100 ms by default here, and 1 ms to a second: so long after its time a slot may
+/// still be used by a driver that was held up. Somebody who came after it may use it for up to 10 ms. What is older is gone, and makes no burst.
+///
+/// A clone is the same limit, and is counted in the same stats; each queue that is started with it is a host of its own.
 #[derive(Clone)]
 #[must_use = "a limit does nothing before a queue is started with it"]
 pub struct FleetLimit {
@@ -52,7 +55,12 @@ pub struct FleetLimit {
     horizon: Duration,
     timeout: Duration,
     max_lease: u32,
-    on_news: Option<Telling>,
+    weight: u32,
+    expected_hosts: u32,
+    rate_wins: bool,
+    at_once: bool,
+    host_name: Option<Arc<str>>,
+    on_news: Option<Arc<Telling>>,
     members: Arc<Members>,
 }
 
@@ -69,6 +77,11 @@ impl FleetLimit {
             horizon: DEFAULT_HORIZON,
             timeout: DEFAULT_TIMEOUT,
             max_lease: DEFAULT_MAX_LEASE,
+            weight: 1,
+            expected_hosts: 0,
+            rate_wins: false,
+            at_once: false,
+            host_name: None,
             on_news: None,
             members: Arc::new(Members::new()),
         }
@@ -80,15 +93,15 @@ impl FleetLimit {
         self
     }
 
-    /// How far ahead slots may be granted (default 2 s; 100 ms to an hour). It is how long it takes at most for a hold or a new
-    /// rate to reach all hosts, and most of the pause after a backend has forgotten its state. A fleet with more hosts
-    /// than there are releases in this time works better with a longer one.
+    /// How far ahead slots may be granted (default 500 ms; 100 ms to an hour). It is how long it takes at most for a hold or a new
+    /// rate to reach all hosts that release anybody, and most of the time that a limit waits which the backend does not know. A fleet with
+    /// more hosts than there are releases in this time works better with a longer one.
     pub fn horizon(mut self, horizon: Duration) -> Self {
         self.horizon = horizon;
         self
     }
 
-    /// How long a call to the backend may take (default 500 ms; 1 ms to a minute).
+    /// How long a call to the backend may take (default 250 ms; 1 ms to a minute).
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -100,9 +113,45 @@ impl FleetLimit {
         self
     }
 
-    /// Is told by each host, on the thread that drives its queue, when the backend goes away and comes back: once per change.
+    /// How many times the slots of the others a queue gets when all want more than there are (default 1; 1 to 1,000).
+    pub fn weight(mut self, weight: u32) -> Self {
+        self.weight = weight;
+        self
+    }
+
+    /// How many queues of this limit there are at most in all processes (1 to a million), for [`Away::Share`]: with it each goes on at its part of
+    /// the rate, even where the backend has not been there since the process started. If there are more, the rate is exceeded by
+    /// as much while the backend is away.
+    pub fn expected_hosts(mut self, hosts: u32) -> Self {
+        self.expected_hosts = hosts;
+        self
+    }
+
+    /// Sets the rate of each queue's builder for all hosts when the queue first reaches a backend that has another one. Where processes
+    /// of two configurations run, the rate is that of the one that started last.
+    pub fn rate_wins(mut self) -> Self {
+        self.rate_wins = true;
+        self
+    }
+
+    /// Has a limit that the backend knows nothing of begin at once, and not after horizon + timeout + interval. If it was not
+    /// unknown but forgotten, up to that much of the rate is released twice, each time.
+    pub fn begin_at_once(mut self) -> Self {
+        self.at_once = true;
+        self
+    }
+
+    /// What this host is called where an operator looks at the limit (default: the process's number). Up to 200 bytes without spaces and
+    /// control characters.
+    pub fn host_name(mut self, name: impl Into<String>) -> Self {
+        self.host_name = Some(name.into().into());
+        self
+    }
+
+    /// Is told by each host when the backend goes away, comes back, has lost its state, or knows another rate: once per change. On
+    /// a thread of its own, so that it may block; of more than 256 news that wait for it the oldest are dropped.
     pub fn on_news(mut self, tell: impl Fn(&News) + Send + Sync + 'static) -> Self {
-        self.on_news = Some(Arc::new(tell));
+        self.on_news = Some(Arc::new(Telling::new(tell)));
         self
     }
 
@@ -118,7 +167,15 @@ impl FleetLimit {
         self.members.stats(&self.name)
     }
 
-    fn terms(&self, name: &str, setup: &Setup<'_>) -> Result<Terms, FleetError> {
+    /// The limit as the backend sees it now: its rate, its hold, and who is there. None where it knows nothing of it.
+    ///
+    /// # Errors
+    /// [`BackendError`](crate::BackendError) where it can't be reached.
+    pub async fn look(&self) -> Result<Option<LimitState>, BackendError> {
+        self.backend.look(&self.name).await
+    }
+
+    fn config(&self, name: &str, setup: &Setup<'_>) -> Result<Config, FleetError> {
         let bad = |c: char| c == '{' || c == '}' || c.is_control();
         if name.is_empty() || name.len() > MAX_NAME || name.contains(bad) {
             let name = name.to_owned();
@@ -131,22 +188,48 @@ impl FleetLimit {
         if setup.rate.is_strict() {
             return Err(FleetError::Strict);
         }
-        if !(1..=MAX_MAX_LEASE).contains(&self.max_lease) {
-            return Err(FleetError::MaxLease {
-                max_lease: self.max_lease,
-                max: MAX_MAX_LEASE,
-            });
-        }
         let ms = Duration::from_millis;
-        let catch_up = Duration::from_nanos(setup.catch_up);
-        Ok(Terms {
+        let catch_up = setup
+            .catch_up
+            .map_or(DEFAULT_CATCH_UP, Duration::from_nanos);
+        Ok(Config {
             host: RandomState::new().hash_one(std::process::id()),
+            label: self.label()?,
             interval: micros(setup.rate.interval()).max(1),
+            interval_wins: self.rate_wins,
             horizon: span("horizon", self.horizon, ms(100), ms(3_600_000))?,
             timeout: span("timeout", self.timeout, ms(1), ms(60_000))?,
             late: span("time to catch up", catch_up, ms(1), ms(1_000))?,
-            max_lease: self.max_lease,
+            max_lease: number("largest lease", self.max_lease, 1, MAX_MAX_LEASE)?,
+            weight: number("weight", self.weight, 1, 1_000)?,
+            at_once: self.at_once,
+            expected_hosts: number("number of hosts", self.expected_hosts, 0, 1_000_000)?,
             away: self.away,
+        })
+    }
+
+    fn label(&self) -> Result<Arc<str>, FleetError> {
+        let Some(name) = &self.host_name else {
+            return Ok(format!("process-{}", std::process::id()).into());
+        };
+        let bad = |c: char| c.is_whitespace() || c.is_control();
+        if name.is_empty() || name.len() > MAX_NAME || name.contains(bad) {
+            let name = name.to_string();
+            return Err(FleetError::HostName { name });
+        }
+        Ok(Arc::clone(name))
+    }
+}
+
+fn number(what: &'static str, number: u32, min: u32, max: u32) -> Result<u32, FleetError> {
+    if (min..=max).contains(&number) {
+        Ok(number)
+    } else {
+        Err(FleetError::Number {
+            what,
+            number,
+            min,
+            max,
         })
     }
 }
@@ -181,7 +264,7 @@ impl Source for FleetLimit {
         };
         let member = Arc::new(Member::new(
             name,
-            self.terms(name, setup)?,
+            self.config(name, setup)?,
             setup.clock.clone(),
             Arc::clone(&self.backend),
             self.on_news.clone(),
@@ -202,6 +285,8 @@ impl fmt::Debug for FleetLimit {
             .field("horizon", &self.horizon)
             .field("timeout", &self.timeout)
             .field("max_lease", &self.max_lease)
+            .field("weight", &self.weight)
+            .field("expected_hosts", &self.expected_hosts)
             .finish_non_exhaustive()
     }
 }

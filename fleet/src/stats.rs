@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::backend::Epoch;
+use apiqueue::Rate;
+
+use crate::backend::BackendError;
 use crate::host::{Counts, Host};
 
 /// What the queues of a limit have done so far in this process, from [`FleetLimit::stats`](crate::FleetLimit::stats). Counts are of all
@@ -39,6 +41,18 @@ pub struct FleetStats {
     pub away: Duration,
     /// Whether it is away now, for any of the queues.
     pub is_away: bool,
+    /// How often it had lost its state.
+    pub times_forgotten: u64,
+    /// For how much longer it grants nothing, as its state is new.
+    pub learning: Duration,
+    /// What the latest call that failed failed of, and how long ago.
+    pub last_error: Option<(BackendError, Duration)>,
+    /// The rate in force, as one of the queues knows it; none where there are no queues.
+    pub rate: Option<Rate>,
+    /// The rate that this queue was built with.
+    pub built_rate: Option<Rate>,
+    /// For how much longer nobody is released.
+    pub hold: Duration,
     /// Slots that the backend granted and that arrived.
     pub slots_granted: u64,
     /// Slots at which somebody was released, or that were charged.
@@ -54,7 +68,7 @@ pub struct FleetStats {
     /// How many hosts the backend has seen lately, these included; 0 before the first answer.
     pub hosts: u32,
     /// The number of the terms, raised by each hold and new rate; none before the first answer.
-    pub epoch: Option<Epoch>,
+    pub epoch: Option<u64>,
     /// How many slots one of these queues would ask for with callers enough.
     pub lease_size: u32,
 }
@@ -70,6 +84,12 @@ impl FleetStats {
             times_away: 0,
             away: Duration::ZERO,
             is_away: false,
+            times_forgotten: 0,
+            learning: Duration::ZERO,
+            last_error: None,
+            rate: None,
+            built_rate: None,
+            hold: Duration::ZERO,
             slots_granted: 0,
             slots_used: 0,
             slots_given_back: 0,
@@ -86,6 +106,7 @@ impl FleetStats {
         self.backend_calls += counts.calls;
         self.backend_failures += counts.failures;
         self.times_away += counts.times_away;
+        self.times_forgotten += counts.forgotten;
         self.away += Duration::from_micros(counts.away);
         self.slots_granted += counts.granted;
         self.slots_used += counts.used;
@@ -101,11 +122,30 @@ impl FleetStats {
             .round_trip
             .max(Duration::from_micros(host.round_trip()));
         self.is_away |= host.away_since().is_some();
+        let left = |until: u64| Duration::from_micros(until.saturating_sub(now));
+        self.learning = self.learning.max(left(host.learning_until()));
+        self.hold = self.hold.max(left(host.held_until()));
+        if let Some((error, at)) = host.last_error() {
+            let age = Duration::from_micros(now.saturating_sub(*at));
+            if self
+                .last_error
+                .as_ref()
+                .is_none_or(|(_, before)| age < *before)
+            {
+                self.last_error = Some((error.clone(), age));
+            }
+        }
+        self.rate = rate(host.interval());
+        self.built_rate = rate(host.built_interval());
         self.slots_held += host.held();
         self.hosts = self.hosts.max(host.hosts());
         self.epoch = self.epoch.max(host.epoch());
         self.lease_size = self.lease_size.max(host.lease_size());
     }
+}
+
+fn rate(interval: u64) -> Option<Rate> {
+    Rate::every(Duration::from_micros(interval)).ok()
 }
 
 impl fmt::Display for FleetStats {
@@ -131,12 +171,28 @@ impl fmt::Display for FleetStats {
         )?;
         write!(
             f,
-            "\n  backend    {} calls, {} failed, away {} times for {:?}, {} released alone",
+            "\n  backend    {} calls, {} failed, away {} times for {:?}, {} released alone, state lost {} times",
             self.backend_calls,
             self.backend_failures,
             self.times_away,
             self.away,
-            self.released_alone
-        )
+            self.released_alone,
+            self.times_forgotten
+        )?;
+        if let Some((error, age)) = &self.last_error {
+            write!(f, "\n  last error {age:?} ago: {error}")?;
+        }
+        if let (Some(rate), Some(built)) = (self.rate, self.built_rate)
+            && rate.interval() != built.interval()
+        {
+            write!(f, "\n  rate       {rate}, built with {built}")?;
+        }
+        if self.hold > Duration::ZERO {
+            write!(f, "\n  held       for another {:?}", self.hold)?;
+        }
+        if self.learning > Duration::ZERO {
+            write!(f, "\n  new state  for another {:?}", self.learning)?;
+        }
+        Ok(())
     }
 }

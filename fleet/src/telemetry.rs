@@ -16,6 +16,12 @@ pub(crate) fn changed(name: &str, news: &News) {
         News::Spent => {
             tracing::warn!(target: "apiqueue", queue = %name, "nobody is released until the backend answers");
         }
+        News::Forgot { learning } => {
+            tracing::warn!(target: "apiqueue", queue = %name, ?learning, "the backend has lost its state");
+        }
+        News::OtherRate { built, in_force } => {
+            tracing::warn!(target: "apiqueue", queue = %name, ?built, ?in_force, "another rate is in force than this queue was built with");
+        }
         News::Back { after } => {
             tracing::info!(target: "apiqueue", queue = %name, ?after, "the backend is back");
         }

@@ -1,45 +1,47 @@
 //! [`Calendar`]: what a backend keeps of one limit, as a plain value, and what each call does to it.
 //!
 //! Every backend does exactly this, whatever it is written in. All numbers are whole microseconds; `now` is the reading of
-//! the backend's own clock at the call; durations of callers go through [`micros`] first.
+//! the backend's own clock at the call.
 //!
 //! ```text
-//! reserve(host, want, interval', horizon, grace, seen):
-//!   interval = stored, or interval' and stored          (at least 1)
-//!   epoch    = stored, or now and stored
-//!   reach    = max(grace, horizon + interval)
-//!   tat      = stored; if there is none: now + grace; if above now + reach: now + reach; stored whatever is granted
-//!   seen     = those of now - seen ..= now, and the host at now; stored
-//!   start    = max(tat, now, hold)
-//!   free     = 0 if start > now + horizon, else (now + horizon - start) / interval + 1, rounded down
-//!   count    = min(want, free)
-//!   tat      = start + count * interval if count > 0, stored
-//!   answer     count, now, start, interval, the number of seen, epoch
+//! at each call, first:
+//!   no state:            born = last = now; quiet = tat = now + grace; interval and epoch as the caller knows them;
+//!                        hold = now + the hold it knows of, if there is one; nothing free, nobody seen
+//!   now < last:          the clock stepped back: tat, quiet, hold and the free slots go back by as much
+//!   last = now
+//!   the caller's epoch is higher:   retune to its interval; hold = now + the hold it knows of, or none; epoch = its epoch
+//!   free slots before now are gone
 //!
-//! give_back(lease, count):
-//!   if epoch = lease.epoch, tat = lease.start + lease.count * lease.interval and 0 < count <= lease.count:
-//!     tat = tat - count * lease.interval, stored; answer yes
-//!   else answer no, and nothing changes
-//!
-//! hold(duration):     hold = 0 if the duration is, else max(hold, now + duration);      epoch = raised; answer epoch
-//! retune(interval'):  if there is a tat and an interval: tat = max(tat - interval, 0) + interval';
-//!                     interval = interval';                                             epoch = raised; answer epoch
-//! raised:             max(epoch + 1, now), or now where there is none
+//! reserve(want, spacing, after, horizon):
+//!   seen     = those of now - window ..= now, and the host at now
+//!   from     = max(now, hold, now + after)
+//!   until    = now + horizon
+//!   granted: up to want of the free slots in from ..= until, each the spacing after the one before,
+//!            and then slots from max(tat, now, hold) on, an interval apart; those that are passed over become free
+//!   tat      = behind the last of these
+//! give_back(born, epoch, slots): where born is that of the state, and the interval is as it was at epoch:
+//!                  slots at now or after are free again, and tat goes back where it can
+//! hold(span):        hold = max(hold, now + span); raised if that is more than it was
+//! resume:            hold = 0; raised if there was one
+//! retune(interval):  if it is another: tat = max(tat - interval, 0) + new interval; nothing is free; raised
+//! raised:            epoch = max(epoch + 1, now)
 //! ```
 //!
 //! `tat` is the last slot granted plus the interval, so that a retune takes effect right after the last slot granted by the
-//! old terms. The value put in for a missing `tat`, and the one that takes the place of a `tat` too far ahead, are stored even
-//! if nothing is granted: otherwise each call would push them ahead of itself, and nobody would ever get a slot.
+//! old terms. While the clock stands behind where it was, no time passes for the schedule: slots come later, and none twice.
 //!
-//! An epoch that begins at the clock, and not at 0, differs from those of before a loss of state.
+//! A change's epoch begins at the clock, so that of two changes of which a state knows only one, the later one wins.
 
+mod free;
 mod seen;
 
 use std::time::Duration;
 
+pub use free::{Free, MAX_RUNS};
 pub use seen::Seen;
 
-use crate::backend::{Ask, Epoch, Lease};
+use crate::backend::{Action, Call, LimitState, Reply, SeenHost, Slots, Terms};
+use free::end;
 
 /// The longest span that a calendar reckons with, about 35 years: sums of it and of a clock's reading are whole numbers in
 /// the 53 bits that Lua has for them.
@@ -51,91 +53,320 @@ pub fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos().div_ceil(1000)).map_or(MAX_MICROS, |us| us.min(MAX_MICROS))
 }
 
-/// The state of one limit. See the head of this page.
+/// What a backend keeps of one limit: empty until the first call. For those who write a [`Backend`](crate::Backend) of their own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Calendar {
-    /// The next free slot.
-    pub tat: Option<u64>,
-    /// From one slot to the next.
-    pub interval: Option<u64>,
-    /// The number of the terms.
-    pub epoch: Option<Epoch>,
-    /// No slot is granted before; 0 for no hold.
-    pub hold: u64,
-    /// When each host asked last.
+    /// None until the first call.
+    pub state: Option<State>,
+    /// Who has asked lately.
     pub seen: Seen,
 }
 
+/// The schedule of one limit. Microseconds of the backend's clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// When it was made.
+    pub born: u64,
+    /// The latest reading of the clock.
+    pub last: u64,
+    /// No slot is granted before: leases of a state that was forgotten may be in use.
+    pub quiet: u64,
+    /// The next slot that was never granted.
+    pub tat: u64,
+    /// From one slot to the next.
+    pub interval: u64,
+    /// The number of the terms.
+    pub epoch: u64,
+    /// The number of the first terms with this interval.
+    pub tuned: u64,
+    /// No slot is granted before; 0 for no hold.
+    pub hold: u64,
+    /// Slots before `tat` that nobody has.
+    pub free: Free,
+}
+
 impl Calendar {
-    /// Grants the next slots.
-    pub fn reserve(&mut self, now: u64, ask: Ask) -> Lease {
-        let interval = *self.interval.get_or_insert(micros(ask.interval).max(1));
-        let epoch = *self.epoch.get_or_insert(now);
-        let horizon = micros(ask.horizon);
-        let grace = micros(ask.grace);
-        let reach = grace.max(horizon + interval);
-        let tat = self.tat.unwrap_or(now + grace).min(now + reach);
-
-        let since = now.saturating_sub(micros(ask.seen));
-        self.seen.keep(since, now);
-        self.seen.ask(ask.host, now);
-
-        let start = tat.max(now).max(self.hold);
-        let free = (now + horizon)
-            .checked_sub(start)
-            .map_or(0, |room| room / interval + 1);
-        let count = free.min(u64::from(ask.want));
-        self.tat = Some(match count {
-            0 => tat,
-            _ => start + count * interval,
-        });
-        Lease {
-            // Not above `want`.
-            count: u32::try_from(count).unwrap_or(ask.want),
+    /// Carries out a call at `now`.
+    pub fn apply(&mut self, now: u64, call: &Call) -> Reply {
+        if self.state.is_none() {
+            self.seen = Seen::default();
+        }
+        let state = self.state.get_or_insert_with(|| State::new(now, call));
+        state.come_to(now);
+        state.adopt(now, call.known);
+        let mut reply = Reply::default();
+        match &call.action {
+            Action::Reserve {
+                want,
+                spacing,
+                after,
+                horizon,
+            } => {
+                self.seen.keep(now.saturating_sub(call.window), now);
+                self.seen.ask(call.host, &call.label, now);
+                let from = now.max(state.hold).max(now.saturating_add(*after));
+                let until = now.saturating_add(*horizon);
+                reply.slots = state.grant(now, from, until, *want, *spacing);
+                if reply.slots.is_empty() {
+                    let start = state.tat.max(from);
+                    reply.next = state.free.first(from).map_or(start, |free| free.min(start));
+                }
+            }
+            Action::GiveBack { born, epoch, slots }
+                if *born == state.born && *epoch >= state.tuned =>
+            {
+                let back = slots.iter().rev().map(|slots| state.take_back(now, *slots));
+                reply.taken_back = back.fold(0, u32::saturating_add);
+            }
+            Action::GiveBack { .. } => {}
+            Action::Hold(span) => {
+                let until = now.saturating_add((*span).min(MAX_MICROS));
+                state.set_hold(now, until.max(state.hold));
+            }
+            Action::Resume => state.set_hold(now, 0),
+            Action::Retune(interval) => {
+                if state.retune((*interval).clamp(1, MAX_MICROS)) {
+                    state.raise(now);
+                    state.tuned = state.epoch;
+                }
+            }
+        }
+        Reply {
             now,
-            start,
-            interval,
+            born: state.born,
+            learning_until: state.quiet,
+            terms: state.terms(now),
             hosts: u32::try_from(self.seen.len()).unwrap_or(u32::MAX),
-            epoch,
+            ..reply
         }
     }
 
-    /// Takes back the last `count` slots of `lease`. Says whether they are free again.
-    pub fn give_back(&mut self, lease: Lease, count: u32) -> bool {
-        let end = u64::from(lease.count)
-            .saturating_mul(lease.interval)
-            .saturating_add(lease.start);
-        let given = self.epoch == Some(lease.epoch)
-            && self.tat == Some(end)
-            && (1..=lease.count).contains(&count);
-        if given {
-            self.tat = Some(end - u64::from(count) * lease.interval);
+    /// What an operator sees at `now`; none before the first call.
+    #[must_use]
+    pub fn look(&self, now: u64) -> Option<LimitState> {
+        let state = self.state.as_ref()?;
+        let start = state.tat.max(state.hold);
+        let hosts = self.seen.iter().map(|(host, label, at)| SeenHost {
+            host,
+            label: label.to_owned(),
+            age: now.saturating_sub(at),
+        });
+        Some(LimitState {
+            terms: state.terms(now),
+            next: start.saturating_sub(now),
+            learning: state.quiet.saturating_sub(now),
+            hosts: hosts.collect(),
+        })
+    }
+}
+
+impl State {
+    fn new(now: u64, call: &Call) -> Self {
+        let quiet = now.saturating_add(call.grace.min(MAX_MICROS));
+        Self {
+            born: now,
+            last: now,
+            quiet,
+            tat: quiet,
+            interval: call.known.interval.clamp(1, MAX_MICROS),
+            epoch: call.known.epoch,
+            tuned: 0,
+            hold: hold_at(now, call.known.hold),
+            free: Free::default(),
         }
-        given
     }
 
-    /// Grants nothing before `duration` from now, and if that is zero, ends a hold.
-    pub fn hold(&mut self, now: u64, duration: Duration) -> Epoch {
-        self.hold = match micros(duration) {
-            0 => 0,
-            span => self.hold.max(now + span),
+    fn terms(&self, now: u64) -> Terms {
+        Terms {
+            interval: self.interval,
+            hold: self.hold.saturating_sub(now),
+            epoch: self.epoch,
+        }
+    }
+
+    /// The clock is at `now`.
+    fn come_to(&mut self, now: u64) {
+        if let Some(back) = self.last.checked_sub(now) {
+            for time in [&mut self.quiet, &mut self.tat, &mut self.hold] {
+                *time = time.saturating_sub(back);
+            }
+            self.free.shift(back);
+        }
+        self.last = now;
+        self.free.keep_from(now);
+    }
+
+    /// Somebody may know newer terms than a state that was lost, or has lost its last changes.
+    fn adopt(&mut self, now: u64, known: Terms) {
+        if known.epoch > self.epoch {
+            if self.retune(known.interval.clamp(1, MAX_MICROS)) {
+                self.tuned = known.epoch;
+            }
+            self.hold = hold_at(now, known.hold);
+            self.epoch = known.epoch;
+        }
+    }
+
+    /// Slots of `from ..= until`.
+    fn grant(&mut self, now: u64, from: u64, until: u64, want: u32, spacing: u64) -> Vec<Slots> {
+        let mut granted = Vec::new();
+        let interval = self.interval;
+        let is_dense = spacing <= interval;
+        let mut left = want;
+        let mut from = from;
+        while left > 0 {
+            let most = if is_dense { left } else { 1 };
+            let (taken, count) = (
+                granted.len(),
+                self.free.take(from, until, most, &mut granted),
+            );
+            if count == 0 {
+                break;
+            }
+            left -= count;
+            if !is_dense && let Some(slot) = granted.get(taken) {
+                from = slot.first.saturating_add(spacing);
+            }
+        }
+        while left > 0 {
+            let base = self.tat.max(now).max(self.hold);
+            let passed = from.saturating_sub(base).div_ceil(interval);
+            let first = base.saturating_add(passed.saturating_mul(interval));
+            if first > until || passed > 0 && self.free.room() == 0 {
+                break;
+            }
+            let most = if is_dense { left } else { 1 };
+            let by_time = (until - first) / interval + 1;
+            // Not above `left`.
+            let count = u32::try_from(by_time.min(u64::from(most))).unwrap_or(most);
+            if let Ok(gap) = u32::try_from(passed)
+                && gap > 0
+            {
+                self.free.put(Slots {
+                    first: base,
+                    count: gap,
+                    step: interval,
+                });
+            }
+            granted.push(Slots {
+                first,
+                count,
+                step: interval,
+            });
+            self.tat = first.saturating_add(u64::from(count).saturating_mul(interval));
+            left -= count;
+            from = from.max(first.saturating_add(spacing));
+        }
+        joined(granted)
+    }
+
+    /// Says how many are free again.
+    fn take_back(&mut self, now: u64, slots: Slots) -> u32 {
+        let whole = end(&slots).filter(|_| slots.count > 0 && slots.step > 0);
+        // The last of them is followed by an interval.
+        let last = whole.map(|end| end - slots.step);
+        let Some(last) = last.filter(|last| *last < self.tat) else {
+            return 0;
         };
-        self.raise(now)
-    }
-
-    /// Sets the interval from the last slot granted on.
-    pub fn retune(&mut self, now: u64, interval: Duration) -> Epoch {
-        let interval = micros(interval).max(1);
-        if let (Some(tat), Some(old)) = (self.tat, self.interval) {
-            self.tat = Some(tat.saturating_sub(old) + interval);
+        if slots.step == self.interval {
+            let past = now.saturating_sub(slots.first).div_ceil(slots.step);
+            let Some(count) = u32::try_from(past)
+                .ok()
+                .and_then(|past| slots.count.checked_sub(past))
+            else {
+                return 0;
+            };
+            let first = slots.first + past * slots.step;
+            return if count > 0
+                && self.free_again(Slots {
+                    first,
+                    count,
+                    ..slots
+                }) {
+                count
+            } else {
+                0
+            };
         }
-        self.interval = Some(interval);
-        self.raise(now)
+        let mut back = 0;
+        let mut slot = last;
+        for _ in 0..slots.count {
+            let one = Slots {
+                first: slot,
+                count: 1,
+                step: self.interval,
+            };
+            if slot < now || !self.free_again(one) {
+                break;
+            }
+            back += 1;
+            slot = slot.saturating_sub(slots.step);
+        }
+        back
     }
 
-    fn raise(&mut self, now: u64) -> Epoch {
-        let epoch = self.epoch.map_or(now, |epoch| now.max(epoch + 1));
-        self.epoch = Some(epoch);
-        epoch
+    fn free_again(&mut self, slots: Slots) -> bool {
+        if end(&slots).is_none_or(|end| end > self.tat) || !self.free.put(slots) {
+            return false;
+        }
+        while let Some(first) = self.free.pop_at(self.tat) {
+            self.tat = first;
+        }
+        true
+    }
+
+    fn set_hold(&mut self, now: u64, until: u64) {
+        if until != self.hold && until.max(self.hold) > now {
+            self.raise(now);
+        }
+        self.hold = until;
+    }
+
+    /// Says whether the interval is another one.
+    fn retune(&mut self, interval: u64) -> bool {
+        if interval == self.interval {
+            return false;
+        }
+        self.tat = self
+            .tat
+            .saturating_sub(self.interval)
+            .saturating_add(interval);
+        self.interval = interval;
+        self.free.clear();
+        true
+    }
+
+    fn raise(&mut self, now: u64) {
+        self.epoch = now.max(self.epoch.saturating_add(1));
+    }
+}
+
+fn hold_at(now: u64, span: u64) -> u64 {
+    match span {
+        0 => 0,
+        span => now.saturating_add(span.min(MAX_MICROS)),
+    }
+}
+
+/// The same slots in as few runs as can be.
+fn joined(runs: Vec<Slots>) -> Vec<Slots> {
+    let mut joined: Vec<Slots> = Vec::new();
+    for run in runs {
+        match joined.last_mut() {
+            Some(last) if last.count == 1 && run.count == 1 => {
+                last.step = run.first - last.first;
+                last.count = 2;
+            }
+            Some(last) if last.continues_with(run) => last.count += run.count,
+            _ => joined.push(run),
+        }
+    }
+    joined
+}
+
+impl Slots {
+    /// Whether `next` begins where these would go on, with the same step.
+    fn continues_with(&self, next: Slots) -> bool {
+        end(self) == Some(next.first) && (next.count == 1 || next.step == self.step)
     }
 }

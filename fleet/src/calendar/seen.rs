@@ -1,11 +1,12 @@
 //! [`Seen`]: which hosts have asked lately.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// When each host asked last. Forgetting takes as long as there is to forget, however many there are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
-    at: BTreeMap<u64, u64>,
+    at: BTreeMap<u64, (u64, Arc<str>)>,
     by_time: BTreeSet<(u64, u64)>,
 }
 
@@ -24,15 +25,15 @@ impl Seen {
         }
     }
 
-    /// `host` asks at `now`.
-    pub(super) fn ask(&mut self, host: u64, now: u64) {
+    /// `host`, which people call `label`, asks at `now`.
+    pub fn ask(&mut self, host: u64, label: &Arc<str>, now: u64) {
         self.forget(host);
-        self.at.insert(host, now);
+        self.at.insert(host, (now, Arc::clone(label)));
         self.by_time.insert((now, host));
     }
 
     fn forget(&mut self, host: u64) {
-        if let Some(at) = self.at.remove(&host) {
+        if let Some((at, _)) = self.at.remove(&host) {
             self.by_time.remove(&(at, host));
         }
     }
@@ -52,6 +53,13 @@ impl Seen {
     /// When `host` asked last.
     #[must_use]
     pub fn at(&self, host: u64) -> Option<u64> {
-        self.at.get(&host).copied()
+        self.at.get(&host).map(|(at, _)| *at)
+    }
+
+    /// Each host, what it is called, and when it asked last.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &str, u64)> {
+        self.at
+            .iter()
+            .map(|(host, (at, label))| (*host, &**label, *at))
     }
 }

@@ -1,4 +1,4 @@
-//! [`Away`]: what a host does when the backend does not answer.
+//! [`Away`]: what a host does when the backend does not answer, and [`Alone`]: its own schedule meanwhile.
 
 use std::time::Duration;
 
@@ -7,11 +7,13 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Away {
-    /// Each host releases one each interval × the number of hosts seen last, for `at_most` this long; then nobody. A host
-    /// that has never heard of the others releases nobody.
+    /// Each host releases one each interval × the number of hosts, for `at_most` this long; then nobody.
     ///
-    /// As many hosts as were seen last keep the rate together. If the others reach the backend all the same, this host
-    /// adds its share to theirs.
+    /// The number is the one that the backend told last, if it counts: once this host has asked for some seconds (5 by default), and
+    /// for half as long after the last answer. A host that starts then, or was idle, can't know how many others there are, and releases nobody.
+    /// With [`expected_hosts`](crate::FleetLimit::expected_hosts) it needs no number of the backend's.
+    ///
+    /// So the hosts together keep the rate. If the others reach the backend all the same, this host adds its share to theirs.
     Share {
         /// For how long.
         at_most: Duration,
@@ -35,10 +37,11 @@ impl Default for Away {
     }
 }
 
-/// A backend that is away, and the host's own schedule meanwhile. Microseconds of the host's clock.
+/// The host's own schedule while the backend can't give any slots. Microseconds of the host's clock.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Alone {
-    pub(crate) since: u64,
+    /// Since when the backend is away. None while it answers, and learns what its lost state had granted.
+    pub(crate) away_since: Option<u64>,
     /// From when on nobody is released.
     until: u64,
     next: u64,
@@ -50,38 +53,69 @@ pub(crate) struct Alone {
     again: u64,
 }
 
+/// What a host has had so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Had {
+    /// Where the latest lease began, and how many slots it had.
+    pub(crate) lease: (u64, u64),
+    /// The latest slot that was used.
+    pub(crate) last: u64,
+}
+
 impl Alone {
-    /// A schedule that begins a step after the `last` slot used, and not before `earliest`. `phase` of 2^32 spreads hosts
-    /// whose backend went away at the same moment.
+    /// A schedule from `now` until `until`, at every `factor`th interval: not before `earliest`, nor before the host would have its next
+    /// slot by this schedule if it had begun with the latest lease. `phase` of 2^32 spreads hosts that have had none lately.
     pub(crate) fn new(
-        away: Away,
         now: u64,
-        last: u64,
-        earliest: u64,
+        until: u64,
         interval: u64,
-        hosts: u32,
+        factor: u32,
+        earliest: u64,
+        had: Had,
         phase: u32,
     ) -> Self {
-        let (at_most, factor) = match away {
-            Away::Share { at_most } if hosts > 0 => (at_most, u64::from(hosts)),
-            Away::Share { .. } | Away::Stop => (Duration::ZERO, 1),
-            Away::Full { at_most } => (at_most, 1),
+        let factor = u64::from(factor.max(1));
+        let step = interval.max(1).saturating_mul(factor);
+        let (begun, slots) = had.lease;
+        let paid = begun
+            .saturating_add(step.saturating_mul(slots))
+            .max(had.last.saturating_add(step));
+        let spread = match paid > now {
+            true => 0,
+            false => u64::try_from((u128::from(step) * u128::from(phase)) >> 32).unwrap_or(0),
         };
-        let at_most = u64::try_from(at_most.as_micros()).unwrap_or(u64::MAX);
-        let step = interval.saturating_mul(factor);
-        let spread = (u128::from(step) * u128::from(phase)) >> 32;
-        let next = now
-            .max(earliest)
-            .max(last.saturating_add(step))
-            .saturating_add(u64::try_from(spread).unwrap_or(u64::MAX));
         Self {
-            since: now,
-            until: now.saturating_add(at_most),
-            next,
+            away_since: None,
+            until,
+            next: now.max(earliest).max(paid).saturating_add(spread),
             factor,
             taken: 0,
             again: 0,
         }
+    }
+
+    /// Goes on until then, by so many hosts, with what it has released so far.
+    pub(crate) fn go_on(&mut self, until: u64, factor: u32, earliest: u64) {
+        self.until = until;
+        self.factor = u64::from(factor.max(1));
+        self.next = self.next.max(earliest);
+    }
+
+    /// The backend answers at `now`.
+    pub(crate) fn end(&mut self, now: u64) {
+        self.away_since = None;
+        self.until = now;
+    }
+
+    /// From when on nobody is released.
+    pub(crate) fn until(&self) -> u64 {
+        self.until
+    }
+
+    /// When the one after `ahead` others goes.
+    pub(crate) fn nth(&self, interval: u64, ahead: u64) -> u64 {
+        self.next
+            .saturating_add(self.step(interval).saturating_mul(ahead))
     }
 
     /// Whether the time for releases without the backend is over.

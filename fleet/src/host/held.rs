@@ -1,153 +1,182 @@
 //! [`Held`]: the slots that a host holds, on the host's own clock.
 
-use std::collections::VecDeque;
+use crate::backend::{Reply, Slots};
 
-use crate::backend::Lease;
-
-/// Slots of one lease that are not used yet: one at `first`, and so on.
+/// Slots that are not used yet, and how to tell the backend of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
-    /// Where the lease's first slot was.
-    pub(crate) begins: u64,
-    pub(crate) first: u64,
-    pub(crate) interval: u64,
-    pub(crate) left: u32,
-    /// The lease of which these are the last slots. None once it can't be given back.
-    pub(crate) lease: Option<Lease>,
+    slots: Slots,
+    /// The backend's clock less this host's, wrapping.
+    ahead: u64,
+    /// The backend's state that granted them, and its terms.
+    born: u64,
+    epoch: u64,
 }
 
 impl Span {
-    /// The slots of a lease whose answer arrived at `now`: from then on and not from when it was given, so that no slot
-    /// comes early, and each late by less than the round trip.
-    pub(crate) fn arrived(now: u64, lease: Lease) -> Self {
-        let first = now + lease.start.saturating_sub(lease.now);
+    fn one(self, at: u64) -> Self {
         Self {
-            begins: first,
-            first,
-            interval: lease.interval,
-            left: lease.count,
-            lease: Some(lease),
+            slots: Slots {
+                first: at,
+                count: 1,
+                ..self.slots
+            },
+            ..self
         }
     }
 
-    /// How many are at `until` or before.
-    fn by(&self, until: u64) -> u32 {
-        match until.checked_sub(self.first) {
-            None => 0,
-            Some(past) => u32::try_from(past / self.interval + 1)
-                .unwrap_or(u32::MAX)
-                .min(self.left),
-        }
+    fn first(&self) -> u64 {
+        self.slots.first
+    }
+
+    fn last(&self) -> u64 {
+        self.first() + u64::from(self.slots.count.saturating_sub(1)) * self.slots.step
     }
 
     fn skip(&mut self, count: u32) {
-        self.first += u64::from(count) * self.interval;
-        self.left -= count;
+        self.slots.first += u64::from(count) * self.slots.step;
+        self.slots.count -= count;
     }
 
-    /// Takes its last slots, `count` of them if there are so many.
-    fn split_last(&mut self, count: u32) -> Self {
-        let mut slots = *self;
-        self.left -= count.min(self.left);
-        slots.skip(self.left);
-        slots
-    }
-
-    /// Its last slot, of one that is not empty.
-    fn last(&self) -> u64 {
-        self.end() - self.interval
-    }
-
-    /// Where the slot after its last would be.
-    fn end(&self) -> u64 {
-        self.first + u64::from(self.left) * self.interval
+    /// How many are before `time`.
+    fn before(&self, time: u64) -> u32 {
+        let past = time.saturating_sub(self.first()).div_ceil(self.slots.step);
+        u32::try_from(past)
+            .unwrap_or(u32::MAX)
+            .min(self.slots.count)
     }
 }
 
-/// In the order of the leases, which is that of time but for what round trips differ.
+/// Slots to give back, on the backend's clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Offer {
+    pub(crate) born: u64,
+    pub(crate) epoch: u64,
+    pub(crate) slots: Vec<Slots>,
+    pub(crate) count: u64,
+}
+
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Held {
-    spans: VecDeque<Span>,
-    /// What the latest grant took, as long as that may be put back.
+    spans: Vec<Span>,
+    /// What the latest grant took, one by one, as long as that may be put back.
     taken: Vec<Span>,
     /// The latest slot that was used once more.
     again: Option<u64>,
+    /// Where the latest lease begins.
+    begins: u64,
 }
 
 impl Held {
-    pub(crate) fn push(&mut self, span: Span) {
-        if span.left > 0 {
-            self.spans.push_back(span);
+    /// The slots of an answer that arrived at `now`: from then on and not from when it was given, so that no slot comes early, and each
+    /// late by less than the round trip.
+    pub(crate) fn push(&mut self, now: u64, reply: &Reply) {
+        let ahead = reply.now.wrapping_sub(now);
+        for (at, slots) in reply.slots.iter().enumerate() {
+            let first = slots.first.wrapping_sub(ahead);
+            if at == 0 {
+                self.begins = first;
+            }
+            self.spans.push(Span {
+                slots: Slots { first, ..*slots },
+                ahead,
+                born: reply.born,
+                epoch: reply.terms.epoch,
+            });
         }
     }
 
     pub(crate) fn count(&self) -> u64 {
-        self.spans.iter().map(|span| u64::from(span.left)).sum()
+        self.spans
+            .iter()
+            .map(|span| u64::from(span.slots.count))
+            .sum()
     }
 
     /// The first slot.
     pub(crate) fn next(&self) -> Option<u64> {
-        self.spans.front().map(|span| span.first)
+        self.spans.iter().map(Span::first).min()
+    }
+
+    /// The slot that the `ahead`th from now gets, if so many are held.
+    pub(crate) fn nth(&self, ahead: u64) -> Option<u64> {
+        let mut left = ahead;
+        let mut spans = self.spans.clone();
+        while let Some(at) = earliest(&spans) {
+            let until = (0..spans.len()).filter(|other| *other != at);
+            let until = until.map(|other| spans[other].first()).min();
+            let block = until.map_or(spans[at].slots.count, |until| {
+                spans[at].before(until).max(1)
+            });
+            if left < u64::from(block) {
+                return Some(spans[at].first() + left * spans[at].slots.step);
+            }
+            left -= u64::from(block);
+            spans[at].skip(block);
+            if spans[at].slots.count == 0 {
+                spans.swap_remove(at);
+            }
+        }
+        None
+    }
+
+    /// The last slot.
+    pub(crate) fn last(&self) -> Option<u64> {
+        self.spans.iter().map(Span::last).max()
     }
 
     /// Where the slot after the last would be.
     pub(crate) fn end(&self) -> Option<u64> {
-        self.spans.back().map(Span::end)
+        self.spans
+            .iter()
+            .map(|span| span.last() + span.slots.step)
+            .max()
     }
 
     /// Where the latest lease begins.
-    pub(crate) fn begins(&self) -> Option<u64> {
-        self.spans.back().map(|span| span.begins)
+    pub(crate) fn begins(&self) -> u64 {
+        self.begins
     }
 
-    /// Takes up to `most` slots that are due. Says how many, and the time of the last.
-    pub(crate) fn take_due(&mut self, now: u64, most: usize) -> (u32, Option<u64>) {
-        let most = to_u32(most);
+    /// Takes up to `most` slots that are due, not before `from`. Says how many, and the time of the last.
+    pub(crate) fn take_due(&mut self, now: u64, most: usize) -> (usize, Option<u64>) {
         let mut count = 0;
         let mut last = None;
-        while let Some(part) = self.take_part(now, most - count) {
+        while count < most
+            && let Some(at) = earliest(&self.spans)
+            && self.spans[at].first() <= now
+        {
             if count == 0 {
                 self.taken.clear();
             }
-            count += part.left;
-            last = Some(part.last());
-            self.taken.push(part);
+            let span = &mut self.spans[at];
+            let slot = span.first();
+            self.taken.push(span.one(slot));
+            span.skip(1);
+            if span.slots.count == 0 {
+                self.spans.swap_remove(at);
+            }
+            count += 1;
+            last = Some(slot);
         }
         (count, last)
     }
 
-    /// Up to `most` of the slots up to `until`, of the first lease.
-    fn take_part(&mut self, until: u64, most: u32) -> Option<Span> {
-        let span = self.spans.front_mut()?;
-        let count = span.by(until).min(most);
-        if count == 0 {
-            return None;
-        }
-        let part = Span {
-            left: count,
-            lease: None,
-            ..*span
-        };
-        span.skip(count);
-        if span.left == 0 {
-            self.spans.pop_front();
-        }
-        Some(part)
-    }
-
     /// Puts the last `count` slots of the latest grant back, which nobody has used. Says how many these are.
-    pub(crate) fn put_back(&mut self, count: usize) -> u32 {
-        let mut back = 0;
-        while let Some(part) = self.taken.last_mut() {
-            let rest = to_u32(count) - back;
-            if rest == 0 {
-                break;
-            }
-            let slots = part.split_last(rest);
-            back += slots.left;
-            self.spans.push_front(slots);
-            if part.left == 0 {
-                self.taken.pop();
+    pub(crate) fn put_back(&mut self, count: usize) -> usize {
+        let from = self.taken.len().saturating_sub(count);
+        let back = self.taken.len() - from;
+        for one in self.taken.split_off(from).into_iter().rev() {
+            let goes_on = |span: &&mut Span| {
+                let (before, step) = (span.first().checked_sub(span.slots.step), span.slots.step);
+                before == Some(one.first()) && (span.ahead, step) == (one.ahead, one.slots.step)
+            };
+            match self.spans.iter_mut().find(goes_on) {
+                Some(span) => {
+                    span.slots.first = one.first();
+                    span.slots.count += 1;
+                }
+                None => self.spans.push(one),
             }
         }
         back
@@ -155,7 +184,7 @@ impl Held {
 
     /// Puts the latest slot used back, if it is not before `earliest` and was not put back so before. Says whether.
     pub(crate) fn put_back_used(&mut self, earliest: u64) -> bool {
-        let last = self.taken.last().map(Span::last);
+        let last = self.taken.last().map(Span::first);
         let back = last.is_some_and(|last| last >= earliest && Some(last) > self.again);
         if back {
             self.again = last;
@@ -173,18 +202,50 @@ impl Held {
     /// Drops the slots before `time`. Says how many.
     pub(crate) fn drop_before(&mut self, time: u64) -> u64 {
         let mut dropped = 0;
-        while let Some(until) = time.checked_sub(1)
-            && let Some(part) = self.take_part(until, u32::MAX)
-        {
-            dropped += u64::from(part.left);
-        }
+        self.spans.retain_mut(|span| {
+            let count = span.before(time);
+            dropped += u64::from(count);
+            span.skip(count);
+            span.slots.count > 0
+        });
         dropped
     }
 
-    /// Takes the slots of the latest lease, if it can be given back.
-    pub(crate) fn take_latest(&mut self) -> Option<Span> {
-        self.spans.back()?.lease?;
-        self.spans.pop_back()
+    /// Drops the slots of states other than `born` at `until` or after: that state may have granted them again. Says how many.
+    pub(crate) fn drop_others(&mut self, born: u64, until: u64) -> u64 {
+        let mut dropped = 0;
+        self.spans.retain_mut(|span| {
+            if span.born != born {
+                let kept = span.before(until);
+                dropped += u64::from(span.slots.count - kept);
+                span.slots.count = kept;
+            }
+            span.slots.count > 0
+        });
+        dropped
+    }
+
+    /// Takes all, to give it back to the state and by the terms that granted the earliest of them. What was taken is not to be put back any
+    /// more.
+    pub(crate) fn take_all(&mut self) -> Option<Offer> {
+        self.taken.clear();
+        let born = self.spans.last()?.born;
+        let spans = std::mem::take(&mut self.spans);
+        let mut offer = Offer {
+            born,
+            epoch: spans.iter().map(|span| span.epoch).min()?,
+            slots: Vec::new(),
+            count: 0,
+        };
+        for span in spans {
+            offer.count += u64::from(span.slots.count);
+            offer.slots.push(Slots {
+                first: span.first().wrapping_add(span.ahead),
+                ..span.slots
+            });
+        }
+        offer.slots.sort_by_key(|slots| slots.first);
+        Some(offer)
     }
 
     /// Drops all, what was taken too. Says how many were held.
@@ -196,6 +257,7 @@ impl Held {
     }
 }
 
-fn to_u32(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
+/// The place of the span whose first slot is the earliest.
+fn earliest(spans: &[Span]) -> Option<usize> {
+    (0..spans.len()).min_by_key(|at| spans[*at].first())
 }

@@ -13,63 +13,80 @@
 //!
 //! All times are microseconds of the host's monotonic clock.
 
+mod answer;
 mod away;
 mod call;
+mod claim;
 mod held;
+mod look;
+mod reuse;
 mod round_trip;
 mod size;
 mod words;
 
-use away::Alone;
+use crate::backend::{Action, BackendError};
 pub use away::Away;
-pub use call::{Call, Reply};
-use held::{Held, Span};
+use away::{Alone, Had};
+use claim::Claim;
+use held::{Held, Offer};
+use reuse::Reuse;
 use round_trip::RoundTrip;
 use size::Size;
-pub use words::{Counts, News, Step, Terms};
+pub use words::{Config, Counts, News, Step};
 
-use crate::backend::Epoch;
-
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Flight {
     id: u64,
-    call: Call,
+    action: Action,
     since: u64,
-    /// Terms were changed here since: slots that come are not to be used.
+    /// The interval was changed here since: slots that come are not to be used.
     outdated: bool,
-    /// The slots that are offered back.
-    span: Option<Span>,
+    /// How many slots are offered back.
+    offered: u64,
+    /// The hold that the backend was to be told of when it was made.
+    hold_order: Option<u64>,
 }
 
 /// See the head of this page.
 #[derive(Debug)]
 pub struct Host {
-    terms: Terms,
+    config: Config,
     interval: u64,
     hosts: u32,
-    epoch: Option<Epoch>,
+    /// The number of the terms, once known.
+    epoch: Option<u64>,
+    /// When the backend's state was made, once known.
+    born: Option<u64>,
     held: Held,
     size: Size,
+    reuse: Reuse,
+    claim: Claim,
     round_trip: RoundTrip,
-    /// The latest slot that was used.
-    last: u64,
-    /// No slot before, by the latest refusal.
-    refused_until: u64,
+    had: Had,
     /// Since the latest ask all slots were used, and the line was not empty for longer than callers take to come back.
     busy: bool,
     flight: Option<Flight>,
     next_id: u64,
-    /// To be offered back before anything else. The flag says whether it may be used again when that is refused.
-    offer: Option<(Span, bool)>,
-    /// A hold that the backend does not know of yet. 0 is its end.
-    hold: Option<u64>,
+    /// To be given back before anything else.
+    offer: Option<Offer>,
+    /// Nobody is released before.
+    held_until: u64,
+    /// A hold that the backend does not know of yet.
+    hold_order: Option<u64>,
+    /// The backend does not know yet that a hold is over.
+    resume_order: bool,
     /// An interval that the backend does not know of yet.
     retune: Option<u64>,
+    /// The backend's state grants nothing before.
+    learning_until: u64,
     /// No call before.
     retry_at: u64,
+    /// No slot is asked for before.
+    compete_at: u64,
     /// Hosts compete for the slots within the horizon.
     crowded: bool,
     failures: u32,
+    last_error: Option<(BackendError, u64)>,
     alone: Option<Alone>,
     spent_told: bool,
     news: Vec<News>,
@@ -82,50 +99,62 @@ pub struct Host {
 /// The first and the longest pause after a failed call.
 const PAUSE: u64 = 10_000;
 const MAX_PAUSE: u64 = 1_000_000;
-/// A host that has not asked for so long counts as gone, if the horizon is no longer than a quarter of it.
-const SEEN: u64 = 10_000_000;
+/// The longest after one that was refused.
+const REFUSED_PAUSE: u64 = 10_000_000;
 
 impl Host {
     /// A host that knows nothing yet.
     #[must_use]
-    pub fn new(terms: Terms) -> Self {
+    pub fn new(config: Config) -> Self {
         Self {
-            interval: terms.interval.max(1),
+            interval: config.interval.max(1),
             hosts: 0,
             epoch: None,
+            born: None,
             held: Held::default(),
-            size: Size::new(terms.max_lease, terms.horizon),
+            size: Size::new(config.max_lease, config.horizon),
+            reuse: Reuse::default(),
+            claim: Claim::default(),
             round_trip: RoundTrip::default(),
-            last: 0,
-            refused_until: 0,
+            had: Had::default(),
             busy: false,
             flight: None,
             next_id: 0,
             offer: None,
-            hold: None,
+            held_until: 0,
+            hold_order: None,
+            resume_order: false,
             retune: None,
+            learning_until: 0,
             retry_at: 0,
+            compete_at: 0,
             crowded: false,
             failures: 0,
+            last_error: None,
             alone: None,
             spent_told: false,
             news: Vec::new(),
             empty_since: None,
             leaving: false,
-            random: terms.host,
+            random: config.host,
             counts: Counts::default(),
-            terms,
+            config,
         }
     }
 
     /// What to do at `now`, with `line` callers in line.
     pub fn step(&mut self, now: u64, line: usize) -> Step {
         self.time_out(now);
-        self.expire(now);
+        self.expire(now, line);
+        self.come_back(now, line);
         let grant = self.grant(now, line);
         let line = line - grant;
         self.run_empty(now, line);
         self.tell_spent(now, line);
+        let is_learned = |alone: &Alone| alone.away_since.is_none() && alone.is_over(now);
+        if self.alone.as_ref().is_some_and(is_learned) {
+            self.alone = None;
+        }
         Step {
             grant,
             call: self.call(now, line),
@@ -138,9 +167,16 @@ impl Host {
         }
     }
 
-    /// Slots that passed unused.
-    fn expire(&mut self, now: u64) {
-        let lost = self.held.drop_before(now.saturating_sub(self.terms.late));
+    /// Slots that passed unused: those of a hold, and those that are too late. Credit for lateness belongs to those who waited.
+    fn expire(&mut self, now: u64, line: usize) {
+        let late = if line == 0 || self.empty_since.is_some() {
+            self.config.late_for_new()
+        } else {
+            self.config.late
+        };
+        let lost = self.held.drop_before(self.held_until.min(now));
+        self.counts.lost += lost;
+        let lost = self.held.drop_before(now.saturating_sub(late));
         if lost > 0 {
             self.counts.lost += lost;
             self.too_many();
@@ -155,50 +191,65 @@ impl Host {
         }
     }
 
+    /// Somebody is in line again.
+    fn come_back(&mut self, now: u64, line: usize) {
+        if line > 0
+            && let Some(since) = self.empty_since.take()
+        {
+            if now > since + self.patience() {
+                self.too_many();
+            }
+            self.reuse.took(now - since);
+        }
+    }
+
     fn grant(&mut self, now: u64, line: usize) -> usize {
         if line == 0 || self.is_held(now) {
             return 0;
         }
         let (slots, last) = self.held.take_due(now, line);
         if let Some(last) = last {
-            self.last = last;
-            self.counts.used += u64::from(slots);
+            self.had.last = last;
+            self.counts.used += slots as u64;
         }
-        // Not above `line`.
-        let slots = usize::try_from(slots).unwrap_or(line);
-        if self.held.count() > 0 {
-            return slots;
+        let mut alone = 0;
+        if self.goes_alone()
+            && let Some(schedule) = &mut self.alone
+        {
+            let late = self.config.late;
+            alone = schedule.take_due(now, self.interval, late, line - slots);
         }
-        let alone = self.alone.as_mut().map_or(0, |alone| {
-            alone.take_due(now, self.interval, self.terms.late, line - slots)
-        });
         if alone > 0 {
             self.held.keep_none();
-            self.last = now;
+            self.had.last = now;
             self.counts.alone += alone as u64;
         }
-        slots + alone
+        let released = slots + alone;
+        if released > 0 {
+            let is_last = released == line;
+            self.reuse.at_once(released - usize::from(is_last));
+        }
+        released
+    }
+
+    /// Whether it has a schedule of its own, and no slot before that ends.
+    fn goes_alone(&self) -> bool {
+        let next = self.held.next();
+        let before = |alone: &Alone| next.is_none_or(|next| next >= alone.until());
+        self.alone.as_ref().is_some_and(before)
     }
 
     /// Offers back what nobody waits for any more.
     fn run_empty(&mut self, now: u64, line: usize) {
-        let since = self.empty_since;
-        if since.is_some_and(|since| now > since + self.terms.late) {
-            self.too_many();
-        }
         if line > 0 {
-            self.empty_since = None;
             return;
         }
         let since = *self.empty_since.get_or_insert(now);
         if now >= since + self.linger() && self.offer.is_none() {
-            self.offer = self.held.take_latest().map(|span| (span, true));
+            self.offer = self.held.take_all();
         }
         if self.leaving && self.failures > 0 {
-            let offered = self
-                .offer
-                .take()
-                .map_or(0, |(span, _)| u64::from(span.left));
+            let offered = self.offer.take().map_or(0, |offer| offer.count);
             self.counts.lost += offered;
         }
         if self.leaving && self.offer.is_none() {
@@ -206,13 +257,19 @@ impl Host {
         }
     }
 
-    /// How long an empty line is waited for: callers that come back after their call.
+    /// How long callers take at most to come back after their call.
+    fn patience(&self) -> u64 {
+        self.config.late_for_new().max(2 * self.reuse.spacing())
+    }
+
+    /// How long an empty line is waited for.
     fn linger(&self) -> u64 {
-        if self.leaving { 0 } else { 2 * self.terms.late }
+        if self.leaving { 0 } else { 2 * self.patience() }
     }
 
     fn tell_spent(&mut self, now: u64, line: usize) {
-        let over = self.alone.is_some_and(|alone| alone.is_over(now));
+        let is_spent = |alone: &Alone| alone.away_since.is_some() && alone.is_over(now);
+        let over = self.alone.as_ref().is_some_and(is_spent);
         if over && line > 0 && !self.spent_told {
             self.spent_told = true;
             self.news.push(News::Spent);
@@ -224,19 +281,20 @@ impl Host {
         if !self.news.is_empty() {
             wake.add(now);
         }
-        if let Some(flight) = self.flight {
-            wake.add(flight.since + self.terms.timeout);
+        if let Some(flight) = &self.flight {
+            wake.add(flight.since + self.config.timeout);
         } else if self.has_orders() || self.needs_more(line) {
             wake.add(self.ask_at(now).max(self.retry_at));
         }
         if line > 0 {
-            let held_until = self.hold.unwrap_or(0);
             if let Some(next) = self.held.next() {
-                wake.add(next.max(held_until));
-            } else if let Some(alone) = self.alone
+                wake.add(next.max(self.held_until));
+            }
+            if self.goes_alone()
+                && let Some(alone) = &self.alone
                 && !alone.is_over(now)
             {
-                wake.add(alone.next().max(held_until));
+                wake.add(alone.next().max(self.held_until));
             }
         } else if let (Some(since), true) = (self.empty_since, self.held.count() > 0) {
             let end = since + self.linger();
@@ -251,7 +309,7 @@ impl Host {
     /// Takes one slot that is due, for somebody who is not in line.
     pub fn take_one(&mut self, now: u64) -> bool {
         self.time_out(now);
-        self.expire(now);
+        self.expire(now, 0);
         let taken = !self.is_held(now) && self.held.count() > 0 && self.grant(now, 1) == 1;
         if taken {
             // For those who wait whether callers come back, one has.
@@ -263,10 +321,9 @@ impl Host {
     /// Permits of the latest grant for which nobody was there any more: their slots are due as before.
     pub fn unused(&mut self, count: usize) {
         let back = self.held.put_back(count);
-        self.counts.used -= u64::from(back);
-        let rest = count - usize::try_from(back).unwrap_or(count);
+        self.counts.used -= back as u64;
         if let Some(alone) = &mut self.alone {
-            self.counts.alone -= alone.put_back(self.interval, rest) as u64;
+            self.counts.alone -= alone.put_back(self.interval, count - back) as u64;
         }
     }
 
@@ -276,7 +333,7 @@ impl Host {
         if count == 0 {
             return;
         }
-        let earliest = now.saturating_sub(self.terms.late);
+        let earliest = now.saturating_sub(self.config.late);
         if self.held.put_back_used(earliest) {
             self.counts.used -= 1;
         } else if let Some(alone) = &mut self.alone {
@@ -285,7 +342,11 @@ impl Host {
     }
 
     fn is_held(&self, now: u64) -> bool {
-        self.hold.is_some_and(|until| now < until)
+        now < self.held_until
+    }
+
+    fn is_away(&self) -> bool {
+        self.alone.is_some_and(|alone| alone.away_since.is_some())
     }
 
     fn random(&mut self) -> u32 {
@@ -301,84 +362,6 @@ impl Host {
     fn jitter(&mut self, span: u64) -> u64 {
         let random = u128::from(self.random());
         u64::try_from((u128::from(span) * random) >> 32).unwrap_or(span)
-    }
-
-    /// Whether nothing is left to do for a host that [`leave`](Self::leave)s.
-    #[must_use]
-    pub fn has_left(&self) -> bool {
-        self.leaving && self.flight.is_none() && self.offer.is_none() && self.held.count() == 0
-    }
-
-    /// Whether it holds nothing, owes the backend nothing and waits for nothing: a new one would do as well.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
-        let is_told = !self.has_orders() && self.news.is_empty();
-        is_told && self.flight.is_none() && self.alone.is_none() && self.held.count() == 0
-    }
-
-    /// The number of the call under way.
-    #[must_use]
-    pub fn in_flight(&self) -> Option<u64> {
-        self.flight.map(|flight| flight.id)
-    }
-
-    /// The interval, microseconds.
-    #[must_use]
-    pub fn interval(&self) -> u64 {
-        self.interval
-    }
-
-    /// The hosts seen last, this one included; 0 before the first answer.
-    #[must_use]
-    pub fn hosts(&self) -> u32 {
-        self.hosts
-    }
-
-    /// The number of the terms, once known.
-    #[must_use]
-    pub fn epoch(&self) -> Option<Epoch> {
-        self.epoch
-    }
-
-    /// How many slots are held.
-    #[must_use]
-    pub fn held(&self) -> u64 {
-        self.held.count()
-    }
-
-    /// When the next slot held is.
-    #[must_use]
-    pub fn next_slot(&self) -> Option<u64> {
-        self.held.next()
-    }
-
-    /// How many slots it would ask for with callers enough.
-    #[must_use]
-    pub fn lease_size(&self) -> u32 {
-        self.size
-            .fair(self.interval, self.hosts, self.round_trip.lead())
-    }
-
-    /// The smoothed round trip, microseconds.
-    #[must_use]
-    pub fn round_trip(&self) -> u64 {
-        self.round_trip.smooth()
-    }
-
-    /// Since when the backend is away.
-    #[must_use]
-    pub fn away_since(&self) -> Option<u64> {
-        self.alone.map(|alone| alone.since)
-    }
-
-    /// What was counted so far.
-    #[must_use]
-    pub fn counts(&self, now: u64) -> Counts {
-        let mut counts = self.counts;
-        if let Some(alone) = self.alone {
-            counts.away += now.saturating_sub(alone.since);
-        }
-        counts
     }
 }
 

@@ -14,7 +14,7 @@
 //! first time: that takes a quarter off, and from there it grows by one.
 
 /// What a busy host's lease is to last, in microseconds.
-const SPAN: u64 = 250_000;
+pub(super) const SPAN: u64 = 250_000;
 
 /// The lease size of one host.
 #[derive(Clone, Copy, Debug)]

@@ -1,27 +1,54 @@
 //! What goes into a [`Host`](super::Host) and comes out of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Away, Call};
-use crate::backend::BackendError;
+use super::Away;
+use crate::backend::{BackendError, Call};
 
-/// What a host is made with.
-#[derive(Clone, Copy, Debug)]
-pub struct Terms {
+/// What a host is made with. Times are microseconds.
+#[derive(Clone, Debug)]
+pub struct Config {
     /// Its random number.
     pub host: u64,
-    /// The interval if the backend knows none, microseconds.
+    /// What people call it.
+    pub label: Arc<str>,
+    /// The interval if the backend knows none.
     pub interval: u64,
-    /// How far ahead leases reach, microseconds.
+    /// Whether that takes the place of another one that the backend knows.
+    pub interval_wins: bool,
+    /// How far ahead leases reach.
     pub horizon: u64,
-    /// How long a call may take, microseconds.
+    /// How long a call may take.
     pub timeout: u64,
-    /// How late a slot may still be used, microseconds.
+    /// How late a slot may still be used by somebody who waited for it.
     pub late: u64,
     /// The largest lease.
     pub max_lease: u32,
+    /// How many times the lease of others it asks for.
+    pub weight: u32,
+    /// Whether a limit that the backend knows nothing of begins at once.
+    pub at_once: bool,
+    /// How many hosts there are at most, if that was told; 0 if not.
+    pub expected_hosts: u32,
     /// What to do without the backend.
     pub away: Away,
+}
+
+impl Config {
+    /// How far apart answers may be for this host to know how many others there are.
+    pub(super) fn contact(&self, interval: u64) -> u64 {
+        const SHORTEST: u64 = 2_500_000;
+        const LONGEST: u64 = 150_000_000;
+        let calls = 2 * self.horizon + 4 * self.timeout;
+        SHORTEST.max(calls).max(2 * interval.min(LONGEST))
+    }
+
+    /// How late a slot may be used by somebody who came after it.
+    pub(super) fn late_for_new(&self) -> u64 {
+        const LONGEST: u64 = 10_000;
+        self.late.min(LONGEST)
+    }
 }
 
 /// What to do now.
@@ -37,7 +64,7 @@ pub struct Step {
     pub news: Option<News>,
 }
 
-/// A change in how the backend is reached.
+/// A change in how the backend is reached, or in what it knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum News {
@@ -49,6 +76,20 @@ pub enum News {
     Back {
         /// How long it was away.
         after: Duration,
+    },
+    /// It has lost its state: a flush, an eviction, a restart without data. It grants nothing for `learning`; until then hosts that know how
+    /// many they are go on by themselves.
+    Forgot {
+        /// How long it grants nothing.
+        learning: Duration,
+    },
+    /// The rate in force is not the one that this queue was built with: somebody set another one, or a queue that was built
+    /// with another one came first. [`FleetLimit::rate_wins`](crate::FleetLimit::rate_wins) is for those who want theirs.
+    OtherRate {
+        /// From one release to the next as this queue was built.
+        built: Duration,
+        /// From one release to the next as it is.
+        in_force: Duration,
     },
 }
 
@@ -63,6 +104,8 @@ pub struct Counts {
     pub times_away: u64,
     /// For how long it was, the present time included, microseconds.
     pub away: u64,
+    /// How often the backend had lost its state.
+    pub forgotten: u64,
     /// Slots that arrived.
     pub granted: u64,
     /// Releases at granted slots.
@@ -82,6 +125,7 @@ impl Counts {
         self.failures += other.failures;
         self.times_away += other.times_away;
         self.away += other.away;
+        self.forgotten += other.forgotten;
         self.granted += other.granted;
         self.used += other.used;
         self.given_back += other.given_back;

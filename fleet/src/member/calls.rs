@@ -4,9 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use super::Member;
-use crate::backend::{Answer, Backend, BackendError};
+use crate::backend::{Answer, Backend, BackendError, Call, Reply};
 use crate::guarded::{guarded, lock};
-use crate::host::{Call, Reply};
 
 /// Whom to call, and about which limit.
 #[derive(Debug)]
@@ -19,17 +18,7 @@ impl Caller {
     /// The call as a future that lives as long as it is kept.
     fn make(self: &Arc<Self>, call: Call) -> Answer<'static, Reply> {
         let caller = Arc::clone(self);
-        Box::pin(async move {
-            let (backend, limit) = (&caller.backend, caller.limit.as_str());
-            Ok::<_, BackendError>(match call {
-                Call::Reserve(ask) => Reply::Lease(backend.reserve(limit, ask).await?),
-                Call::GiveBack(lease, count) => {
-                    Reply::Given(backend.give_back(limit, lease, count).await?)
-                }
-                Call::Hold(duration) => Reply::Epoch(backend.hold(limit, duration).await?),
-                Call::Retune(interval) => Reply::Epoch(backend.retune(limit, interval).await?),
-            })
-        })
+        Box::pin(async move { caller.backend.call(&caller.limit, call).await })
     }
 }
 

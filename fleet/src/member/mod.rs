@@ -13,22 +13,20 @@ use apiqueue::{ChargeError, Permits, QueueClock, Rate, Waiters};
 use crate::backend::Backend;
 use crate::calendar::{MAX_MICROS, micros};
 use crate::guarded::{guarded, lock};
-use crate::host::{Host, News, Step, Terms};
+use crate::host::{Config, Host, News, Step};
 use crate::members::{Counted, Members};
 use crate::stats::FleetStats;
 use crate::telemetry;
+use crate::telling::Telling;
 use calls::{Caller, Calls, Place, Taken};
 use times::Times;
-
-/// Who is told of changes.
-pub(crate) type Telling = Arc<dyn Fn(&News) + Send + Sync>;
 
 pub(crate) struct Member {
     times: Times,
     state: Mutex<State>,
     caller: Arc<Caller>,
     calls: Place,
-    on_news: Option<Telling>,
+    on_news: Option<Arc<Telling>>,
     /// Where it is counted.
     members: Arc<Members>,
     /// Where this was made. A forked child releases nobody and calls nobody: its slots are the parent's.
@@ -48,16 +46,16 @@ const SOON: u64 = 1_000;
 impl Member {
     pub(crate) fn new(
         limit: &str,
-        terms: Terms,
+        config: Config,
         clock: QueueClock,
         backend: Arc<dyn Backend>,
-        on_news: Option<Telling>,
+        on_news: Option<Arc<Telling>>,
         members: Arc<Members>,
     ) -> Self {
         Self {
             times: Times::new(clock),
             state: Mutex::new(State {
-                host: Host::new(terms),
+                host: Host::new(config),
                 debt: 0,
             }),
             caller: Arc::new(Caller {
@@ -83,11 +81,11 @@ impl Member {
         lock(&self.state, self.process).map(|mut state| look(&mut state))
     }
 
-    fn tell(&self, news: &News) {
+    fn tell(&self, news: News) {
         // Subscribers are user code, too.
-        guarded(|| telemetry::changed(&self.caller.limit, news));
-        if let Some(tell) = &self.on_news {
-            guarded(|| tell(news));
+        guarded(|| telemetry::changed(&self.caller.limit, &news));
+        if let Some(telling) = &self.on_news {
+            telling.tell(news);
         }
     }
 
@@ -125,7 +123,8 @@ impl Member {
             else {
                 return end(is_over);
             };
-            if let Some(news) = &step.news {
+            let has_news = step.news.is_some();
+            if let Some(news) = step.news {
                 self.tell(news);
             }
             if release > 0 && !self.release(waiters, release) {
@@ -135,7 +134,7 @@ impl Member {
                 calls.begin(&self.caller, id, call);
                 continue;
             }
-            if step.grant > 0 || step.news.is_some() {
+            if step.grant > 0 || has_news {
                 continue;
             }
             if has_left {
@@ -251,6 +250,16 @@ impl Permits for Member {
 
     fn refund(&self, permits: usize) {
         self.with_state(|state| state.debt = state.debt.saturating_sub(permits));
+    }
+
+    fn estimate(&self, ahead: usize) -> Option<u64> {
+        let now = self.times.now();
+        let ahead = u64::try_from(ahead).unwrap_or(u64::MAX);
+        let at = self.with_state(|state| {
+            let debt = u64::try_from(state.debt).unwrap_or(u64::MAX);
+            state.host.estimate(now, ahead.saturating_add(debt))
+        });
+        at.flatten().map(|at| self.times.reading(at))
     }
 
     fn is_rested(&self) -> bool {

@@ -82,8 +82,22 @@ impl Link {
 
     /// Has the server run a script.
     pub(super) async fn call(&self, script: &Script, call: Call) -> Result<Value, BackendError> {
+        self.send(script.short(&call), Some(&|| script.long(&call)))
+            .await
+    }
+
+    /// Has the server carry out a command.
+    pub(super) async fn command(&self, command: Cmd) -> Result<Value, BackendError> {
+        self.send(command, None).await
+    }
+
+    /// `long` is what to send where the server does not know the script.
+    async fn send(
+        &self,
+        mut command: Cmd,
+        long: Option<&(dyn Fn() -> Cmd + Send + Sync)>,
+    ) -> Result<Value, BackendError> {
         let since = Instant::now();
-        let mut command = script.short(&call);
         let mut attempt = 1;
         loop {
             let (number, mut connection) = self.connection(since).await?;
@@ -108,7 +122,10 @@ impl Link {
                     }
                 }
                 ErrorKind::Server(ServerErrorKind::NoScript) if again => {
-                    command = script.long(&call)
+                    let Some(long) = long else {
+                        return Err(meaning(&error));
+                    };
+                    command = long();
                 }
                 ErrorKind::Server(ServerErrorKind::Moved) if again && self.is_cluster() => {}
                 _ => {

@@ -2,25 +2,26 @@
 //!
 //! A limit is a hash, `apiqueue:{name}:state`, and a sorted set, `apiqueue:{name}:seen`, which the braces put into one hash
 //! slot of a cluster. Each call is one script: one round trip, executed as a whole, with the server's clock. Both keys expire
-//! a week after the last ask, the last slot and the end of the last hold: by then no lease is in use any more, and what is
-//! forgotten is an interval set by a retune. A limit whose keys are missing grants nothing for the asker's grace.
+//! a week after the last call, the last slot and the end of the last hold. Where one of them is missing, as after an eviction, both are made
+//! anew, and nothing is granted for the caller's grace.
 
 mod link;
+mod look;
 mod script;
 mod target;
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use redis::Value;
 use tokio::runtime::Runtime;
 
-use crate::backend::{Answer, Ask, Backend, BackendError, Epoch, Lease};
-use crate::calendar::micros;
+use crate::backend::{Answer, Backend, BackendError, Call, LimitState, Reply};
 use crate::limit::FleetLimit;
 use link::Link;
-use script::{Call, Keys, Script, Scripts};
+use script::{Keys, Script};
 use target::Target;
 
 /// The schedule on a Redis or Valkey server, a primary that sentinels know, or a cluster.
@@ -43,7 +44,7 @@ struct Shared {
 
 struct Work {
     link: Link,
-    scripts: Scripts,
+    script: Script,
 }
 
 /// How a [`RedisBackend`] is reached.
@@ -114,7 +115,7 @@ impl RedisBackend {
         let link = Link::new(target, options.connect_timeout, options.response_timeout);
         let work = Arc::new(Work {
             link,
-            scripts: Scripts::new(),
+            script: Script::new(),
         });
         let shared = Arc::new(Shared {
             work,
@@ -129,29 +130,19 @@ impl RedisBackend {
         self.shared.work.link.commands()
     }
 
-    /// Runs a script on the thread of the connection, and makes of its answer what `read` does.
-    fn run<'a, T: Send + 'a>(
+    /// Runs `work` on the thread of the connection.
+    fn run<'a, T: Send + 'static>(
         &'a self,
-        limit: &str,
-        script: fn(&Scripts) -> &Script,
-        call: impl FnOnce(Keys) -> Call,
-        read: fn(&Value) -> Option<T>,
+        work: impl Future<Output = Result<T, BackendError>> + Send + 'static,
     ) -> Answer<'a, T> {
-        let call = Keys::of(limit).map(call);
         Box::pin(async move {
-            let call = call?;
             let Some(runtime) = &self.shared.runtime else {
                 return Err(BackendError::Away("it was dropped".to_owned()));
             };
-            let work = Arc::clone(&self.shared.work);
-            let answer =
-                runtime.spawn(async move { work.link.call(script(&work.scripts), call).await });
-            let value = answer
+            let answer = runtime.spawn(work);
+            answer
                 .await
-                .map_err(|error| BackendError::Away(error.to_string()))??;
-            read(&value).ok_or_else(|| {
-                BackendError::Refused(format!("not an answer of the script: {value:?}"))
-            })
+                .map_err(|error| BackendError::Away(error.to_string()))?
         })
     }
 }
@@ -174,51 +165,29 @@ impl fmt::Debug for RedisBackend {
 }
 
 impl Backend for RedisBackend {
-    fn reserve<'a>(&'a self, limit: &'a str, ask: Ask) -> Answer<'a, Lease> {
-        self.run(limit, |all| &all.reserve, |keys| keys.reserve(ask), lease)
+    fn call<'a>(&'a self, limit: &'a str, call: Call) -> Answer<'a, Reply> {
+        let call = Keys::of(limit).map(|keys| keys.with(&call));
+        let work = Arc::clone(&self.shared.work);
+        self.run(async move {
+            let value = work.link.call(&work.script, call?).await?;
+            script::reply(&value).ok_or_else(|| not_an_answer(&value))
+        })
     }
 
-    fn give_back<'a>(&'a self, limit: &'a str, lease: Lease, count: u32) -> Answer<'a, bool> {
-        let call = |keys: Keys| keys.give_back(lease, count);
-        self.run(
-            limit,
-            |all| &all.give_back,
-            call,
-            |value| number(value).map(|given| given == 1),
-        )
-    }
-
-    fn hold<'a>(&'a self, limit: &'a str, duration: Duration) -> Answer<'a, Epoch> {
-        let call = |keys: Keys| keys.terms(micros(duration));
-        self.run(limit, |all| &all.hold, call, number)
-    }
-
-    fn retune<'a>(&'a self, limit: &'a str, interval: Duration) -> Answer<'a, Epoch> {
-        let call = |keys: Keys| keys.terms(micros(interval).max(1));
-        self.run(limit, |all| &all.retune, call, number)
+    fn look<'a>(&'a self, limit: &'a str) -> Answer<'a, Option<LimitState>> {
+        let keys = Keys::of(limit);
+        let work = Arc::clone(&self.shared.work);
+        self.run(async move {
+            let keys = keys?;
+            let mut answers = Vec::new();
+            for command in look::commands(&keys) {
+                answers.push(work.link.command(command).await?);
+            }
+            look::state(&answers).ok_or_else(|| not_an_answer(&Value::Array(answers)))
+        })
     }
 }
 
-fn number(value: &Value) -> Option<u64> {
-    match value {
-        Value::Int(number) => u64::try_from(*number).ok(),
-        _ => None,
-    }
-}
-
-fn lease(value: &Value) -> Option<Lease> {
-    let Value::Array(fields) = value else {
-        return None;
-    };
-    let [count, now, start, interval, hosts, epoch] = fields.as_slice() else {
-        return None;
-    };
-    Some(Lease {
-        count: u32::try_from(number(count)?).ok()?,
-        now: number(now)?,
-        start: number(start)?,
-        interval: number(interval)?,
-        hosts: u32::try_from(number(hosts)?).ok()?,
-        epoch: number(epoch)?,
-    })
+fn not_an_answer(value: &Value) -> BackendError {
+    BackendError::Refused(format!("it answered {value:?}"))
 }

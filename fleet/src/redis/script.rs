@@ -1,9 +1,9 @@
-//! The scripts, and their calls as commands. What they do is written in [`calendar`](crate::calendar).
+//! The script, its calls as commands, and its answers. What it does is written in [`calendar`](crate::calendar).
 
-use redis::Cmd;
+use redis::{Cmd, Value};
 
-use crate::backend::{Ask, BackendError, Lease};
-use crate::calendar::micros;
+use crate::backend::{Action, BackendError, Reply, Slots, Terms};
+use crate::calendar::MAX_MICROS;
 
 /// A script that the server knows by its digest once it has seen it.
 pub(super) struct Script {
@@ -12,7 +12,8 @@ pub(super) struct Script {
 }
 
 impl Script {
-    fn new(text: &'static str) -> Self {
+    pub(super) fn new() -> Self {
+        let text = include_str!("calendar.lua");
         Self {
             text,
             digest: redis::Script::new(text).get_hash().to_owned(),
@@ -21,51 +22,33 @@ impl Script {
 
     /// By its digest: fails with `NOSCRIPT` where the server does not know it.
     pub(super) fn short(&self, call: &Call) -> Cmd {
-        self.command("EVALSHA", &self.digest, call)
+        command("EVALSHA", &self.digest, call)
     }
 
     /// By its text, which teaches it to the server.
     pub(super) fn long(&self, call: &Call) -> Cmd {
-        self.command("EVAL", self.text, call)
+        command("EVAL", self.text, call)
     }
+}
 
-    fn command(&self, name: &str, script: &str, call: &Call) -> Cmd {
-        let mut command = redis::cmd(name);
-        command.arg(script).arg(call.keys.len()).arg(&call.keys);
-        command.arg(&call.arguments);
-        command
-    }
+fn command(name: &str, script: &str, call: &Call) -> Cmd {
+    let keys = [&call.keys.state, &call.keys.seen];
+    let mut command = redis::cmd(name);
+    command.arg(script).arg(keys.len()).arg(&keys);
+    command.arg(&call.arguments);
+    command
 }
 
 /// The keys and arguments of one call.
 pub(super) struct Call {
-    keys: Vec<String>,
-    arguments: Vec<u64>,
-}
-
-/// All scripts.
-pub(super) struct Scripts {
-    pub(super) reserve: Script,
-    pub(super) give_back: Script,
-    pub(super) hold: Script,
-    pub(super) retune: Script,
-}
-
-impl Scripts {
-    pub(super) fn new() -> Self {
-        Self {
-            reserve: Script::new(include_str!("reserve.lua")),
-            give_back: Script::new(include_str!("give_back.lua")),
-            hold: Script::new(include_str!("hold.lua")),
-            retune: Script::new(include_str!("retune.lua")),
-        }
-    }
+    keys: Keys,
+    arguments: Vec<String>,
 }
 
 /// The keys of one limit, in one hash slot.
 pub(super) struct Keys {
-    state: String,
-    seen: String,
+    pub(super) state: String,
+    pub(super) seen: String,
 }
 
 impl Keys {
@@ -83,34 +66,98 @@ impl Keys {
         })
     }
 
-    pub(super) fn reserve(self, ask: Ask) -> Call {
+    pub(super) fn with(self, call: &crate::backend::Call) -> Call {
+        let span = |micros: u64| micros.min(MAX_MICROS);
+        let known = call.known;
+        let interval = |micros: u64| span(micros).max(1);
+        let (name, more) = match &call.action {
+            Action::Reserve {
+                want,
+                spacing,
+                after,
+                horizon,
+            } => {
+                let spans = [*spacing, *after, *horizon].map(span);
+                ("reserve", [&[u64::from(*want)], &spans[..]].concat())
+            }
+            Action::GiveBack { born, epoch, slots } => {
+                let numbers = slots.iter().flat_map(|slots| {
+                    let count = u64::from(slots.count);
+                    [slots.first, count, span(slots.step)]
+                });
+                (
+                    "give_back",
+                    [*born, *epoch].into_iter().chain(numbers).collect(),
+                )
+            }
+            Action::Hold(micros) => ("hold", vec![span(*micros)]),
+            Action::Resume => ("resume", Vec::new()),
+            Action::Retune(micros) => ("retune", vec![interval(*micros)]),
+        };
+        let numbers = [
+            interval(known.interval),
+            known.epoch,
+            span(known.hold),
+            span(call.grace),
+            span(call.window),
+        ];
+        let mut arguments = vec![name.to_owned(), format!("{} {}", call.host, call.label)];
+        arguments.extend(numbers.iter().chain(&more).map(u64::to_string));
         Call {
-            keys: vec![self.state, self.seen],
-            arguments: vec![
-                ask.host,
-                u64::from(ask.want),
-                micros(ask.interval).max(1),
-                micros(ask.horizon),
-                micros(ask.grace),
-                micros(ask.seen),
-            ],
-        }
-    }
-
-    pub(super) fn give_back(self, lease: Lease, count: u32) -> Call {
-        let (leased, back) = (u64::from(lease.count), u64::from(count));
-        self.state(vec![lease.start, leased, lease.interval, lease.epoch, back])
-    }
-
-    /// With one argument, `micros`.
-    pub(super) fn terms(self, micros: u64) -> Call {
-        self.state(vec![micros])
-    }
-
-    fn state(self, arguments: Vec<u64>) -> Call {
-        Call {
-            keys: vec![self.state],
+            keys: self,
             arguments,
         }
+    }
+}
+
+/// The script's answer.
+pub(super) fn reply(value: &Value) -> Option<Reply> {
+    let numbers: Vec<u64> = match value {
+        Value::Array(fields) => fields.iter().map(number).collect::<Option<_>>()?,
+        _ => return None,
+    };
+    let (terms, slots) = numbers.split_at_checked(9)?;
+    let &[
+        now,
+        born,
+        learning_until,
+        interval,
+        hold,
+        epoch,
+        hosts,
+        next,
+        taken_back,
+    ] = terms
+    else {
+        return None;
+    };
+    let slots = slots.chunks(3).map(|run| match *run {
+        [first, count, step] => Some(Slots {
+            first,
+            count: u32::try_from(count).ok()?,
+            step,
+        }),
+        _ => None,
+    });
+    Some(Reply {
+        now,
+        born,
+        learning_until,
+        terms: Terms {
+            interval,
+            hold,
+            epoch,
+        },
+        hosts: u32::try_from(hosts).ok()?,
+        slots: slots.collect::<Option<_>>()?,
+        next,
+        taken_back: u32::try_from(taken_back).ok()?,
+    })
+}
+
+fn number(value: &Value) -> Option<u64> {
+    match value {
+        Value::Int(number) => u64::try_from(*number).ok(),
+        _ => None,
     }
 }

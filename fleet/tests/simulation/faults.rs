@@ -17,7 +17,7 @@ fn plan(number: u64, faults: Vec<(u64, Fault)>) -> Plan {
 }
 
 /// From losing its state to granting again: the grace, and the answer's way.
-const GRACE: u64 = 2 * SECOND + 500 * MS + MS;
+const GRACE: u64 = 750 * MS + MS;
 
 #[test]
 fn a_failover_that_loses_the_last_writes_overlaps_at_most_a_lease_of_each_host() {

@@ -36,6 +36,16 @@ impl Log {
         most
     }
 
+    /// The most in any window of that length.
+    pub(crate) fn most_within(&self, length: u64, from: u64, to: u64) -> usize {
+        let within: Vec<_> = self.times().filter(|at| (from..to).contains(at)).collect();
+        let until = |first: usize| within.partition_point(|at| *at < within[first] + length);
+        (0..within.len())
+            .map(|first| until(first) - first)
+            .max()
+            .unwrap_or(0)
+    }
+
     /// Releases of each host.
     pub(crate) fn by_host(&self, hosts: usize, from: u64, to: u64) -> Vec<u64> {
         let mut counts = vec![0; hosts];

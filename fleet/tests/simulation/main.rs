@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod faults;
+mod hostile;
 mod log;
 mod plan;
 mod world;

@@ -14,6 +14,15 @@ pub(crate) struct Plan {
     /// Callers of each host, who come back after `think` on average.
     pub(crate) callers: usize,
     pub(crate) think: u64,
+    /// Other times for the first hosts, one after the other again and again.
+    pub(crate) thinks: Vec<u64>,
+    /// They come back after exactly that.
+    pub(crate) is_steady: bool,
+    /// How far ahead slots are granted; others for the first hosts.
+    pub(crate) horizon: u64,
+    pub(crate) horizons: Vec<u64>,
+    pub(crate) timeout: u64,
+    pub(crate) late: u64,
     /// Each host has its own one-way delay from this range, and each message up to as much again.
     pub(crate) one_way: (u64, u64),
     /// Of a million messages, how many get lost.
@@ -37,6 +46,12 @@ impl Plan {
             interval: SECOND / per_second,
             callers: 4,
             think: 20 * MS,
+            thinks: Vec::new(),
+            is_steady: false,
+            horizon: 500 * MS,
+            horizons: Vec::new(),
+            timeout: 250 * MS,
+            late: 10 * MS,
             one_way: (100, 10 * MS),
             loss: 0,
             skew: 100,
@@ -46,6 +61,17 @@ impl Plan {
             idle: 0,
             faults: Vec::new(),
         }
+    }
+
+    pub(crate) fn think(&self, id: usize) -> u64 {
+        match self.thinks.len() {
+            0 => self.think,
+            many => self.thinks[id % many],
+        }
+    }
+
+    pub(crate) fn horizon(&self, id: usize) -> u64 {
+        self.horizons.get(id).copied().unwrap_or(self.horizon)
     }
 }
 
@@ -61,6 +87,10 @@ pub(crate) enum Fault {
     Step(i64),
     /// The server answers nobody for so long.
     Down(u64),
+    /// So many more callers of the host.
+    Come(usize, usize),
+    /// The host's callers leave.
+    Go(usize),
     /// The host is gone, with what it holds.
     Kill(usize),
     /// The host does nothing for so long.

@@ -1,10 +1,10 @@
 //! A fleet in virtual time: the crate's own hosts and calendar, between them a network that delays and loses, a server that
 //! forgets, clocks that are off.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use apiqueue_fleet::host::{Call, Host, Reply, Terms};
-use apiqueue_fleet::{BackendError, calendar::Calendar};
+use apiqueue_fleet::host::{Config, Host};
+use apiqueue_fleet::{Action, BackendError, Calendar, Call, Reply, Slots};
 
 use crate::log::{Log, jain};
 use crate::plan::{Fault, MS, Plan, SECOND};
@@ -26,6 +26,9 @@ struct Node {
     skew: i64,
     wake: u64,
     dead: bool,
+    /// Callers do not come back.
+    closed: bool,
+    think: u64,
     paused_until: u64,
 }
 
@@ -52,6 +55,8 @@ pub(crate) struct Run {
     pub(crate) excess: f64,
     /// Of the rate.
     pub(crate) mean: f64,
+    /// The most in any second, of the rate.
+    pub(crate) most: f64,
     pub(crate) jain: f64,
     pub(crate) calls_per_release: f64,
     /// The longest time without a release, microseconds.
@@ -64,8 +69,6 @@ pub(crate) struct World {
     pub(crate) calls: u64,
     /// Slots granted a second time, by a server that had forgotten the first.
     pub(crate) twice: u64,
-    /// Slots that nobody was granted though time came to them, microseconds of them.
-    pub(crate) gaps: u64,
     /// The longest round trip that was heard.
     pub(crate) round_trip: u64,
     /// The largest lease.
@@ -79,7 +82,8 @@ pub(crate) struct World {
     random: u64,
     calendar: Calendar,
     snapshot: Calendar,
-    granted_until: u64,
+    /// Slots that were granted, in true time.
+    granted: BTreeSet<u64>,
     clock: i64,
     down_until: u64,
 }
@@ -92,7 +96,6 @@ impl World {
             log: Log::default(),
             calls: 0,
             twice: 0,
-            gaps: 0,
             round_trip: 0,
             largest: 0,
             seen: 0,
@@ -103,7 +106,7 @@ impl World {
             random: plan.seed,
             calendar: Calendar::default(),
             snapshot: Calendar::default(),
-            granted_until: 0,
+            granted: BTreeSet::new(),
             // Today.
             clock: 1_760_000_000_000_000,
             down_until: 0,
@@ -123,13 +126,18 @@ impl World {
     fn people(&mut self) {
         let plan = self.plan.clone();
         for id in 0..plan.hosts {
-            let terms = Terms {
+            let config = Config {
                 host: self.random(),
+                label: "simulated".into(),
                 interval: plan.interval,
-                horizon: 2 * SECOND,
-                timeout: 500 * MS,
-                late: 10 * MS,
+                interval_wins: false,
+                horizon: plan.horizon(id),
+                timeout: plan.timeout,
+                late: plan.late,
                 max_lease: 256,
+                weight: 1,
+                at_once: false,
+                expected_hosts: 0,
                 away: plan.away,
             };
             let (nearest, farthest) = plan.one_way;
@@ -142,13 +150,15 @@ impl World {
             let skew = self.below(2 * plan.skew + 1) as i64 - plan.skew as i64;
             let offset = self.below(1000 * SECOND);
             self.nodes.push(Node {
-                host: Host::new(terms),
+                host: Host::new(config),
                 line: 0,
                 one_way,
                 offset,
                 skew,
                 wake: u64::MAX,
                 dead: false,
+                closed: false,
+                think: plan.think(id),
                 paused_until: 0,
             });
             let callers = if id < plan.idle { 0 } else { plan.callers };
@@ -177,6 +187,7 @@ impl World {
                     self.drive(id);
                 }
             }
+            Event::Arrive(id) if self.nodes[id].closed => {}
             Event::Arrive(id) => {
                 self.nodes[id].line += 1;
                 if self.nodes[id].line == 1 {
@@ -216,14 +227,20 @@ impl World {
             node.line -= step.grant;
             for _ in 0..step.grant {
                 self.log.release(now, id);
-                let back = now + 1 + self.below(2 * self.plan.think);
+                let think = self.nodes[id].think;
+                let call = match self.plan.is_steady {
+                    true => think,
+                    false => self.below(2 * think),
+                };
+                let back = now + 1 + call;
                 self.at(back, Event::Arrive(id));
             }
+            let has_call = step.call.is_some();
             if let Some((number, call)) = step.call {
                 self.calls += 1;
                 self.send(id, Event::Request(id, number, call));
             }
-            if step.grant == 0 && step.call.is_none() && step.news.is_none() {
+            if step.grant == 0 && !has_call && step.news.is_none() {
                 let node = &mut self.nodes[id];
                 node.wake = u64::MAX;
                 if let Some(wake) = step.wake {
@@ -251,44 +268,42 @@ impl World {
             return;
         }
         let now = self.server_time();
-        let reply = match call {
-            Call::Reserve(ask) => {
-                let lease = self.calendar.reserve(now, ask);
-                self.check(&lease);
-                Reply::Lease(lease)
-            }
-            Call::GiveBack(lease, count) => {
-                let given = self.calendar.give_back(lease, count);
-                if given {
-                    self.granted_until = self.calendar.tat.unwrap();
-                }
-                Reply::Given(given)
-            }
-            Call::Hold(duration) => Reply::Epoch(self.calendar.hold(now, duration)),
-            Call::Retune(interval) => {
-                let epoch = self.calendar.retune(now, interval);
-                self.granted_until = self.granted_until.min(self.calendar.tat.unwrap_or(0));
-                Reply::Epoch(epoch)
-            }
-        };
+        let reply = self.calendar.apply(now, &call);
+        self.check(&call, &reply);
         let longest = 4 * self.nodes[id].one_way;
         self.round_trip = self.round_trip.max(longest);
         self.send(id, Event::Reply(id, number, reply));
     }
 
-    fn check(&mut self, lease: &apiqueue_fleet::Lease) {
-        self.seen = self.seen.max(lease.hosts);
-        if lease.count == 0 {
-            return;
+    /// Whether a slot was granted sooner than an interval after or before another one that is out.
+    fn check(&mut self, call: &Call, reply: &Reply) {
+        self.seen = self.seen.max(reply.hosts);
+        let clock = self.clock;
+        let truly = move |at: u64| at.saturating_add_signed(-clock);
+        let each = |slots: &Slots| {
+            let slots = *slots;
+            (0..u64::from(slots.count)).map(move |k| truly(slots.first + k * slots.step))
+        };
+        if let Action::GiveBack { slots, .. } = &call.action
+            && reply.taken_back > 0
+        {
+            for slot in slots.iter().flat_map(each) {
+                if slot >= self.now {
+                    self.granted.remove(&slot);
+                }
+            }
         }
-        self.largest = self.largest.max(lease.count);
-        let end = lease.start + u64::from(lease.count) * lease.interval;
-        if self.granted_until > 0 {
-            self.gaps += lease.start.saturating_sub(self.granted_until);
+        self.largest = self.largest.max(u32::try_from(reply.granted()).unwrap());
+        let interval = reply.terms.interval;
+        for slot in reply.slots.iter().flat_map(each) {
+            let around = slot.saturating_sub(interval - 1)..slot + interval;
+            self.twice += u64::from(self.granted.range(around).next().is_some());
+            self.granted.insert(slot);
         }
-        let overlap = self.granted_until.min(end).saturating_sub(lease.start);
-        self.twice += overlap.div_ceil(lease.interval);
-        self.granted_until = self.granted_until.max(end);
+        let old = self.now.saturating_sub(30 * SECOND);
+        while self.granted.first().is_some_and(|first| *first < old) {
+            self.granted.pop_first();
+        }
     }
 
     fn fail(&mut self, fault: Fault) {
@@ -297,12 +312,19 @@ impl World {
             Fault::Forget => self.calendar = Calendar::default(),
             Fault::Snapshot => self.snapshot = self.calendar.clone(),
             Fault::Failover => self.calendar = self.snapshot.clone(),
-            Fault::Step(by) => {
-                self.clock += by;
-                // What was granted is where it is in true time.
-                self.granted_until = self.granted_until.saturating_add_signed(by);
-            }
+            Fault::Step(by) => self.clock += by,
             Fault::Down(span) => self.down_until = now + span,
+            Fault::Come(id, callers) => {
+                self.nodes[id].closed = false;
+                for _ in 0..callers {
+                    self.at(now, Event::Arrive(id));
+                }
+            }
+            Fault::Go(id) => {
+                self.nodes[id].closed = true;
+                self.nodes[id].line = 0;
+                self.drive(id);
+            }
             Fault::Kill(id) => self.nodes[id].dead = true,
             Fault::Pause(id, span) => self.nodes[id].paused_until = now + span,
             Fault::Hold(id, span) => {
@@ -335,7 +357,7 @@ impl World {
 
     /// How far apart a slot and its release may be.
     pub(crate) fn lateness(&self) -> u64 {
-        10 * MS + self.round_trip + 2 * 2 * self.plan.skew + 2
+        self.plan.late + self.round_trip + 2 * 2 * self.plan.skew + 2
     }
 
     pub(crate) fn slack(&self) -> f64 {
@@ -350,18 +372,19 @@ impl World {
         let run = Run {
             excess: self.log.excess(interval, 0, to),
             mean: self.log.between(from, to) as f64 / slots,
+            most: self.log.most_within(SECOND, from, to) as f64 * interval as f64 / SECOND as f64,
             jain: jain(&counts),
             calls_per_release: self.calls as f64 / self.log.count() as f64,
             stall: self.log.longest_stall(from, to),
         };
         println!(
-            "{what}: seed {}, {} releases, slots lost {}, gaps {}, mean {:.4}, excess {:.1} (slack {:.1}), Jain {:.4}, calls a release {:.3}, \
+            "{what}: seed {}, {} releases, slots lost {}, mean {:.4}, most in a second {:.3}, excess {:.1} (slack {:.1}), Jain {:.4}, calls a release {:.3}, \
              slots twice {}, stall {} ms, largest lease {}",
             self.plan.seed,
             self.log.count(),
             self.hosts().map(|host| host.counts(0).lost).sum::<u64>(),
-            self.gaps / interval,
             run.mean,
+            run.most,
             run.excess,
             self.slack(),
             run.jain,

@@ -107,8 +107,8 @@ pub struct Setup<'a> {
     pub name: &'a str,
     /// The rate that it was given.
     pub rate: Rate,
-    /// For how long lateness is made up, in nanoseconds.
-    pub catch_up: u64,
+    /// For how long lateness is to be made up, in nanoseconds, where that was said: otherwise it is for the source to choose.
+    pub catch_up: Option<u64>,
     /// The queue's clock.
     pub clock: QueueClock,
 }

@@ -12,7 +12,7 @@ use crate::line::controller::Own;
 use crate::permits::Source;
 use crate::queue::ApiQueue;
 use crate::queue::parts::Driving;
-use crate::rate::{CATCH_UP, Rate};
+use crate::rate::Rate;
 
 const DEFAULT_CAPACITY: usize = 1024;
 /// Sets up an [`ApiQueue`].
@@ -49,7 +49,7 @@ pub struct Builder {
     pub(super) name: String,
     pub(super) manual: bool,
     pub(super) spin: Duration,
-    pub(super) catch_up: Duration,
+    pub(super) catch_up: Option<Duration>,
     pub(super) clock: Option<Arc<dyn Clock<Tick = u64> + Send + Sync>>,
     pub(super) auto_advance: Option<Arc<ManualClock<u64>>>,
 }
@@ -73,7 +73,7 @@ impl Default for Builder {
             name: String::new(),
             manual: false,
             spin: Duration::ZERO,
-            catch_up: CATCH_UP,
+            catch_up: None,
             clock: None,
             auto_advance: None,
         }
@@ -219,7 +219,7 @@ impl Builder {
     /// bucket of `burst + catch_up / interval` never throttles. It is for those who waited: an empty queue is never more than
     /// a part of one permit ahead of its burst. Zero makes nothing up, as [`strict`](Self::strict) does.
     pub fn catch_up(mut self, longest: Duration) -> Self {
-        self.catch_up = longest;
+        self.catch_up = Some(longest);
         self
     }
 

@@ -13,7 +13,7 @@ use crate::line::controller::{Adaptive, Own};
 use crate::line::{DrivenBy, Terms};
 use crate::permits::{Given, Permits, Setup, Supply};
 use crate::queue::{ApiQueue, Builder};
-use crate::rate::{Rate, checked_catch_up};
+use crate::rate::{CATCH_UP, Rate, checked_catch_up};
 
 /// The largest capacity: 2<sup>24</sup> places, 400 MB of them.
 pub(crate) const MAX_CAPACITY: usize = 1 << 24;
@@ -155,7 +155,11 @@ impl Builder {
 
     /// In nanoseconds.
     pub(crate) fn checked_catch_up(&self) -> Result<u64, StartError> {
-        checked_catch_up(self.catch_up)
+        checked_catch_up(self.longest_catch_up())
+    }
+
+    fn longest_catch_up(&self) -> Duration {
+        self.catch_up.unwrap_or(CATCH_UP)
     }
 
     /// The rate, where one is given, and the other limits.
@@ -180,7 +184,7 @@ impl Builder {
         if own.is_empty() && (!needs_none || self.source.is_some()) {
             return Err(StartError::NoRate);
         }
-        let catch_up = self.catch_up;
+        let catch_up = self.longest_catch_up();
         own.into_iter()
             .map(|rate| rate.within_its_window(catch_up).map_err(StartError::Rate))
             .collect()
@@ -206,7 +210,7 @@ impl Builder {
             let setup = Setup {
                 name: &self.name,
                 rate,
-                catch_up,
+                catch_up: self.catch_up.map(|_| catch_up),
                 clock: QueueClock(clock.clone()),
             };
             let opened = guarded(|| source.open(&setup));
