@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use apiqueue::{ApiQueue, WaitError};
 use apiqueue_fleet::{
-    Answer, Ask, Away, Backend, BackendError, Epoch, FleetLimit, FleetStats, InProcess, Lease, News,
+    Answer, Away, Backend, BackendError, Call, FleetLimit, FleetStats, InProcess, LimitState, News,
+    Reply,
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -55,20 +56,12 @@ impl Moody {
 }
 
 impl Backend for Moody {
-    fn reserve<'a>(&'a self, limit: &'a str, ask: Ask) -> Answer<'a, Lease> {
-        self.go(self.backend.reserve(limit, ask))
+    fn call<'a>(&'a self, limit: &'a str, call: Call) -> Answer<'a, Reply> {
+        self.go(self.backend.call(limit, call))
     }
 
-    fn give_back<'a>(&'a self, limit: &'a str, lease: Lease, count: u32) -> Answer<'a, bool> {
-        self.go(self.backend.give_back(limit, lease, count))
-    }
-
-    fn hold<'a>(&'a self, limit: &'a str, duration: Duration) -> Answer<'a, Epoch> {
-        self.go(self.backend.hold(limit, duration))
-    }
-
-    fn retune<'a>(&'a self, limit: &'a str, interval: Duration) -> Answer<'a, Epoch> {
-        self.go(self.backend.retune(limit, interval))
+    fn look<'a>(&'a self, limit: &'a str) -> Answer<'a, Option<LimitState>> {
+        self.go(self.backend.look(limit))
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use apiqueue::core::{Clock, ManualClock};
 use apiqueue::{ApiQueue, Limit, Next, Registry, Stop};
-use apiqueue_fleet::{Answer, Ask, Backend, Epoch, FleetLimit, InProcess, Lease};
+use apiqueue_fleet::{Action, Answer, Backend, Call, FleetLimit, InProcess, LimitState, Reply};
 
 /// Answers when it is told to, and has the one woken then that polled it last.
 #[derive(Clone, Debug, Default)]
@@ -32,7 +32,10 @@ impl Slow {
 }
 
 impl Backend for Slow {
-    fn reserve<'a>(&'a self, limit: &'a str, ask: Ask) -> Answer<'a, Lease> {
+    fn call<'a>(&'a self, limit: &'a str, call: Call) -> Answer<'a, Reply> {
+        if !matches!(call.action, Action::Reserve { .. }) {
+            return self.backend.call(limit, call);
+        }
         let mut answer = None;
         Box::pin(poll_fn(move |cx| {
             self.polls.fetch_add(1, Ordering::SeqCst);
@@ -40,21 +43,13 @@ impl Backend for Slow {
             if !self.may_answer.load(Ordering::SeqCst) {
                 return Poll::Pending;
             }
-            let answer = answer.get_or_insert_with(|| self.backend.reserve(limit, ask));
+            let answer = answer.get_or_insert_with(|| self.backend.call(limit, call.clone()));
             answer.as_mut().poll(cx)
         }))
     }
 
-    fn give_back<'a>(&'a self, limit: &'a str, lease: Lease, count: u32) -> Answer<'a, bool> {
-        self.backend.give_back(limit, lease, count)
-    }
-
-    fn hold<'a>(&'a self, limit: &'a str, duration: Duration) -> Answer<'a, Epoch> {
-        self.backend.hold(limit, duration)
-    }
-
-    fn retune<'a>(&'a self, limit: &'a str, interval: Duration) -> Answer<'a, Epoch> {
-        self.backend.retune(limit, interval)
+    fn look<'a>(&'a self, limit: &'a str) -> Answer<'a, Option<LimitState>> {
+        self.backend.look(limit)
     }
 }
 
@@ -133,22 +128,16 @@ struct Stuck {
 }
 
 impl Backend for Stuck {
-    fn reserve<'a>(&'a self, limit: &'a str, ask: Ask) -> Answer<'a, Lease> {
-        let _ = self.entered.send(());
-        let _ = self.go_on.lock().unwrap().recv();
-        self.backend.reserve(limit, ask)
+    fn call<'a>(&'a self, limit: &'a str, call: Call) -> Answer<'a, Reply> {
+        if matches!(call.action, Action::Reserve { .. }) {
+            let _ = self.entered.send(());
+            let _ = self.go_on.lock().unwrap().recv();
+        }
+        self.backend.call(limit, call)
     }
 
-    fn give_back<'a>(&'a self, limit: &'a str, lease: Lease, count: u32) -> Answer<'a, bool> {
-        self.backend.give_back(limit, lease, count)
-    }
-
-    fn hold<'a>(&'a self, limit: &'a str, duration: Duration) -> Answer<'a, Epoch> {
-        self.backend.hold(limit, duration)
-    }
-
-    fn retune<'a>(&'a self, limit: &'a str, interval: Duration) -> Answer<'a, Epoch> {
-        self.backend.retune(limit, interval)
+    fn look<'a>(&'a self, limit: &'a str) -> Answer<'a, Option<LimitState>> {
+        self.backend.look(limit)
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use apiqueue::core::{Clock, ManualClock};
 use apiqueue::{ApiQueue, Timer, Waiter};
-use apiqueue_fleet::{Answer, Ask, Backend, Epoch, FleetLimit, InProcess, Lease};
+use apiqueue_fleet::{Answer, Backend, Call, FleetLimit, InProcess, LimitState, Reply};
 
 const MS: u64 = 1_000_000;
 const FAR: u64 = u64::MAX;
@@ -56,20 +56,12 @@ impl Far {
 }
 
 impl Backend for Far {
-    fn reserve<'a>(&'a self, limit: &'a str, ask: Ask) -> Answer<'a, Lease> {
-        self.later(move || self.backend.reserve(limit, ask))
+    fn call<'a>(&'a self, limit: &'a str, call: Call) -> Answer<'a, Reply> {
+        self.later(move || self.backend.call(limit, call.clone()))
     }
 
-    fn give_back<'a>(&'a self, limit: &'a str, lease: Lease, count: u32) -> Answer<'a, bool> {
-        self.later(move || self.backend.give_back(limit, lease, count))
-    }
-
-    fn hold<'a>(&'a self, limit: &'a str, duration: Duration) -> Answer<'a, Epoch> {
-        self.later(move || self.backend.hold(limit, duration))
-    }
-
-    fn retune<'a>(&'a self, limit: &'a str, interval: Duration) -> Answer<'a, Epoch> {
-        self.later(move || self.backend.retune(limit, interval))
+    fn look<'a>(&'a self, limit: &'a str) -> Answer<'a, Option<LimitState>> {
+        self.later(move || self.backend.look(limit))
     }
 }
 

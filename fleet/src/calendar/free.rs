@@ -108,7 +108,7 @@ impl Free {
         }
     }
 
-    /// Slots that are free again, after all others or in a gap between them. Says whether there was room.
+    /// Slots that are free again, after all others or in a gap between them. Says whether there was room: a run has less than 2^32 slots.
     pub(super) fn put(&mut self, slots: Slots) -> bool {
         let Some(end_of_slots) = end(&slots) else {
             return false;
@@ -123,9 +123,14 @@ impl Free {
         {
             return false;
         }
-        let joins_before = before.is_some_and(|run| end(&run) == Some(slots.first));
-        let joins_after = after.is_some_and(|run| run.first == end_of_slots);
-        match (joins_before, joins_after) {
+        let joins_before = before.filter(|run| end(run) == Some(slots.first));
+        let joins_after = after.filter(|run| run.first == end_of_slots);
+        let counts = [joins_before, joins_after].into_iter().flatten();
+        let all = counts.map(|run| u64::from(run.count)).sum::<u64>();
+        if u32::try_from(all + u64::from(slots.count)).is_err() {
+            return false;
+        }
+        match (joins_before.is_some(), joins_after.is_some()) {
             (true, true) => {
                 let after = self.runs.remove(at);
                 self.runs[at - 1].count += slots.count + after.count;

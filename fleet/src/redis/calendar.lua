@@ -11,7 +11,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local action = ARGV[1]
 local known_interval, known_epoch, known_hold = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local max_runs = 64
+local max_runs, max_count = 64, 4294967295
 
 local function text(number)
     return string.format('%.0f', number)
@@ -100,6 +100,9 @@ local function put(first, count)
         return false
     end
     local joins_before, joins_after = before_stop == first, after and after[1] == stop
+    if count + (joins_before and before[2] or 0) + (joins_after and after[2] or 0) > max_count then
+        return false
+    end
     if joins_before and joins_after then
         before[2] = before[2] + count + after[2]
         table.remove(free, at)

@@ -3,21 +3,48 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use apiqueue_fleet::{Ask, Backend, BackendError, RedisBackend, RedisOptions};
+use apiqueue_fleet::{
+    Action, Backend, BackendError, Call, RedisBackend, RedisOptions, Reply, Slots, Terms,
+};
 use futures_lite::future::block_on;
 use rustix::process::Signal;
 
 use crate::server::Server;
 
-fn ask() -> Ask {
-    Ask {
+fn call(action: Action) -> Call {
+    Call {
         host: 1,
-        want: 4,
-        interval: Duration::from_millis(10),
-        horizon: Duration::from_secs(2),
-        grace: Duration::ZERO,
-        seen: Duration::from_secs(10),
+        label: "one".into(),
+        known: Terms {
+            interval: 10_000,
+            ..Terms::default()
+        },
+        grace: 0,
+        window: 10_000_000,
+        action,
     }
+}
+
+fn ask() -> Call {
+    call(Action::Reserve {
+        want: 4,
+        spacing: 0,
+        after: 0,
+        horizon: 2_000_000,
+    })
+}
+
+fn back(lease: &Reply, first: u64, count: u32) -> Call {
+    let slots = Slots {
+        first,
+        count,
+        ..lease.slots[0]
+    };
+    call(Action::GiveBack {
+        born: lease.born,
+        epoch: lease.terms.epoch,
+        slots: vec![slots],
+    })
 }
 
 /// Of a round.
@@ -26,24 +53,26 @@ const CALLS: u64 = 10;
 /// A whole round of calls.
 fn round(backend: &RedisBackend) -> Result<(), BackendError> {
     block_on(async {
-        let lease = backend.reserve("x", ask()).await?;
-        assert_eq!((lease.count, lease.interval), (4, 10_000));
-        assert!(backend.give_back("x", lease, 2).await?);
-        assert!(
-            !backend.give_back("x", lease, 2).await?,
-            "what was given back is not the lease's end"
-        );
-        let again = backend.reserve("x", ask()).await?;
-        assert!(again.start >= lease.start + 2 * lease.interval);
-        let epoch = backend.retune("x", Duration::from_millis(20)).await?;
-        assert!(epoch > lease.epoch);
-        assert!(backend.hold("x", Duration::from_secs(60)).await? > epoch);
-        let held = backend.reserve("x", ask()).await?;
-        assert_eq!((held.count, held.interval), (0, 20_000));
-        assert!(held.start > held.now + 59_000_000);
-        backend.hold("x", Duration::ZERO).await?;
-        assert_eq!(backend.reserve("x", ask()).await?.count, 4);
-        backend.retune("x", Duration::from_millis(10)).await?;
+        let lease = backend.call("x", ask()).await?;
+        assert_eq!((lease.granted(), lease.terms.interval), (4, 10_000));
+        let first = lease.slots[0].first;
+        let given = backend.call("x", back(&lease, first + 20_000, 2)).await?;
+        assert_eq!(given.taken_back, 2);
+        let given = backend.call("x", back(&lease, first + 20_000, 2)).await?;
+        assert_eq!(given.taken_back, 0, "once");
+        let again = backend.call("x", ask()).await?;
+        assert!(again.slots[0].first >= first + 20_000);
+        let retuned = backend.call("x", call(Action::Retune(20_000))).await?;
+        assert!(retuned.terms.epoch > lease.terms.epoch);
+        let hold = call(Action::Hold(60_000_000));
+        let epoch = backend.call("x", hold).await?.terms.epoch;
+        assert!(epoch > retuned.terms.epoch);
+        let held = backend.call("x", ask()).await?;
+        assert_eq!((held.granted(), held.terms.interval), (0, 20_000));
+        assert!(held.next > held.now + 59_000_000);
+        backend.call("x", call(Action::Resume)).await?;
+        assert_eq!(backend.call("x", ask()).await?.granted(), 4);
+        backend.call("x", call(Action::Retune(10_000))).await?;
         Ok(())
     })
 }
@@ -60,22 +89,29 @@ pub(crate) fn every_call_is_one_command_once_the_server_knows_the_scripts() {
     round(&backend).unwrap();
     assert_eq!(
         backend.commands() - before,
-        CALLS + 4,
-        "each script sent once more"
+        CALLS + 1,
+        "the script is sent once more"
     );
 }
 
 /// The rights of the README.
-const RULES: &str = "resetkeys ~apiqueue:* resetchannels -@all +evalsha +eval +time +hmget +hset +pexpire +zadd +zcard \
-                     +zremrangebyscore";
+const RULES: &str = "resetkeys ~apiqueue:* resetchannels -@all +evalsha +eval +time +hmget +hset +del +pexpire +zadd +zcard +zscore \
+                     +zremrangebyscore +zrangebyscore";
 
 pub(crate) fn a_user_with_the_rights_of_the_readme_can_do_everything_and_no_more() {
     let server = Server::start();
     server.tell(&format!("ACL SETUSER fleet on >p%40ss {RULES}"));
     let url = |secret: &str| format!("redis://fleet:{secret}@127.0.0.1:{}", server.port);
-    round(&RedisBackend::connect(&url("p%2540ss")).unwrap()).unwrap();
+    let everything = |secret: &str| {
+        let backend = RedisBackend::connect(&url(secret)).unwrap();
+        round(&backend)?;
+        block_on(backend.look("x"))
+    };
+    let seen = everything("p%2540ss").unwrap().unwrap();
+    assert_eq!((seen.terms.interval, seen.hosts.len()), (10_000, 1));
+    assert_eq!((seen.hosts[0].host, seen.hosts[0].label.as_str()), (1, "one"));
 
-    let why = round(&RedisBackend::connect(&url("wrong")).unwrap()).unwrap_err();
+    let why = everything("wrong").unwrap_err();
     assert!(matches!(why, BackendError::Refused(_)), "{why}");
     assert!(!why.to_string().contains("wrong"), "a password in {why}");
     // Each of them is needed.
@@ -83,7 +119,7 @@ pub(crate) fn a_user_with_the_rights_of_the_readme_can_do_everything_and_no_more
         server.tell("FLUSHALL");
         server.tell("SCRIPT FLUSH");
         server.tell(&format!("ACL SETUSER fleet -{right}"));
-        let why = round(&RedisBackend::connect(&url("p%2540ss")).unwrap()).unwrap_err();
+        let why = everything("p%2540ss").unwrap_err();
         assert!(
             matches!(why, BackendError::Refused(_)),
             "without {right}: {why}"
@@ -142,13 +178,13 @@ pub(crate) fn a_server_that_hangs_is_given_up_and_comes_back() {
     // The options are for a machine that is busy: a call that is late is made again.
     let patiently = || {
         let until = Instant::now() + Duration::from_secs(60);
-        while let Err(why) = block_on(backend.reserve("y", ask())) {
+        while let Err(why) = block_on(backend.call("y", ask())) {
             assert!(Instant::now() < until, "{why}");
         }
     };
     patiently();
     server.signal(Signal::STOP);
-    let why = block_on(backend.reserve("y", ask())).unwrap_err();
+    let why = block_on(backend.call("y", ask())).unwrap_err();
     server.signal(Signal::CONT);
     assert!(matches!(why, BackendError::Away(_)), "{why}");
     patiently();
@@ -173,7 +209,7 @@ pub(crate) fn urls_that_cannot_be_used_are_refused_without_their_password() {
 pub(crate) fn names_that_a_cluster_would_not_keep_together_are_refused() {
     let backend = RedisBackend::connect("redis://127.0.0.1:1").unwrap();
     for name in ["", "}", "}x"] {
-        let why = block_on(backend.reserve(name, ask())).unwrap_err();
+        let why = block_on(backend.call(name, ask())).unwrap_err();
         assert!(matches!(why, BackendError::Refused(_)), "{why}");
     }
 }
@@ -197,12 +233,12 @@ pub(crate) fn the_backend_can_be_used_and_dropped_inside_and_outside_of_a_runtim
         .unwrap();
     runtime.block_on(async {
         let backend = RedisBackend::connect(&server.url()).unwrap();
-        assert_eq!(backend.reserve("x", ask()).await.unwrap().count, 4);
+        assert_eq!(backend.call("x", ask()).await.unwrap().granted(), 4);
         // A runtime that is dropped in a runtime panics.
         drop(backend);
     });
     let backend = RedisBackend::connect(&server.url()).unwrap();
-    let lost = backend.reserve("x", ask());
+    let lost = backend.call("x", ask());
     drop(lost);
-    assert_eq!(block_on(backend.reserve("x", ask())).unwrap().count, 4);
+    assert_eq!(block_on(backend.call("x", ask())).unwrap().granted(), 4);
 }

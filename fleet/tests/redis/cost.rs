@@ -11,19 +11,19 @@ const CLIENTS: u64 = 4;
 const PIPELINE: usize = 64;
 const SPAN: Duration = Duration::from_secs(4);
 
-/// `limits` of them, each with `hosts` hosts.
-fn measure(limits: u64, hosts: u64) {
+/// `limits` of them, each with `hosts` hosts that want their slots so far apart.
+fn measure(limits: u64, hosts: u64, spacing: u64) {
     let server = Server::start();
     let digest: String = redis::cmd("SCRIPT")
         .arg("LOAD")
-        .arg(include_str!("../../src/redis/reserve.lua"))
+        .arg(include_str!("../../src/redis/calendar.lua"))
         .query(&mut server.connection())
         .unwrap();
     let busy_before = processor_time(&mut server.connection());
     let began = Instant::now();
     let calls: usize = scope(|scope| {
         let clients: Vec<_> = (0..CLIENTS)
-            .map(|_| scope.spawn(|| client(&server.url(), &digest, limits, hosts)))
+            .map(|_| scope.spawn(|| client(&server.url(), &digest, limits, hosts, spacing)))
             .collect();
         clients
             .into_iter()
@@ -34,7 +34,7 @@ fn measure(limits: u64, hosts: u64) {
     let busy = processor_time(&mut server.connection()) - busy_before;
     let calls = calls as f64;
     println!(
-        "| {limits} limits, {hosts} hosts each | {:.0} calls/s here | {:.0} calls a second of its processor time | {:.1} µs each |",
+        "| {limits} limits, {hosts} hosts each, slots {spacing} µs apart | {:.0} calls/s here | {:.0} calls a second of its processor time | {:.1} µs each |",
         calls / span,
         calls / busy,
         1e6 * busy / calls
@@ -42,7 +42,7 @@ fn measure(limits: u64, hosts: u64) {
     assert!(calls / busy > 2_000.0, "{calls} calls took {busy} s");
 }
 
-fn client(url: &str, digest: &str, limits: u64, hosts: u64) -> usize {
+fn client(url: &str, digest: &str, limits: u64, hosts: u64, spacing: u64) -> usize {
     let mut connection = Client::open(url).unwrap().get_connection().unwrap();
     let began = Instant::now();
     let mut calls = 0;
@@ -56,9 +56,10 @@ fn client(url: &str, digest: &str, limits: u64, hosts: u64) -> usize {
                 .arg(2)
                 .arg(format!("apiqueue:{{{limit}}}:state"))
                 .arg(format!("apiqueue:{{{limit}}}:seen"))
-                .arg(fastrand::u64(0..hosts))
-                // Ten slots of 100 µs each time, no grace.
-                .arg(&[10, 100, 2_000_000, 0, 10_000_000])
+                .arg("reserve")
+                .arg(format!("{} host", fastrand::u64(0..hosts)))
+                // The interval, the epoch, the hold, no grace, and the window; ten slots of 100 µs each time.
+                .arg(&[100, 0, 0, 0, 10_000_000, 10, spacing, 0, 2_000_000])
                 .ignore();
         }
         batch.query::<()>(&mut connection).unwrap();
@@ -78,7 +79,8 @@ fn processor_time(connection: &mut Connection) -> f64 {
 }
 
 pub(crate) fn what_one_core_of_redis_bears() {
-    measure(1, 4);
-    measure(1, 1_000);
-    measure(1_000, 10);
+    measure(1, 4, 0);
+    measure(1, 1_000, 0);
+    measure(1_000, 10, 0);
+    measure(1, 4, 1_000);
 }

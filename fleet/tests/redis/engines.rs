@@ -5,7 +5,7 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use apiqueue_fleet::{Ask, Backend, BackendError, Lease, RedisBackend};
+use apiqueue_fleet::{Action, Backend, BackendError, Call, RedisBackend, Reply, Terms};
 use futures_lite::future::block_on;
 use redis::Value;
 
@@ -14,20 +14,28 @@ use crate::server::{Server, free_port};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn reserve(backend: &RedisBackend, limit: &str) -> Result<Lease, BackendError> {
-    let ask = Ask {
+fn reserve(backend: &RedisBackend, limit: &str) -> Result<Reply, BackendError> {
+    let call = Call {
         host: 1,
-        want: 4,
-        interval: Duration::from_millis(10),
-        horizon: Duration::from_secs(2),
-        grace: Duration::ZERO,
-        seen: Duration::from_secs(10),
+        label: "another".into(),
+        known: Terms {
+            interval: 10_000,
+            ..Terms::default()
+        },
+        grace: 0,
+        window: 10_000_000,
+        action: Action::Reserve {
+            want: 4,
+            spacing: 0,
+            after: 0,
+            horizon: 2_000_000,
+        },
     };
-    block_on(backend.reserve(limit, ask))
+    block_on(backend.call(limit, call))
 }
 
 /// Until it is granted, as a host would go on asking.
-fn reserve_patiently(backend: &RedisBackend, limit: &str) -> Lease {
+fn reserve_patiently(backend: &RedisBackend, limit: &str) -> Reply {
     let until = Instant::now() + PATIENCE;
     loop {
         match reserve(backend, limit) {
@@ -43,7 +51,7 @@ pub(crate) fn limits_are_spread_over_a_cluster_and_survive_a_failover() {
     let backend = RedisBackend::connect(&cluster.url()).unwrap();
     // So many that each node has some.
     let limits: Vec<String> = (0..20).map(|number| format!("limit {number}")).collect();
-    let before: Vec<Lease> = limits
+    let before: Vec<Reply> = limits
         .iter()
         .map(|limit| reserve_patiently(&backend, limit))
         .collect();
@@ -56,10 +64,10 @@ pub(crate) fn limits_are_spread_over_a_cluster_and_survive_a_failover() {
     for (limit, before) in limits.iter().zip(before) {
         let after = reserve_patiently(&backend, limit);
         assert!(
-            after.start >= before.start + 4 * before.interval,
+            after.slots[0].first >= before.slots[0].first + 4 * before.terms.interval,
             "{after:?} after {before:?}"
         );
-        assert_eq!(after.epoch, before.epoch);
+        assert_eq!(after.born, before.born);
     }
 }
 
@@ -71,7 +79,7 @@ pub(crate) fn a_cluster_is_found_from_one_node_that_lives() {
         cluster.nodes[2].port
     );
     let backend = RedisBackend::connect(&url).unwrap();
-    assert_eq!(reserve_patiently(&backend, "x").count, 4);
+    assert_eq!(reserve_patiently(&backend, "x").granted(), 4);
 }
 
 pub(crate) fn sentinels_lead_to_the_new_primary() {
@@ -111,9 +119,9 @@ pub(crate) fn sentinels_lead_to_the_new_primary() {
         sleep(Duration::from_millis(20));
     }
     let after = reserve_patiently(&backend, "x");
-    assert!(after.start >= before.start + 4 * before.interval);
+    assert!(after.slots[0].first >= before.slots[0].first + 4 * before.terms.interval);
     // It was the new one who answered: the old one hears of it only now, from its primary.
-    assert_eq!(after.epoch, before.epoch);
+    assert_eq!(after.born, before.born);
 }
 
 /// An authority and what it vouches for, made by openssl.
@@ -187,5 +195,5 @@ pub(crate) fn tls_is_spoken_with_those_whom_the_system_trusts_and_nobody_else() 
 pub(crate) fn tls_client(url: &str) {
     let backend = RedisBackend::connect(url).unwrap();
     let lease = reserve(&backend, "x").unwrap();
-    assert_eq!(lease.count, 4);
+    assert_eq!(lease.granted(), 4);
 }

@@ -11,7 +11,9 @@ use std::thread;
 use std::time::Duration;
 
 use apiqueue::{ApiQueue, Stop};
-use apiqueue_fleet::{Answer, Ask, Away, Backend, Epoch, FleetLimit, Lease, RedisBackend};
+use apiqueue_fleet::{
+    Action, Answer, Away, Backend, Call, FleetLimit, LimitState, RedisBackend, Reply,
+};
 use rustix::time::{ClockId, clock_gettime};
 
 /// What a host is told. All of a fleet are told the same but for the URL and the number.
@@ -148,7 +150,7 @@ pub(crate) fn records<const N: usize>(folder: &Path, number: usize, kind: &str) 
     numbers.as_chunks::<N>().0.to_vec()
 }
 
-/// A backend that writes down each grant, `[start, count, interval]`, and each slot that a host lets go, with a count of 0.
+/// A backend that writes down each grant, `[first, count, step]`, and each slot that a host lets go, with a count of 0.
 /// A slot is written down before it is sent back: the process may end before the answer comes, and by then another host may
 /// have been granted it.
 #[derive(Debug)]
@@ -158,34 +160,24 @@ struct Recorded {
 }
 
 impl Backend for Recorded {
-    fn reserve<'a>(&'a self, limit: &'a str, ask: Ask) -> Answer<'a, Lease> {
+    fn call<'a>(&'a self, limit: &'a str, call: Call) -> Answer<'a, Reply> {
         Box::pin(async move {
-            let lease = self.backend.reserve(limit, ask).await?;
-            if lease.count > 0 {
-                write(
-                    &self.log,
-                    &[lease.start, u64::from(lease.count), lease.interval],
-                );
+            if let Action::GiveBack { slots, .. } = &call.action {
+                for slots in slots {
+                    for at in 0..u64::from(slots.count) {
+                        write(&self.log, &[slots.first + at * slots.step, 0, 0]);
+                    }
+                }
             }
-            Ok(lease)
+            let reply = self.backend.call(limit, call).await?;
+            for slots in &reply.slots {
+                write(&self.log, &[slots.first, u64::from(slots.count), slots.step]);
+            }
+            Ok(reply)
         })
     }
 
-    fn give_back<'a>(&'a self, limit: &'a str, lease: Lease, count: u32) -> Answer<'a, bool> {
-        Box::pin(async move {
-            let first = lease.start + u64::from(lease.count - count) * lease.interval;
-            for slot in 0..u64::from(count) {
-                write(&self.log, &[first + slot * lease.interval, 0, 0]);
-            }
-            self.backend.give_back(limit, lease, count).await
-        })
-    }
-
-    fn hold<'a>(&'a self, limit: &'a str, duration: Duration) -> Answer<'a, Epoch> {
-        self.backend.hold(limit, duration)
-    }
-
-    fn retune<'a>(&'a self, limit: &'a str, interval: Duration) -> Answer<'a, Epoch> {
-        self.backend.retune(limit, interval)
+    fn look<'a>(&'a self, limit: &'a str) -> Answer<'a, Option<LimitState>> {
+        self.backend.look(limit)
     }
 }

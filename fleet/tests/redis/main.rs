@@ -52,7 +52,7 @@ fn main() {
         scripts:
             random_sequences_do_on_the_server_what_they_do_to_the_calendar
             the_grace_of_a_limit_nobody_knows_ends
-            a_schedule_from_the_far_future_is_brought_back_once
+            what_one_of_two_keys_has_lost_is_lost
             every_digit_of_the_clock_is_kept
             keys_outlive_the_last_slot_and_hold_by_a_week_and_no_longer;
         backend:
