@@ -43,7 +43,7 @@ const MAX_MAX_LEASE: u32 = 1 << 16;
 /// replaced); [`ApiQueue::set_rate`](apiqueue::ApiQueue::set_rate) changes it for all.
 ///
 /// The builder's [`catch_up`](apiqueue::Builder::catch_up) is 100 ms by default here, and 1 ms to a second: so long after its time a slot may
-/// still be used by a driver that was held up. Somebody who came after it may use it for up to 10 ms. What is older is gone, and makes no burst.
+/// still be used by a driver that was held up. Somebody who came after it may use it for up to an interval, or 10 ms. What is older is gone, and makes no burst.
 ///
 /// A clone is the same limit, and is counted in the same stats; each queue that is started with it is a host of its own.
 #[derive(Clone)]

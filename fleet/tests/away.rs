@@ -131,6 +131,7 @@ fn callers_get_on_alone_and_with_the_backend_again_when_it_is_back() {
             .away(Away::Share {
                 at_most: Duration::from_secs(3600),
             })
+            .expected_hosts(1)
             .on_news(move |what| heard.lock().unwrap().push(what.clone())),
     );
     queue.enqueue().unwrap().wait().unwrap();

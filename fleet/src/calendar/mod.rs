@@ -16,8 +16,9 @@
 //!   seen     = those of now - window ..= now, and the host at now
 //!   from     = max(now, hold, now + after)
 //!   until    = now + horizon
-//!   granted: up to want of the free slots in from ..= until, each the spacing after the one before,
-//!            and then slots from max(tat, now, hold) on, an interval apart; those that are passed over become free
+//!   granted: up to want of the free slots in from ..= until, and then of those from max(tat, now, hold) on, an interval apart;
+//!            where the spacing is more than that, after each slot: from = max(from + spacing, slot + spacing - interval + 1);
+//!            slots that are passed over become free
 //!   tat      = behind the last of these
 //! give_back(born, epoch, slots): where born is that of the state, and the interval is as it was at epoch:
 //!                  slots at now or after are free again, and tat goes back where it can
@@ -225,7 +226,7 @@ impl State {
             }
             left -= count;
             if !is_dense && let Some(slot) = granted.get(taken) {
-                from = slot.first.saturating_add(spacing);
+                from = next_from(from, slot.first, spacing, interval);
             }
         }
         while left > 0 {
@@ -255,7 +256,7 @@ impl State {
             });
             self.tat = first.saturating_add(u64::from(count).saturating_mul(interval));
             left -= count;
-            from = from.max(first.saturating_add(spacing));
+            from = next_from(from, first, spacing, interval);
         }
         joined(granted)
     }
@@ -346,6 +347,13 @@ fn hold_at(now: u64, span: u64) -> u64 {
         0 => 0,
         span => now.saturating_add(span.min(MAX_MICROS)),
     }
+}
+
+/// From when on the slot after this one may be. As slots are an interval apart, they follow the spacing on average: each is less than an
+/// interval later than it would be by itself.
+fn next_from(from: u64, slot: u64, spacing: u64, interval: u64) -> u64 {
+    let late = slot.saturating_add(spacing).saturating_sub(interval - 1);
+    from.saturating_add(spacing).max(late)
 }
 
 /// The same slots in as few runs as can be.

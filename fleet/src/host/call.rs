@@ -78,8 +78,9 @@ impl Host {
 
     /// Whether more are in line than slots are held, or soon will be, as those released have come back so far; or it is to be found
     /// out whether the backend is back.
-    pub(super) fn needs_more(&self, line: usize) -> bool {
-        let will_be = line > 0 && self.busy && self.size.has_grown();
+    pub(super) fn needs_more(&self, now: u64, line: usize) -> bool {
+        let come = line > 0 || self.are_expected(now);
+        let will_be = come && self.busy && self.size.has_grown();
         will_be || line as u64 > self.held.count() || self.is_away() && !self.leaving
     }
 
@@ -100,9 +101,9 @@ impl Host {
         (self.held.begins()).max(end.saturating_sub(ahead)).max(now)
     }
 
-    /// Whether its callers can't use slots that follow one another.
+    /// Whether its callers can't use slots that follow one another, and others may.
     fn is_spaced(&self) -> bool {
-        self.reuse.spacing() > self.interval
+        self.hosts > 1 && self.reuse.spacing() > self.interval
     }
 
     /// The call to make now.
@@ -128,7 +129,7 @@ impl Host {
             Action::Hold(left)
         } else if let Some(interval) = self.retune {
             Action::Retune(interval)
-        } else if self.needs_more(line) && self.ask_at(now) <= now {
+        } else if self.needs_more(now, line) && self.ask_at(now) <= now {
             if self.busy {
                 let fair = self.lease_size();
                 self.size.grow(fair);
@@ -179,13 +180,13 @@ impl Host {
         let held = usize::try_from(self.held.count()).unwrap_or(usize::MAX);
         let fair = self.lease_size();
         let spacing = self.reuse.spacing();
-        let want = match line {
-            0 => 0,
-            _ if now < self.compete_at => 0,
-            _ => self.size.want(fair, line.saturating_sub(held)),
+        let want = if now < self.compete_at || line == 0 && !self.are_expected(now) {
+            0
+        } else {
+            self.size.want(fair, line.saturating_sub(held))
         };
         let from = match self.held.last() {
-            Some(last) if self.is_spaced() => last + spacing,
+            Some(last) if self.is_spaced() => last + spacing - self.interval,
             _ => 0,
         };
         let after = from.max(self.held_until).saturating_sub(now);

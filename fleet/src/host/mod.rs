@@ -170,7 +170,7 @@ impl Host {
     /// Slots that passed unused: those of a hold, and those that are too late. Credit for lateness belongs to those who waited.
     fn expire(&mut self, now: u64, line: usize) {
         let late = if line == 0 || self.empty_since.is_some() {
-            self.config.late_for_new()
+            self.config.late_for_new(self.interval)
         } else {
             self.config.late
         };
@@ -257,9 +257,15 @@ impl Host {
         }
     }
 
+    /// Whether nobody is in line, but those who were released may come back.
+    fn are_expected(&self, now: u64) -> bool {
+        let since = self.empty_since;
+        !self.leaving && since.is_some_and(|since| now <= since + self.patience())
+    }
+
     /// How long callers take at most to come back after their call.
     fn patience(&self) -> u64 {
-        self.config.late_for_new().max(2 * self.reuse.spacing())
+        self.config.late_for_new(self.interval).max(2 * self.reuse.spacing())
     }
 
     /// How long an empty line is waited for.
@@ -283,8 +289,11 @@ impl Host {
         }
         if let Some(flight) = &self.flight {
             wake.add(flight.since + self.config.timeout);
-        } else if self.has_orders() || self.needs_more(line) {
-            wake.add(self.ask_at(now).max(self.retry_at));
+        } else {
+            let ask = self.ask_at(now).max(self.retry_at);
+            if self.has_orders() || self.needs_more(ask, line) {
+                wake.add(ask);
+            }
         }
         if line > 0 {
             if let Some(next) = self.held.next() {

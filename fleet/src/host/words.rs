@@ -44,10 +44,11 @@ impl Config {
         SHORTEST.max(calls).max(2 * interval.min(LONGEST))
     }
 
-    /// How late a slot may be used by somebody who came after it.
-    pub(super) fn late_for_new(&self) -> u64 {
-        const LONGEST: u64 = 10_000;
-        self.late.min(LONGEST)
+    /// How late a slot may be used by somebody who came after it: by an interval, as where nobody was in line at most one is made up, and by
+    /// as much as callers who come back may be late for theirs.
+    pub(super) fn late_for_new(&self, interval: u64) -> u64 {
+        const CALLERS: u64 = 10_000;
+        self.late.min(interval.max(CALLERS))
     }
 }
 

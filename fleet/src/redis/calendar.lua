@@ -203,6 +203,7 @@ if action == 'reserve' then
     hosts = redis.call('ZCARD', KEYS[2]) - 1
 
     local from, stop, left = math.max(now, hold, now + ARGV[10]), now + horizon, want
+    local earliest = from
     local dense = spacing <= interval
     while left > 0 do
         local count, first = take(from, stop, dense and left or 1)
@@ -211,7 +212,7 @@ if action == 'reserve' then
         end
         left = left - count
         if not dense then
-            from = first + spacing
+            from = math.max(from + spacing, first + spacing - interval + 1)
         end
     end
     while left > 0 do
@@ -228,12 +229,12 @@ if action == 'reserve' then
         grant(first, count)
         tat = first + count * interval
         left = left - count
-        from = math.max(from, first + spacing)
+        from = math.max(from + spacing, first + spacing - interval + 1)
     end
     if #granted == 0 then
-        following = math.max(tat, from)
+        following = math.max(tat, earliest)
         for _, run in ipairs(free) do
-            local before = math.max(math.ceil((from - run[1]) / interval), 0)
+            local before = math.max(math.ceil((earliest - run[1]) / interval), 0)
             if before < run[2] then
                 following = math.min(following, run[1] + before * interval)
                 break
