@@ -249,7 +249,8 @@ fn one_who_waits_for_each_turn_has_the_whole_rate() {
         }
         let took = 999 * call.max(10) + call;
         assert_eq!(world.clock.now() / MS, took, "calls of {call} ms");
-        assert_eq!(world.limit.stats().slots_lost, 0);
+        // Who comes less often than slots do can't use them all.
+        assert!(call > 10 || world.limit.stats().slots_lost == 0);
     }
 }
 

@@ -9,9 +9,7 @@ use apiqueue::{
     ApiQueue, Builder, Closed, EnqueueError, HoldError, Rate, StartError, Stop, TryAcquireError,
     WaitError,
 };
-use apiqueue_fleet::{
-    Action, Backend, Call, FleetError, FleetLimit, FleetStats, InProcess, Terms,
-};
+use apiqueue_fleet::{Action, Backend, Call, FleetError, FleetLimit, FleetStats, InProcess, Terms};
 
 const MS: Duration = Duration::from_millis(1);
 

@@ -8,8 +8,9 @@ use crate::backend::{Action, Call, Terms};
 
 /// Fewer hosts than this ask for each slot where slots are farther apart than the horizon, on average.
 const ASKS_A_SLOT: u64 = 2;
-/// How often a host asks for the terms that waits for its chance to get a slot. Microseconds.
-const LOOK: u64 = 60_000_000;
+/// How often all hosts together ask for the terms while they wait for their chance to get a slot, and each at the least. Microseconds.
+const LOOK: u64 = 500_000;
+const LONGEST_LOOK: u64 = 60_000_000;
 
 impl Host {
     /// Releases nobody before `until`, a local time, and has the backend tell the others. Only extends. Slots of that time are gone.
@@ -205,7 +206,7 @@ impl Host {
     /// enough for slots to be taken before they are due: about two asks a slot, and eight in each horizon where that holds few slots.
     ///
     /// Where slots are farther apart than the horizon, each draws one of the next slots and asks for that one. Until then it asks for the
-    /// terms once a minute.
+    /// terms now and then: once a minute at the least.
     pub(super) fn ask_after(&mut self, now: u64, opens: u64) {
         let (interval, horizon) = (self.interval, self.config.horizon);
         let hosts = u64::from(self.hosts);
@@ -222,6 +223,8 @@ impl Host {
 
     /// When to ask again for the terms, or to compete.
     pub(super) fn look_again(&mut self, now: u64) {
-        self.retry_at = self.compete_at.clamp(now, now + LOOK);
+        let look = (LOOK * u64::from(self.hosts))
+            .clamp(self.config.horizon.min(LONGEST_LOOK), LONGEST_LOOK);
+        self.retry_at = self.compete_at.clamp(now, now + look);
     }
 }

@@ -265,7 +265,9 @@ impl Host {
 
     /// How long callers take at most to come back after their call.
     fn patience(&self) -> u64 {
-        self.config.late_for_new(self.interval).max(2 * self.reuse.spacing())
+        self.config
+            .late_for_new(self.interval)
+            .max(2 * self.reuse.spacing())
     }
 
     /// How long an empty line is waited for.

@@ -109,7 +109,10 @@ pub(crate) fn a_user_with_the_rights_of_the_readme_can_do_everything_and_no_more
     };
     let seen = everything("p%2540ss").unwrap().unwrap();
     assert_eq!((seen.terms.interval, seen.hosts.len()), (10_000, 1));
-    assert_eq!((seen.hosts[0].host, seen.hosts[0].label.as_str()), (1, "one"));
+    assert_eq!(
+        (seen.hosts[0].host, seen.hosts[0].label.as_str()),
+        (1, "one")
+    );
 
     let why = everything("wrong").unwrap_err();
     assert!(matches!(why, BackendError::Refused(_)), "{why}");

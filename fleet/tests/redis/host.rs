@@ -171,7 +171,10 @@ impl Backend for Recorded {
             }
             let reply = self.backend.call(limit, call).await?;
             for slots in &reply.slots {
-                write(&self.log, &[slots.first, u64::from(slots.count), slots.step]);
+                write(
+                    &self.log,
+                    &[slots.first, u64::from(slots.count), slots.step],
+                );
             }
             Ok(reply)
         })

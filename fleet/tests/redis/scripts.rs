@@ -38,19 +38,33 @@ impl Clocked {
                 spacing,
                 after,
                 horizon,
-            } => ("reserve", vec![u64::from(*want), *spacing, *after, *horizon]),
+            } => (
+                "reserve",
+                vec![u64::from(*want), *spacing, *after, *horizon],
+            ),
             Action::GiveBack { born, epoch, slots } => {
                 let numbers = |run: &Slots| [run.first, u64::from(run.count), run.step];
                 let all = slots.iter().flat_map(numbers);
-                ("give_back", [*born, *epoch].into_iter().chain(all).collect())
+                (
+                    "give_back",
+                    [*born, *epoch].into_iter().chain(all).collect(),
+                )
             }
             Action::Hold(span) => ("hold", vec![*span]),
             Action::Resume => ("resume", vec![]),
             Action::Retune(interval) => ("retune", vec![*interval]),
         };
         let known = call.known;
-        script.arg(name).arg(format!("{} {}", call.host, call.label));
-        script.arg(&[known.interval, known.epoch, known.hold, call.grace, call.window]);
+        script
+            .arg(name)
+            .arg(format!("{} {}", call.host, call.label));
+        script.arg(&[
+            known.interval,
+            known.epoch,
+            known.hold,
+            call.grace,
+            call.window,
+        ]);
         script.arg(&more);
         let numbers: Vec<u64> = script.invoke(&mut self.connection).unwrap();
         let (terms, slots) = numbers.split_at(9);
@@ -79,7 +93,10 @@ impl Clocked {
 
     /// What is stored.
     fn stored(&mut self) -> BTreeMap<String, String> {
-        redis::cmd("HGETALL").arg(STATE).query(&mut self.connection).unwrap()
+        redis::cmd("HGETALL")
+            .arg(STATE)
+            .query(&mut self.connection)
+            .unwrap()
     }
 
     /// The hosts that are stored, and when.
@@ -106,10 +123,14 @@ impl Clocked {
             assert_eq!(stored[field], number.to_string(), "{field}");
         }
         let runs = state.free.runs().iter();
-        let runs: Vec<_> = runs.map(|run| format!("{}:{}", run.first, run.count)).collect();
+        let runs: Vec<_> = runs
+            .map(|run| format!("{}:{}", run.first, run.count))
+            .collect();
         assert_eq!(stored["free"], runs.join(","));
         let seen = model.seen.iter();
-        let seen: BTreeMap<_, _> = seen.map(|(host, label, at)| (format!("{host} {label}"), at)).collect();
+        let seen: BTreeMap<_, _> = seen
+            .map(|(host, label, at)| (format!("{host} {label}"), at))
+            .collect();
         assert_eq!(self.seen(), seen);
     }
 
@@ -207,7 +228,12 @@ pub(crate) fn random_sequences_do_on_the_server_what_they_do_to_the_calendar() {
         let mut now = TODAY;
         let mut leases: Vec<Reply> = Vec::new();
         let horizon = span(&mut rng);
-        let interval = if rng.bool() { span(&mut rng) } else { spread(&mut rng, 16) }.max(1);
+        let interval = if rng.bool() {
+            span(&mut rng)
+        } else {
+            spread(&mut rng, 16)
+        }
+        .max(1);
         let (grace, window) = (span(&mut rng), span(&mut rng));
         let largest = rng.u32(12..33);
         for _ in 0..80 {
@@ -222,7 +248,11 @@ pub(crate) fn random_sequences_do_on_the_server_what_they_do_to_the_calendar() {
                 0 => now + spread(&mut rng, 20),
                 _ => 0,
             };
-            let host = if rng.bool() { rng.u64(..4) } else { rng.u64(..) };
+            let host = if rng.bool() {
+                rng.u64(..4)
+            } else {
+                rng.u64(..)
+            };
             let call = Call {
                 host,
                 label: format!("host-{host}").into(),
@@ -238,7 +268,11 @@ pub(crate) fn random_sequences_do_on_the_server_what_they_do_to_the_calendar() {
             let reply = server.apply(now, &call);
             assert_eq!(reply, model.apply(now, &call), "{call:?} at {now}");
             server.assert_stored(&model);
-            spaced += reply.slots.iter().filter(|run| run.step > reply.terms.interval).count();
+            spaced += reply
+                .slots
+                .iter()
+                .filter(|run| run.step > reply.terms.interval)
+                .count();
             if !reply.slots.is_empty() {
                 leases.push(reply);
             }
@@ -264,7 +298,10 @@ pub(crate) fn what_one_of_two_keys_has_lost_is_lost() {
     for key in [STATE, SEEN] {
         let mut server = Clocked::new();
         let born = server.apply(TODAY, &reserve(4)).born;
-        redis::cmd("DEL").arg(key).exec(&mut server.connection).unwrap();
+        redis::cmd("DEL")
+            .arg(key)
+            .exec(&mut server.connection)
+            .unwrap();
         let lost = server.apply(TODAY + 60_000_000, &reserve(4));
         assert_eq!((lost.granted(), lost.hosts), (0, 1), "{key}");
         assert!(lost.born > born, "{key}");
@@ -297,7 +334,10 @@ pub(crate) fn keys_outlive_the_last_slot_and_hold_by_a_week_and_no_longer() {
             let mut command = redis::cmd("PTTL");
             let left: i64 = command.arg(key).query(&mut server.connection).unwrap();
             let keep = 10 * day;
-            assert!((keep - 60_000..=keep).contains(&left), "{key}: {left} ms, of {keep}");
+            assert!(
+                (keep - 60_000..=keep).contains(&left),
+                "{key}: {left} ms, of {keep}"
+            );
         }
         assert_eq!(server.apply(TODAY, &reserve(4)).granted(), 0);
     }
