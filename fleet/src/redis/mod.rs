@@ -1,13 +1,22 @@
 //! [`RedisBackend`]: the schedule on a Redis or Valkey server.
 //!
-//! A limit is a hash, `apiqueue:{name}:state`, and a sorted set, `apiqueue:{name}:seen`, which the braces put into one hash
+//! A limit is a hash, `apiqueue:2:{name}:state`, and a sorted set, `apiqueue:2:{name}:seen`, which the braces put into one hash
 //! slot of a cluster. Each call is one script: one round trip, executed as a whole, with the server's clock. Both keys expire
 //! a week after the last ask, the last slot and the end of the last hold: by then no lease is in use any more, and what is
 //! forgotten is an interval set by a retune. A limit whose keys are missing grants nothing for the asker's grace.
 
+mod connect;
+mod credentials;
+mod keys;
 mod link;
+mod meaning;
+mod options;
+mod pace;
 mod script;
+mod status;
 mod target;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,8 +28,11 @@ use tokio::runtime::Runtime;
 use crate::backend::{Answer, Ask, Backend, BackendError, Epoch, Lease};
 use crate::calendar::micros;
 use crate::limit::FleetLimit;
+pub use credentials::RedisCredentials;
 use link::Link;
+pub use options::RedisOptions;
 use script::{Call, Keys, Script, Scripts};
+pub use status::RedisStatus;
 use target::Target;
 
 /// The schedule on a Redis or Valkey server, a primary that sentinels know, or a cluster.
@@ -44,25 +56,6 @@ struct Shared {
 struct Work {
     link: Link,
     scripts: Scripts,
-}
-
-/// How a [`RedisBackend`] is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RedisOptions {
-    /// How long making a connection may take, name resolution and authentication included. One second by default.
-    pub connect_timeout: Duration,
-    /// How long an answer may take. One second by default. A connection without an answer for so long is given up.
-    pub response_timeout: Duration,
-}
-
-impl Default for RedisOptions {
-    fn default() -> Self {
-        Self {
-            connect_timeout: Duration::from_secs(1),
-            response_timeout: Duration::from_secs(1),
-        }
-    }
 }
 
 impl RedisBackend {
@@ -98,20 +91,19 @@ impl RedisBackend {
     /// # Errors
     /// Those of [`connect`](Self::connect).
     pub fn connect_with(url: &str, options: RedisOptions) -> Result<Self, BackendError> {
-        let target = Target::parse(url)?;
         #[cfg(feature = "tls")]
         // Fails if the program has chosen one before, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let link = Link::new(Target::parse(url)?, options)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
-            .max_blocking_threads(1)
+            .max_blocking_threads(2)
             .thread_name("apiqueue-redis")
             .enable_all()
             .build()
             .map_err(|error| {
                 BackendError::Refused(format!("no thread for the connection: {error}"))
             })?;
-        let link = Link::new(target, options.connect_timeout, options.response_timeout);
         let work = Arc::new(Work {
             link,
             scripts: Scripts::new(),
@@ -126,11 +118,17 @@ impl RedisBackend {
     /// How many commands were sent so far.
     #[must_use]
     pub fn commands(&self) -> u64 {
-        self.shared.work.link.commands()
+        self.shared.work.link.record.commands()
+    }
+
+    /// How the connection is doing.
+    #[must_use]
+    pub fn status(&self) -> RedisStatus {
+        self.shared.work.link.record.status()
     }
 
     /// Runs a script on the thread of the connection, and makes of its answer what `read` does.
-    fn run<'a, T: Send + 'a>(
+    fn run<'a, T: Send + 'static>(
         &'a self,
         limit: &str,
         script: fn(&Scripts) -> &Script,
@@ -144,14 +142,11 @@ impl RedisBackend {
                 return Err(BackendError::Away("it was dropped".to_owned()));
             };
             let work = Arc::clone(&self.shared.work);
-            let answer =
-                runtime.spawn(async move { work.link.call(script(&work.scripts), call).await });
-            let value = answer
+            let answer = runtime
+                .spawn(async move { work.link.call(script(&work.scripts), call, read).await });
+            answer
                 .await
-                .map_err(|error| BackendError::Away(error.to_string()))??;
-            read(&value).ok_or_else(|| {
-                BackendError::Refused(format!("not an answer of the script: {value:?}"))
-            })
+                .map_err(|error| BackendError::Away(error.to_string()))?
         })
     }
 }

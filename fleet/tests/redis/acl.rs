@@ -1,0 +1,179 @@
+//! What rights a user of the server needs, and what is said where they are missing.
+
+use std::time::{Duration, Instant};
+
+use apiqueue_fleet::{BackendError, RedisBackend};
+
+use crate::attacks::{reserve, reserve_patiently};
+use crate::backend::round;
+use crate::server::Server;
+
+/// The commands of the README's rights: all that the scripts call, and what runs them. To be changed with them.
+const COMMANDS: &str = "+evalsha +eval +time +hmget +hset +pexpire +zadd +zcard +zremrangebyscore";
+
+fn rules() -> String {
+    format!("resetkeys ~apiqueue:* resetchannels -@all {COMMANDS}")
+}
+
+/// With a user who has these rights and `more`.
+fn allow(server: &Server, more: &str) {
+    let rules = rules();
+    server.tell(&format!("ACL SETUSER fleet reset on >p%ss {rules}{more}"));
+}
+
+fn url(server: &Server, path: &str) -> String {
+    format!("redis://fleet:p%25ss@127.0.0.1:{}{path}", server.port)
+}
+
+fn assert_refused(why: &BackendError) {
+    assert!(matches!(why, BackendError::Refused(_)), "{why}");
+}
+
+pub(crate) fn a_user_with_the_rights_of_the_readme_can_do_everything_and_no_more() {
+    let server = Server::start();
+    allow(&server, "");
+    round(&RedisBackend::connect(&url(&server, "")).unwrap()).unwrap();
+    assert_eq!(
+        server.tell("ACL LOG"),
+        redis::Value::Array(Vec::new()),
+        "nothing was tried that is not allowed"
+    );
+
+    let wrong = format!("redis://fleet:wrong@127.0.0.1:{}", server.port);
+    let why = round(&RedisBackend::connect(&wrong).unwrap()).unwrap_err();
+    assert_refused(&why);
+    assert!(!why.to_string().contains("wrong"), "a password in {why}");
+    // Each of them is needed.
+    for right in COMMANDS.split(' ') {
+        let right = right.trim_start_matches('+');
+        server.tell("FLUSHALL");
+        server.tell("SCRIPT FLUSH");
+        server.tell(&format!("ACL SETUSER fleet -{right}"));
+        let why = round(&RedisBackend::connect(&url(&server, "")).unwrap()).unwrap_err();
+        assert!(
+            matches!(why, BackendError::Refused(_)),
+            "without {right}: {why}"
+        );
+        server.tell(&format!("ACL SETUSER fleet +{right}"));
+    }
+}
+
+pub(crate) fn the_readme_has_the_rights_that_are_tested() {
+    let readme = include_str!("../../README.md");
+    assert!(readme.contains(&rules()), "{}", rules());
+}
+
+pub(crate) fn a_database_takes_the_right_to_select_it_and_the_error_says_so() {
+    let server = Server::start();
+    allow(&server, "");
+    let backend = RedisBackend::connect(&url(&server, "/1")).unwrap();
+    let why = reserve(&backend, "x").unwrap_err();
+    assert_refused(&why);
+    assert!(why.to_string().contains("+select"), "{why}");
+    allow(&server, " +select");
+    reserve_patiently(&backend, "x");
+    assert_eq!(server.tell("DBSIZE"), redis::Value::Int(0));
+    server.tell("SWAPDB 0 1");
+    assert_eq!(server.tell("DBSIZE"), redis::Value::Int(2));
+    // A database that the server does not have.
+    let why = reserve(&RedisBackend::connect(&url(&server, "/99")).unwrap(), "x").unwrap_err();
+    assert_refused(&why);
+    assert!(why.to_string().contains("DB index"), "{why}");
+}
+
+pub(crate) fn a_right_that_is_missing_is_named() {
+    let server = Server::start();
+    for (less, named) in [
+        (" -evalsha", "+evalsha"),
+        (" resetkeys ~other:*", "~PREFIX:*"),
+    ] {
+        allow(&server, less);
+        let why = reserve(&RedisBackend::connect(&url(&server, "")).unwrap(), "x").unwrap_err();
+        assert_refused(&why);
+        assert!(why.to_string().contains(named), "{why}");
+    }
+}
+
+pub(crate) fn a_password_that_is_put_right_is_taken_within_the_pause() {
+    let server = Server::start();
+    server.tell("ACL SETUSER fleet on >other ~* +@all");
+    let backend = RedisBackend::connect(&url(&server, "")).unwrap();
+    let until = Instant::now() + Duration::from_millis(500);
+    while Instant::now() < until {
+        assert_refused(&reserve(&backend, "x").unwrap_err());
+    }
+    allow(&server, "");
+    reserve_patiently(&backend, "x");
+    assert_eq!(backend.status().connects, 1);
+}
+
+#[cfg(feature = "sentinel")]
+pub(crate) fn behind_sentinels_no_more_rights_are_needed() {
+    let primary = Server::start();
+    allow(&primary, "");
+    let sentinel = Server::sentinel(&format!(
+        "sentinel monitor main 127.0.0.1 {} 1\n",
+        primary.port
+    ));
+    let url = format!(
+        "redis-sentinel://fleet:p%25ss@127.0.0.1:{}/main",
+        sentinel.port
+    );
+    round(&RedisBackend::connect(&url).unwrap()).unwrap();
+    assert_eq!(primary.tell("ACL LOG"), redis::Value::Array(Vec::new()));
+}
+
+#[cfg(feature = "cluster")]
+pub(crate) fn in_a_cluster_it_takes_the_right_to_ask_where_keys_are() {
+    let cluster = crate::cluster::Cluster::start();
+    let all = |more: &str| {
+        for node in &cluster.nodes {
+            allow(node, more);
+        }
+    };
+    all("");
+    let url = cluster.url().replace("://", "://fleet:p%25ss@");
+    let why = reserve(&RedisBackend::connect(&url).unwrap(), "x").unwrap_err();
+    assert_refused(&why);
+    assert!(why.to_string().contains("+cluster|slots"), "{why}");
+    all(" +cluster|slots");
+    let backend = RedisBackend::connect(&url).unwrap();
+    reserve_patiently(&backend, "x");
+    backend_round_in_a_cluster(&backend);
+}
+
+#[cfg(feature = "cluster")]
+fn backend_round_in_a_cluster(backend: &RedisBackend) {
+    for number in 0..10 {
+        reserve_patiently(backend, &format!("limit {number}"));
+    }
+}
+
+#[cfg(feature = "cluster")]
+pub(crate) fn in_a_cluster_new_credentials_are_taken_too() {
+    use std::sync::{Arc, Mutex};
+
+    use apiqueue_fleet::{RedisCredentials, RedisOptions};
+
+    let cluster = crate::cluster::Cluster::start();
+    let password = |password: &str| {
+        for node in &cluster.nodes {
+            let rights = format!("{} +cluster|slots", rules());
+            node.tell(&format!("ACL SETUSER fleet reset on >{password} {rights}"));
+        }
+    };
+    password("old");
+    let current = Arc::new(Mutex::new("old"));
+    let given = Arc::clone(&current);
+    let options = RedisOptions::new()
+        .credentials_from(move || Ok(RedisCredentials::new("fleet", *given.lock().unwrap())));
+    let backend = RedisBackend::connect_with(&cluster.url(), options).unwrap();
+    reserve_patiently(&backend, "x");
+    password("new");
+    *current.lock().unwrap() = "new";
+    for node in &cluster.nodes {
+        node.tell("CLIENT KILL USER fleet");
+    }
+    reserve_patiently(&backend, "x");
+    assert!(backend.status().connects >= 2);
+}

@@ -1,0 +1,392 @@
+//! What a server, or what lies before it, may do to the link.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use apiqueue_fleet::{Ask, Backend, BackendError, Lease, RedisBackend, RedisOptions};
+use futures_lite::future::block_on;
+
+use crate::fake::{Fake, Reply};
+use crate::server::Server;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) fn reserve(backend: &RedisBackend, limit: &str) -> Result<Lease, BackendError> {
+    let ask = Ask {
+        host: 1,
+        want: 4,
+        interval: Duration::from_millis(10),
+        horizon: Duration::from_secs(2),
+        grace: Duration::ZERO,
+        seen: Duration::from_secs(10),
+    };
+    block_on(backend.reserve(limit, ask))
+}
+
+/// Until it is granted, as a host would go on asking.
+pub(crate) fn reserve_patiently(backend: &RedisBackend, limit: &str) -> Lease {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match reserve(backend, limit) {
+            Ok(lease) => return lease,
+            Err(why) => assert!(Instant::now() < until, "{why}"),
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn assert_away(why: &BackendError) {
+    assert!(matches!(why, BackendError::Away(_)), "{why}");
+}
+
+fn assert_refused(why: &BackendError) {
+    assert!(matches!(why, BackendError::Refused(_)), "{why}");
+}
+
+/// How many connections there may be in this time, with pauses that double from `first` to `longest` and may be half as long.
+fn allowed(took: Duration, first: Duration, longest: Duration) -> usize {
+    let (mut pause, mut sum, mut count) = (first / 2, Duration::ZERO, 1);
+    while sum <= took {
+        count += 1;
+        sum += pause;
+        pause = (pause * 2).min(longest / 2);
+    }
+    count
+}
+
+/// As many calls as a hasty host makes, all of which fail, and how long they took.
+fn hammer(backend: &RedisBackend, calls: u32) -> Duration {
+    let began = Instant::now();
+    for _ in 0..calls {
+        assert!(reserve(backend, "x").is_err());
+    }
+    began.elapsed()
+}
+
+const REFUSED: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+const AWAY: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+fn assert_few(fake: &Fake, took: Duration, (first, longest): (Duration, Duration)) {
+    let (made, most) = (fake.connections(), allowed(took, first, longest));
+    assert!(
+        made <= most,
+        "{made} connections in {took:?}, of {most} at most"
+    );
+}
+
+pub(crate) fn a_wrong_password_is_not_tried_at_each_call() {
+    let fake = Fake::start(|_, words| match words[0].as_str() {
+        "AUTH" => Reply::line("-WRONGPASS invalid username-password pair or user is disabled."),
+        _ => Reply::line("-NOAUTH Authentication required."),
+    });
+    let url = format!("redis://user:secret@127.0.0.1:{}", fake.port);
+    let backend = RedisBackend::connect(&url).unwrap();
+    let why = reserve(&backend, "x").unwrap_err();
+    assert_refused(&why);
+    let took = hammer(&backend, 200);
+    assert_few(&fake, took, REFUSED);
+}
+
+pub(crate) fn a_server_that_wants_a_password_is_not_asked_without_one_at_each_call() {
+    let fake = Fake::start(|_, _| Reply::line("-NOAUTH Authentication required."));
+    let backend = RedisBackend::connect(&fake.url()).unwrap();
+    let why = reserve(&backend, "x").unwrap_err();
+    assert_refused(&why);
+    let commands = backend.commands();
+    let took = hammer(&backend, 200);
+    assert_few(&fake, took, REFUSED);
+    let most = allowed(took, REFUSED.0, REFUSED.1) as u64;
+    assert!(backend.commands() - commands <= most, "it was asked");
+}
+
+pub(crate) fn a_server_that_ends_connections_is_not_stormed() {
+    let fake = Fake::start(|_, _| Reply::Last(Vec::new()));
+    let backend = RedisBackend::connect(&fake.url()).unwrap();
+    assert_away(&reserve(&backend, "x").unwrap_err());
+    let took = hammer(&backend, 200);
+    assert_few(&fake, took, AWAY);
+}
+
+pub(crate) fn a_server_that_only_reads_is_not_stormed() {
+    let fake =
+        Fake::start(|_, _| Reply::line("-READONLY You can't write against a read only replica."));
+    let backend = RedisBackend::connect(&fake.url()).unwrap();
+    assert_away(&reserve(&backend, "x").unwrap_err());
+    let took = hammer(&backend, 200);
+    // The first call had made another one, as the first might have been to a server that was demoted.
+    let made = fake.connections() - 1;
+    let most = allowed(took, AWAY.0, AWAY.1);
+    assert!(made <= most, "{made} connections in {took:?}, of {most}");
+}
+
+pub(crate) fn a_demotion_is_got_over_within_the_call() {
+    // The first connection leads to who was demoted, all others to the new primary.
+    let fake = Fake::start(|connection, _| match connection {
+        1 => Reply::line("-READONLY You can't write against a read only replica."),
+        _ => Reply::lease(),
+    });
+    let backend = RedisBackend::connect(&fake.url()).unwrap();
+    assert_eq!(reserve(&backend, "x").unwrap().count, 4);
+    assert_eq!(fake.connections(), 2);
+}
+
+pub(crate) fn a_connection_from_which_nothing_comes_any_more_is_left_and_nothing_sent_twice() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let fake = Fake::start(move |connection, _| {
+        match (connection, count.fetch_add(1, Ordering::SeqCst)) {
+            // What a box on the way makes of it that has forgotten the connection.
+            (1, 1..) => Reply::Nothing,
+            _ => Reply::lease(),
+        }
+    });
+    let options = RedisOptions::new().response_timeout(Duration::from_millis(200));
+    let backend = RedisBackend::connect_with(&fake.url(), options).unwrap();
+    reserve_patiently(&backend, "x");
+    let (connections, before) = (fake.connections(), asked.load(Ordering::SeqCst));
+    assert_eq!(connections, 1);
+    assert_away(&reserve(&backend, "x").unwrap_err());
+    assert_eq!(asked.load(Ordering::SeqCst), before + 1);
+    reserve_patiently(&backend, "x");
+    assert!(fake.connections() > 1);
+}
+
+/// What a server says that will do again by itself: the backend is away, and the connection stays.
+pub(crate) fn a_server_that_cannot_for_now_is_away() {
+    for text in [
+        "-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+        "-LOADING Redis is loading the dataset in memory",
+        "-OOM command not allowed when used memory > 'maxmemory'.",
+        "-MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.",
+        "-NOREPLICAS Not enough good replicas to write.",
+        "-UNKILLABLE Sorry the script already executed write commands against the dataset.",
+        "-TRYAGAIN Multiple keys request during rehashing of slot",
+        "-ERR Error running script (call to f_0): @user_script:17: @user_script: 17: -OOM command not allowed when used memory > 'maxmemory'.",
+    ] {
+        let fake = Fake::start(move |_, _| Reply::line(text));
+        let backend = RedisBackend::connect(&fake.url()).unwrap();
+        for _ in 0..3 {
+            assert_away(&reserve(&backend, "x").unwrap_err());
+        }
+        assert_eq!(fake.connections(), 1, "after {text}");
+    }
+}
+
+pub(crate) fn a_busy_server_or_one_without_its_replicas_is_away() {
+    let server = Server::start();
+    let backend = RedisBackend::connect(&server.url()).unwrap();
+    assert_eq!(reserve(&backend, "x").unwrap().count, 4);
+    server.tell("CONFIG SET min-replicas-to-write 1");
+    assert_away(&reserve(&backend, "x").unwrap_err());
+    server.tell("CONFIG SET min-replicas-to-write 0");
+    reserve(&backend, "x").unwrap();
+
+    server.tell("CONFIG SET busy-reply-threshold 1");
+    let url = server.url();
+    let endless = std::thread::spawn(move || {
+        let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
+        let mut command = redis::cmd("EVAL");
+        command.arg("while true do end").arg(0);
+        command.query::<()>(&mut connection)
+    });
+    let until = Instant::now() + PATIENCE;
+    // With a database to select, which a busy server refuses too.
+    let newcomer = RedisBackend::connect(&format!("{}/1", server.url())).unwrap();
+    loop {
+        let why = match reserve(&backend, "x") {
+            // It has not begun.
+            Ok(_) => continue,
+            Err(why) => why,
+        };
+        assert_away(&why);
+        assert!(Instant::now() < until, "it never says that it is busy");
+        if why.to_string().contains("busy") {
+            break;
+        }
+    }
+    assert_away(&reserve(&newcomer, "x").unwrap_err());
+    server.tell("SCRIPT KILL");
+    assert!(endless.join().unwrap().is_err());
+    reserve_patiently(&backend, "x");
+    reserve_patiently(&newcomer, "x");
+}
+
+pub(crate) fn a_full_house_is_not_a_wrong_password() {
+    let full = b"-ERR max number of clients reached\r\n".to_vec();
+    let fake = Fake::start(move |_, _| Reply::Last(full.clone()));
+    for user in ["", "user:secret@"] {
+        let url = format!("redis://{user}127.0.0.1:{}", fake.port);
+        let backend = RedisBackend::connect(&url).unwrap();
+        assert_away(&reserve(&backend, "x").unwrap_err());
+    }
+}
+
+pub(crate) fn an_answer_of_the_wrong_shape_ends_the_connection() {
+    // Its answers are those to somebody else's commands.
+    let fake = Fake::start(|connection, _| match connection {
+        1 => Reply::line("+OK"),
+        _ => Reply::lease(),
+    });
+    let backend = RedisBackend::connect(&fake.url()).unwrap();
+    assert_refused(&reserve(&backend, "x").unwrap_err());
+    reserve_patiently(&backend, "x");
+    assert!(fake.connections() >= 2);
+}
+
+pub(crate) fn a_lease_of_the_wrong_shape_is_refused() {
+    for wrong in [
+        "*5\r\n:4\r\n:1\r\n:1\r\n:10000\r\n:1",
+        "*6\r\n:-4\r\n:1\r\n:1\r\n:10000\r\n:1\r\n:7",
+        "*6\r\n:4\r\n:1\r\n:1\r\n:10000\r\n:5000000000\r\n:7",
+        "*6\r\n:4\r\n:1\r\n:1\r\n$2\r\nhi\r\n:1\r\n:7",
+        "$-1",
+        ":4",
+        "HTTP/1.1 400 Bad Request",
+    ] {
+        let fake = Fake::start(move |_, _| Reply::line(wrong));
+        let backend = RedisBackend::connect(&fake.url()).unwrap();
+        assert_refused(&reserve(&backend, "x").unwrap_err());
+    }
+}
+
+pub(crate) fn what_a_server_says_is_told_in_few_words() {
+    let text = "x".repeat(3_000_000);
+    let bulk = format!("${}\r\n{text}", text.len());
+    for long in [bulk, format!("-ERR {text}")] {
+        let fake = Fake::start(move |_, _| Reply::line(&long));
+        let backend = RedisBackend::connect(&fake.url()).unwrap();
+        let why = reserve(&backend, "x").unwrap_err();
+        assert!(why.to_string().len() < 1_000, "{}", why.to_string().len());
+    }
+}
+
+pub(crate) fn an_answer_that_claims_to_be_endless_is_given_up() {
+    for claim in [
+        "*2000000000",
+        "$500000000",
+        "*-7",
+        "*1\r\n*1\r\n*2000000000",
+    ] {
+        let fake = Fake::start(move |_, _| Reply::line(claim));
+        let backend = RedisBackend::connect(&fake.url()).unwrap();
+        assert!(reserve(&backend, "x").is_err(), "{claim}");
+    }
+}
+
+pub(crate) fn a_server_without_authentication_is_not_told_of_with_the_password() {
+    let server = Server::start_with(&["--rename-command", "AUTH", ""]);
+    let url = format!("redis://user:s3cr%2520t@127.0.0.1:{}", server.port);
+    let why = reserve(&RedisBackend::connect(&url).unwrap(), "x").unwrap_err();
+    assert_refused(&why);
+    assert!(!why.to_string().contains("s3cr"), "{why}");
+}
+
+pub(crate) fn a_server_that_runs_no_scripts_is_told_of() {
+    let server = Server::start_with(&["--rename-command", "EVALSHA", ""]);
+    let why = reserve(&RedisBackend::connect(&server.url()).unwrap(), "x").unwrap_err();
+    assert_refused(&why);
+    assert!(why.to_string().contains("runs no scripts"), "{why}");
+}
+
+pub(crate) fn a_server_that_is_too_old_is_told_which_one_is_needed() {
+    let fake = Fake::start(|_, _| {
+        Reply::line(
+            "-ERR Error running script (call to f_0): @user_script:17: @user_script: 17: Write commands not allowed after \
+             non deterministic commands. Call redis.replicate_commands() at the start of your script in order to switch to \
+             single commands replication mode.",
+        )
+    });
+    let why = reserve(&RedisBackend::connect(&fake.url()).unwrap(), "x").unwrap_err();
+    assert_refused(&why);
+    assert!(why.to_string().contains("Redis 5.0"), "{why}");
+}
+
+/// Takes connections, and never answers.
+fn silent() -> (TcpListener, u16) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+#[cfg(feature = "sentinel")]
+pub(crate) fn a_sentinel_that_says_nothing_does_not_hide_the_others() {
+    let primary = Server::start();
+    let sentinel = Server::sentinel(&format!(
+        "sentinel monitor main 127.0.0.1 {} 1\n",
+        primary.port
+    ));
+    let (_listener, port) = silent();
+    let url = format!(
+        "redis-sentinel://127.0.0.1:{port},127.0.0.1:{}/main/0",
+        sentinel.port
+    );
+    assert_eq!(
+        reserve_patiently(&RedisBackend::connect(&url).unwrap(), "x").count,
+        4
+    );
+}
+
+#[cfg(feature = "sentinel")]
+pub(crate) fn a_sentinel_that_is_behind_does_not_hide_the_new_primary() {
+    let demoted = Server::start();
+    demoted.tell(&format!(
+        "REPLICAOF 127.0.0.1 {}",
+        crate::server::free_port()
+    ));
+    let primary = Server::start();
+    let says = |port: u16| {
+        let text = port.to_string();
+        let reply = format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{text}", text.len());
+        Fake::start(move |_, words| match words[0].as_str() {
+            "SENTINEL" => Reply::line(&reply),
+            _ => Reply::line("-ERR unknown command"),
+        })
+    };
+    let (behind, right) = (says(demoted.port), says(primary.port));
+    let url = format!(
+        "redis-sentinel://127.0.0.1:{},127.0.0.1:{}/main/0",
+        behind.port, right.port
+    );
+    assert_eq!(
+        reserve_patiently(&RedisBackend::connect(&url).unwrap(), "x").count,
+        4
+    );
+}
+
+#[cfg(feature = "cluster")]
+pub(crate) fn a_node_that_says_nothing_does_not_hide_the_cluster() {
+    let cluster = crate::cluster::Cluster::start();
+    let (_listener, port) = silent();
+    let url = format!(
+        "redis-cluster://127.0.0.1:{port},127.0.0.1:{}",
+        cluster.nodes[0].port
+    );
+    assert_eq!(
+        reserve_patiently(&RedisBackend::connect(&url).unwrap(), "x").count,
+        4
+    );
+}
+
+#[cfg(feature = "cluster")]
+pub(crate) fn a_url_for_another_kind_of_server_is_refused() {
+    let cluster = crate::cluster::Cluster::start();
+    // One of three nodes has the keys of a limit, the others say where they are.
+    let told: Vec<String> = cluster.nodes[..3]
+        .iter()
+        .filter_map(|node| reserve(&RedisBackend::connect(&node.url()).unwrap(), "x").err())
+        .inspect(assert_refused)
+        .map(|why| why.to_string())
+        .collect();
+    assert_eq!(told.len(), 2);
+    assert!(
+        told.iter().all(|why| why.contains("redis-cluster://")),
+        "{told:?}"
+    );
+    let single = Server::start();
+    let url = format!("redis-cluster://127.0.0.1:{}", single.port);
+    let why = reserve(&RedisBackend::connect(&url).unwrap(), "x").unwrap_err();
+    assert_refused(&why);
+    assert!(why.to_string().contains("redis://"), "{why}");
+}
