@@ -3,7 +3,7 @@
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo,
-    RedisError, RedisResult, Value,
+    RedisResult, Value,
 };
 
 use super::credentials::RedisCredentials;
@@ -212,8 +212,8 @@ async fn named(
 }
 
 #[cfg(feature = "sentinel")]
-fn unknown(service: &str) -> RedisError {
-    RedisError::from((
+fn unknown(service: &str) -> redis::RedisError {
+    redis::RedisError::from((
         redis::ErrorKind::ClusterConnectionNotFound,
         "no sentinel knows the service",
         service.to_owned(),

@@ -61,7 +61,7 @@ impl RedisCredentials {
     }
 }
 
-pub(super) const HIDDEN: &str = "…";
+const HIDDEN: &str = "…";
 
 impl fmt::Debug for RedisCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -97,7 +97,7 @@ impl Link {
             keys,
             connect_timeout: options.connect_timeout,
             response_timeout: options.response_timeout,
-            record: Record::default(),
+            record: Record::new(),
             state: Mutex::default(),
         })
     }

@@ -49,7 +49,12 @@ impl Meaning {
     fn without_code(error: &RedisError, detail: &str) -> Self {
         // The cluster's connections tell of an error by its text.
         let said = |text: &str| detail.contains(text);
-        if said(NO_CLUSTER) || said("AuthenticationFailed") || said("NoPerm") || said("NOAUTH") || said("NOPERM") {
+        if said(NO_CLUSTER)
+            || said("AuthenticationFailed")
+            || said("NoPerm")
+            || said("NOAUTH")
+            || said("NOPERM")
+        {
             return Self::Unwelcome;
         }
         match error.kind() {

@@ -40,6 +40,26 @@ use target::Target;
 /// A handle: clones share one connection, and one thread that serves it. The thread ends with the last of them. Calls can be
 /// awaited on any executor.
 ///
+/// # Servers
+/// Redis 5.0 or later, 6.0 or later where there are users, and any Valkey. A server that runs no scripts, or is too old, is
+/// refused with an error that says so. The rights that a user needs are `~apiqueue:*` and the commands of the crate's README,
+/// `+select` where the URL names a database other than 0, and `+cluster|slots` in a cluster. Sentinels need none beside. The error
+/// names what is missing.
+///
+/// # Keys and upgrades
+/// The keys are `apiqueue:2:{NAME}:…`, with another beginning if [told](RedisOptions::key_prefix). The number is the version of what is
+/// stored. Versions of this crate that store something else have another number, so that they cannot spoil each other's schedule.
+/// But then **each number has a schedule of its own**: while hosts of both run, each of the two lets the whole rate through, and holds
+/// and rates set by the one are not heard of by the other. Stop the hosts of the old version before those of the new one start, or
+/// halve the rate meanwhile. The first call with the new number waits out the grace, as for a limit that nobody knows.
+///
+/// # When it goes wrong
+/// A connection that breaks is made anew by the next call. A connection that can't be made, or over which nothing is answered,
+/// begins a pause of 10 ms that doubles up to a second. A server that refuses the credentials, the user's right to run scripts, or the
+/// certificate begins one of 250 ms that doubles up to 10 s. Each is cut by up to a half at random, so that the hosts of a fleet do not
+/// come back all at once. In a pause calls fail at once with the error that began it. A pause that was for
+/// credentials ends when their [provider](RedisOptions::credentials_from) has others. [`status`](Self::status) tells the last error.
+///
 /// # Cancel safety
 /// A call whose future is dropped is carried out all the same.
 #[derive(Clone)]
@@ -75,7 +95,7 @@ impl RedisBackend {
     /// | `redis-cluster://user:password@host:6379,host:6379` | some nodes of a cluster; needs the feature `cluster` |
     ///
     /// `valkey` and `valkeys` mean the same as `redis` and `rediss`, `rediss-sentinel` and `rediss-cluster` are over TLS. A
-    /// password is percent-encoded.
+    /// password is percent-encoded. A database other than 0 takes the right to `+select` it.
     ///
     /// The connection is made by the first call, and made anew by the first call after it has broken.
     ///
@@ -86,10 +106,10 @@ impl RedisBackend {
         Self::connect_with(url, RedisOptions::default())
     }
 
-    /// Like [`connect`](Self::connect), with other times.
+    /// Like [`connect`](Self::connect), with other times, credentials, certificates or keys.
     ///
     /// # Errors
-    /// Those of [`connect`](Self::connect).
+    /// Those of [`connect`](Self::connect), and [`BackendError::Refused`] with what of the options can't be used.
     pub fn connect_with(url: &str, options: RedisOptions) -> Result<Self, BackendError> {
         #[cfg(feature = "tls")]
         // Fails if the program has chosen one before, which is as good.
@@ -115,13 +135,13 @@ impl RedisBackend {
         Ok(Self { shared })
     }
 
-    /// How many commands were sent so far.
+    /// How many commands were sent so far. Those that make a connection do not count.
     #[must_use]
     pub fn commands(&self) -> u64 {
         self.shared.work.link.record.commands()
     }
 
-    /// How the connection is doing.
+    /// How the connection is doing: whether there is one, how many were made, and the last error. Does not block.
     #[must_use]
     pub fn status(&self) -> RedisStatus {
         self.shared.work.link.record.status()

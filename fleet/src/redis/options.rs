@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::credentials::{HIDDEN, Provider, RedisCredentials, Source};
+use super::credentials::{Provider, RedisCredentials, Source};
 use super::keys::{DEFAULT_PREFIX, KeySpace};
 #[cfg(feature = "tls")]
 use super::tls::Certificates;
@@ -187,7 +187,7 @@ impl fmt::Debug for RedisOptions {
         #[cfg(feature = "tls")]
         {
             let roots = self.certificates.roots.as_ref().map(|_| "given");
-            let client = self.certificates.client.as_ref().map(|_| HIDDEN);
+            let client = self.certificates.client.as_ref().map(|_| "given");
             all.field("root_certificates", &roots)
                 .field("client_certificate", &client);
         }

@@ -1,11 +1,12 @@
 //! [`RedisStatus`]: what an operator sees of the connection.
 
 use std::fmt;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use crate::backend::BackendError;
+use crate::guarded::lock;
 
 /// How a [`RedisBackend`](crate::RedisBackend) and its server are doing, from [`status`](crate::RedisBackend::status). `Display` shows
 /// it in one line.
@@ -48,8 +49,9 @@ impl fmt::Display for RedisStatus {
 }
 
 /// What a status is made of.
-#[derive(Default)]
 pub(super) struct Record {
+    /// Who made it: a child forked from that process finds the lock held, perhaps for ever.
+    process: u32,
     commands: AtomicU64,
     rest: Mutex<Rest>,
 }
@@ -63,6 +65,14 @@ struct Rest {
 }
 
 impl Record {
+    pub(super) fn new() -> Self {
+        Self {
+            process: std::process::id(),
+            commands: AtomicU64::new(0),
+            rest: Mutex::default(),
+        }
+    }
+
     pub(super) fn command(&self) {
         self.commands.fetch_add(1, Ordering::Relaxed);
     }
@@ -91,21 +101,26 @@ impl Record {
     }
 
     pub(super) fn status(&self) -> RedisStatus {
-        let commands = self.commands();
+        let mut status = RedisStatus {
+            connected: false,
+            connects: 0,
+            failed_connects: 0,
+            commands: self.commands(),
+            last_error: None,
+            last_error_at: None,
+        };
         self.with(|rest| {
-            let (last_error, last_error_at) = rest.last_error.clone().unzip();
-            RedisStatus {
-                connected: rest.connected,
-                connects: rest.connects,
-                failed_connects: rest.failed_connects,
-                commands,
-                last_error,
-                last_error_at,
-            }
-        })
+            status.connected = rest.connected;
+            status.connects = rest.connects;
+            status.failed_connects = rest.failed_connects;
+            (status.last_error, status.last_error_at) = rest.last_error.clone().unzip();
+        });
+        status
     }
 
-    fn with<T>(&self, does: impl FnOnce(&mut Rest) -> T) -> T {
-        does(&mut self.rest.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with(&self, does: impl FnOnce(&mut Rest)) {
+        if let Some(mut rest) = lock(&self.rest, self.process) {
+            does(&mut rest);
+        }
     }
 }

@@ -1,6 +1,5 @@
 //! What a server, or what lies before it, may do to the link.
 
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -25,6 +24,17 @@ pub(crate) fn reserve(backend: &RedisBackend, limit: &str) -> Result<Lease, Back
     block_on(backend.reserve(limit, ask))
 }
 
+/// Whose times no busy machine exceeds.
+pub(crate) fn patient() -> RedisOptions {
+    RedisOptions::new()
+        .connect_timeout(PATIENCE)
+        .response_timeout(PATIENCE)
+}
+
+pub(crate) fn connect(url: &str) -> RedisBackend {
+    RedisBackend::connect_with(url, patient()).unwrap()
+}
+
 /// Until it is granted, as a host would go on asking.
 pub(crate) fn reserve_patiently(backend: &RedisBackend, limit: &str) -> Lease {
     let until = Instant::now() + PATIENCE;
@@ -41,7 +51,7 @@ fn assert_away(why: &BackendError) {
     assert!(matches!(why, BackendError::Away(_)), "{why}");
 }
 
-fn assert_refused(why: &BackendError) {
+pub(crate) fn assert_refused(why: &BackendError) {
     assert!(matches!(why, BackendError::Refused(_)), "{why}");
 }
 
@@ -82,7 +92,7 @@ pub(crate) fn a_wrong_password_is_not_tried_at_each_call() {
         _ => Reply::line("-NOAUTH Authentication required."),
     });
     let url = format!("redis://user:secret@127.0.0.1:{}", fake.port);
-    let backend = RedisBackend::connect(&url).unwrap();
+    let backend = connect(&url);
     let why = reserve(&backend, "x").unwrap_err();
     assert_refused(&why);
     let took = hammer(&backend, 200);
@@ -91,7 +101,7 @@ pub(crate) fn a_wrong_password_is_not_tried_at_each_call() {
 
 pub(crate) fn a_server_that_wants_a_password_is_not_asked_without_one_at_each_call() {
     let fake = Fake::start(|_, _| Reply::line("-NOAUTH Authentication required."));
-    let backend = RedisBackend::connect(&fake.url()).unwrap();
+    let backend = connect(&fake.url());
     let why = reserve(&backend, "x").unwrap_err();
     assert_refused(&why);
     let commands = backend.commands();
@@ -103,7 +113,7 @@ pub(crate) fn a_server_that_wants_a_password_is_not_asked_without_one_at_each_ca
 
 pub(crate) fn a_server_that_ends_connections_is_not_stormed() {
     let fake = Fake::start(|_, _| Reply::Last(Vec::new()));
-    let backend = RedisBackend::connect(&fake.url()).unwrap();
+    let backend = connect(&fake.url());
     assert_away(&reserve(&backend, "x").unwrap_err());
     let took = hammer(&backend, 200);
     assert_few(&fake, took, AWAY);
@@ -112,7 +122,7 @@ pub(crate) fn a_server_that_ends_connections_is_not_stormed() {
 pub(crate) fn a_server_that_only_reads_is_not_stormed() {
     let fake =
         Fake::start(|_, _| Reply::line("-READONLY You can't write against a read only replica."));
-    let backend = RedisBackend::connect(&fake.url()).unwrap();
+    let backend = connect(&fake.url());
     assert_away(&reserve(&backend, "x").unwrap_err());
     let took = hammer(&backend, 200);
     // The first call had made another one, as the first might have been to a server that was demoted.
@@ -127,7 +137,7 @@ pub(crate) fn a_demotion_is_got_over_within_the_call() {
         1 => Reply::line("-READONLY You can't write against a read only replica."),
         _ => Reply::lease(),
     });
-    let backend = RedisBackend::connect(&fake.url()).unwrap();
+    let backend = connect(&fake.url());
     assert_eq!(reserve(&backend, "x").unwrap().count, 4);
     assert_eq!(fake.connections(), 2);
 }
@@ -166,7 +176,7 @@ pub(crate) fn a_server_that_cannot_for_now_is_away() {
         "-ERR Error running script (call to f_0): @user_script:17: @user_script: 17: -OOM command not allowed when used memory > 'maxmemory'.",
     ] {
         let fake = Fake::start(move |_, _| Reply::line(text));
-        let backend = RedisBackend::connect(&fake.url()).unwrap();
+        let backend = connect(&fake.url());
         for _ in 0..3 {
             assert_away(&reserve(&backend, "x").unwrap_err());
         }
@@ -176,7 +186,7 @@ pub(crate) fn a_server_that_cannot_for_now_is_away() {
 
 pub(crate) fn a_busy_server_or_one_without_its_replicas_is_away() {
     let server = Server::start();
-    let backend = RedisBackend::connect(&server.url()).unwrap();
+    let backend = connect(&server.url());
     assert_eq!(reserve(&backend, "x").unwrap().count, 4);
     server.tell("CONFIG SET min-replicas-to-write 1");
     assert_away(&reserve(&backend, "x").unwrap_err());
@@ -218,7 +228,7 @@ pub(crate) fn a_full_house_is_not_a_wrong_password() {
     let fake = Fake::start(move |_, _| Reply::Last(full.clone()));
     for user in ["", "user:secret@"] {
         let url = format!("redis://{user}127.0.0.1:{}", fake.port);
-        let backend = RedisBackend::connect(&url).unwrap();
+        let backend = connect(&url);
         assert_away(&reserve(&backend, "x").unwrap_err());
     }
 }
@@ -229,7 +239,7 @@ pub(crate) fn an_answer_of_the_wrong_shape_ends_the_connection() {
         1 => Reply::line("+OK"),
         _ => Reply::lease(),
     });
-    let backend = RedisBackend::connect(&fake.url()).unwrap();
+    let backend = connect(&fake.url());
     assert_refused(&reserve(&backend, "x").unwrap_err());
     reserve_patiently(&backend, "x");
     assert!(fake.connections() >= 2);
@@ -246,7 +256,7 @@ pub(crate) fn a_lease_of_the_wrong_shape_is_refused() {
         "HTTP/1.1 400 Bad Request",
     ] {
         let fake = Fake::start(move |_, _| Reply::line(wrong));
-        let backend = RedisBackend::connect(&fake.url()).unwrap();
+        let backend = connect(&fake.url());
         assert_refused(&reserve(&backend, "x").unwrap_err());
     }
 }
@@ -256,7 +266,7 @@ pub(crate) fn what_a_server_says_is_told_in_few_words() {
     let bulk = format!("${}\r\n{text}", text.len());
     for long in [bulk, format!("-ERR {text}")] {
         let fake = Fake::start(move |_, _| Reply::line(&long));
-        let backend = RedisBackend::connect(&fake.url()).unwrap();
+        let backend = connect(&fake.url());
         let why = reserve(&backend, "x").unwrap_err();
         assert!(why.to_string().len() < 1_000, "{}", why.to_string().len());
     }
@@ -278,14 +288,14 @@ pub(crate) fn an_answer_that_claims_to_be_endless_is_given_up() {
 pub(crate) fn a_server_without_authentication_is_not_told_of_with_the_password() {
     let server = Server::start_with(&["--rename-command", "AUTH", ""]);
     let url = format!("redis://user:s3cr%2520t@127.0.0.1:{}", server.port);
-    let why = reserve(&RedisBackend::connect(&url).unwrap(), "x").unwrap_err();
+    let why = reserve(&connect(&url), "x").unwrap_err();
     assert_refused(&why);
     assert!(!why.to_string().contains("s3cr"), "{why}");
 }
 
 pub(crate) fn a_server_that_runs_no_scripts_is_told_of() {
     let server = Server::start_with(&["--rename-command", "EVALSHA", ""]);
-    let why = reserve(&RedisBackend::connect(&server.url()).unwrap(), "x").unwrap_err();
+    let why = reserve(&connect(&server.url()), "x").unwrap_err();
     assert_refused(&why);
     assert!(why.to_string().contains("runs no scripts"), "{why}");
 }
@@ -298,95 +308,7 @@ pub(crate) fn a_server_that_is_too_old_is_told_which_one_is_needed() {
              single commands replication mode.",
         )
     });
-    let why = reserve(&RedisBackend::connect(&fake.url()).unwrap(), "x").unwrap_err();
+    let why = reserve(&connect(&fake.url()), "x").unwrap_err();
     assert_refused(&why);
     assert!(why.to_string().contains("Redis 5.0"), "{why}");
-}
-
-/// Takes connections, and never answers.
-fn silent() -> (TcpListener, u16) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    (listener, port)
-}
-
-#[cfg(feature = "sentinel")]
-pub(crate) fn a_sentinel_that_says_nothing_does_not_hide_the_others() {
-    let primary = Server::start();
-    let sentinel = Server::sentinel(&format!(
-        "sentinel monitor main 127.0.0.1 {} 1\n",
-        primary.port
-    ));
-    let (_listener, port) = silent();
-    let url = format!(
-        "redis-sentinel://127.0.0.1:{port},127.0.0.1:{}/main/0",
-        sentinel.port
-    );
-    assert_eq!(
-        reserve_patiently(&RedisBackend::connect(&url).unwrap(), "x").count,
-        4
-    );
-}
-
-#[cfg(feature = "sentinel")]
-pub(crate) fn a_sentinel_that_is_behind_does_not_hide_the_new_primary() {
-    let demoted = Server::start();
-    demoted.tell(&format!(
-        "REPLICAOF 127.0.0.1 {}",
-        crate::server::free_port()
-    ));
-    let primary = Server::start();
-    let says = |port: u16| {
-        let text = port.to_string();
-        let reply = format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{text}", text.len());
-        Fake::start(move |_, words| match words[0].as_str() {
-            "SENTINEL" => Reply::line(&reply),
-            _ => Reply::line("-ERR unknown command"),
-        })
-    };
-    let (behind, right) = (says(demoted.port), says(primary.port));
-    let url = format!(
-        "redis-sentinel://127.0.0.1:{},127.0.0.1:{}/main/0",
-        behind.port, right.port
-    );
-    assert_eq!(
-        reserve_patiently(&RedisBackend::connect(&url).unwrap(), "x").count,
-        4
-    );
-}
-
-#[cfg(feature = "cluster")]
-pub(crate) fn a_node_that_says_nothing_does_not_hide_the_cluster() {
-    let cluster = crate::cluster::Cluster::start();
-    let (_listener, port) = silent();
-    let url = format!(
-        "redis-cluster://127.0.0.1:{port},127.0.0.1:{}",
-        cluster.nodes[0].port
-    );
-    assert_eq!(
-        reserve_patiently(&RedisBackend::connect(&url).unwrap(), "x").count,
-        4
-    );
-}
-
-#[cfg(feature = "cluster")]
-pub(crate) fn a_url_for_another_kind_of_server_is_refused() {
-    let cluster = crate::cluster::Cluster::start();
-    // One of three nodes has the keys of a limit, the others say where they are.
-    let told: Vec<String> = cluster.nodes[..3]
-        .iter()
-        .filter_map(|node| reserve(&RedisBackend::connect(&node.url()).unwrap(), "x").err())
-        .inspect(assert_refused)
-        .map(|why| why.to_string())
-        .collect();
-    assert_eq!(told.len(), 2);
-    assert!(
-        told.iter().all(|why| why.contains("redis-cluster://")),
-        "{told:?}"
-    );
-    let single = Server::start();
-    let url = format!("redis-cluster://127.0.0.1:{}", single.port);
-    let why = reserve(&RedisBackend::connect(&url).unwrap(), "x").unwrap_err();
-    assert_refused(&why);
-    assert!(why.to_string().contains("redis://"), "{why}");
 }

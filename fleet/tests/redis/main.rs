@@ -22,6 +22,8 @@ mod options;
 mod proxy;
 mod scripts;
 mod server;
+#[cfg(any(feature = "cluster", feature = "sentinel"))]
+mod several;
 mod terms;
 #[cfg(feature = "tls")]
 mod tls;
@@ -133,7 +135,7 @@ fn main() {
     trials.extend(trials! {
         faults:
             a_cluster_fails_over;
-        attacks:
+        several:
             a_node_that_says_nothing_does_not_hide_the_cluster
             a_url_for_another_kind_of_server_is_refused;
         acl:
@@ -142,7 +144,7 @@ fn main() {
     });
     #[cfg(feature = "sentinel")]
     trials.extend(trials! {
-        attacks:
+        several:
             a_sentinel_that_says_nothing_does_not_hide_the_others
             a_sentinel_that_is_behind_does_not_hide_the_new_primary;
         acl:
@@ -175,7 +177,10 @@ fn main() {
     });
     let is_there = server::is_there();
     if !is_there {
-        println!("SKIPPED, as there is no {} on this machine: all that is ignored below", server::program());
+        println!(
+            "SKIPPED, as there is no {} on this machine: all that is ignored below",
+            server::program()
+        );
     }
     let has_openssl = server::answers("openssl", "version");
     if !has_openssl {

@@ -6,7 +6,9 @@ use std::process::Command;
 use apiqueue_fleet::{BackendError, RedisBackend, RedisOptions};
 use tempfile::TempDir;
 
-use crate::attacks::{reserve, reserve_patiently};
+use crate::attacks::reserve;
+#[cfg(any(feature = "cluster", feature = "sentinel"))]
+use crate::attacks::reserve_patiently;
 use crate::server::{Server, free_port};
 
 /// An authority, and what it vouches for: a server and a client. Made by openssl.
@@ -124,9 +126,9 @@ pub(crate) fn a_server_that_wants_a_certificate_gets_one() {
         .client_certificate(theirs.read("client.crt"), theirs.read("client.key"));
     for refused in [ours.trusted(), stranger] {
         let backend = backend(port, refused);
+        // The server's alert may be overtaken by the end of the connection, so that the text is not always the same.
         reserve(&backend, "x").unwrap_err();
-        // The server's alert may be overtaken by the end of the connection.
-        assert_eq!(backend.status().commands, backend.commands());
+        assert!(!backend.status().connected);
     }
 }
 
@@ -139,7 +141,8 @@ pub(crate) fn certificates_that_cannot_be_used_are_refused() {
         (options().root_certificates(""), "root certificates"),
         (options().root_certificates("rubbish"), "root certificates"),
         (
-            options().root_certificates("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----"),
+            options()
+                .root_certificates("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----"),
             "root certificates",
         ),
         (
