@@ -1,9 +1,13 @@
 //! [`Connector`]: makes a [`Connection`].
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo,
-    RedisResult, Value,
+    RedisError, RedisResult, Value,
 };
 
 use super::credentials::RedisCredentials;
@@ -18,13 +22,30 @@ pub(super) enum Connection {
     Cluster(redis::cluster_async::ClusterConnection),
 }
 
+/// Why a command was not answered, and whether it may have been sent.
+pub(super) struct Unanswered {
+    pub(super) error: RedisError,
+    pub(super) sent: bool,
+}
+
 impl Connection {
-    pub(super) async fn send(&mut self, command: &Cmd) -> RedisResult<Value> {
-        match self {
-            Self::One(connection) => command.query_async(connection).await,
+    pub(super) async fn send(&mut self, command: &Cmd) -> Result<Value, Unanswered> {
+        let (answer, at_once) = match self {
+            Self::One(connection) => {
+                let mut sending = pin!(command.query_async(connection));
+                // What writes and reads is another task of this thread: an error at the first poll means that it had ended before.
+                match poll_fn(|cx| Poll::Ready(sending.as_mut().poll(cx))).await {
+                    Poll::Ready(answer) => (answer, true),
+                    Poll::Pending => (sending.await, false),
+                }
+            }
             #[cfg(feature = "cluster")]
-            Self::Cluster(connection) => command.query_async(connection).await,
-        }
+            Self::Cluster(connection) => (command.query_async(connection).await, false),
+        };
+        answer.map_err(|error| Unanswered {
+            sent: !(at_once && error.is_io_error()),
+            error,
+        })
     }
 }
 
@@ -212,8 +233,8 @@ async fn named(
 }
 
 #[cfg(feature = "sentinel")]
-fn unknown(service: &str) -> redis::RedisError {
-    redis::RedisError::from((
+fn unknown(service: &str) -> RedisError {
+    RedisError::from((
         redis::ErrorKind::ClusterConnectionNotFound,
         "no sentinel knows the service",
         service.to_owned(),

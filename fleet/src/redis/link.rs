@@ -9,7 +9,8 @@
 //! | `MOVED` (cluster), `READONLY` (it was demoted) | nothing was done: sent again, once over a new connection in the latter case |
 //! | `LOADING`, `BUSY`, `OOM`, `MISCONF`, `NOREPLICAS`, `ASK`, `TRYAGAIN` | the backend is away |
 //! | `CLUSTERDOWN`, `MASTERDOWN`, too many clients | the backend is away, the connection is dropped |
-//! | none in time, or the connection broke | the same; never sent again |
+//! | none, as the connection had ended before | nothing was sent: sent over a new one |
+//! | none in time, or the connection broke | the backend is away, the connection is dropped; never sent again |
 //! | `WRONGPASS`, `NOAUTH`, `NOPERM` for who may not connect or run scripts, a certificate | refused, the connection is dropped |
 //! | an answer that is not one of the script's | the same: it may belong to another command |
 //! | `MOVED` by who is not known to be of a cluster, any other error | refused |
@@ -25,7 +26,7 @@ use redis::{ConnectionAddr, Value};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::connect::{Connection, Connector};
+use super::connect::{Connection, Connector, Unanswered};
 use super::credentials::{RedisCredentials, Source};
 use super::keys::KeySpace;
 use super::meaning::{Meaning, shown, told};
@@ -109,6 +110,19 @@ impl Link {
         call: Call,
         read: fn(&Value) -> Option<T>,
     ) -> Result<T, BackendError> {
+        let answer = self.ask(script, call, read).await;
+        if let Err(why) = &answer {
+            self.record.failed(why);
+        }
+        answer
+    }
+
+    async fn ask<T>(
+        &self,
+        script: &Script,
+        call: Call,
+        read: fn(&Value) -> Option<T>,
+    ) -> Result<T, BackendError> {
         let since = Instant::now();
         let mut command = self.keys.place(&script.short(&call));
         let mut attempt = 1;
@@ -132,7 +146,15 @@ impl Link {
                         return Err(self.drop_live(&live, BackendError::Refused(why)).await);
                     }
                 },
-                Ok(Err(error)) => error,
+                Ok(Err(Unanswered { error, sent })) => {
+                    if !sent && again && live.proven.load(Ordering::Relaxed) {
+                        // It had ended while nobody called, as idle ones do.
+                        self.let_go(&live, told(&error, None), None).await;
+                        attempt += 1;
+                        continue;
+                    }
+                    error
+                }
                 Err(_) => {
                     let why = format!("no answer within {:?}", self.response_timeout);
                     return Err(self.drop_live(&live, BackendError::Away(why)).await);
@@ -150,18 +172,14 @@ impl Link {
                 }
                 Meaning::Broken => return Err(self.drop_live(&live, why()).await),
                 Meaning::Moved if !self.connector.is_cluster() => {
-                    let why = BackendError::Refused(format!(
+                    return Err(BackendError::Refused(format!(
                         "the server is a node of a cluster: its URL begins with redis-cluster:// ({})",
                         error.code().unwrap_or_default()
-                    ));
-                    self.record.failed(&why);
-                    return Err(why);
+                    )));
                 }
                 Meaning::Unwelcome => return Err(self.refuse(&live, why()).await),
                 Meaning::NoScript | Meaning::Moved | Meaning::NotNow | Meaning::Refused => {
-                    let why = why();
-                    self.record.failed(&why);
-                    return Err(why);
+                    return Err(why());
                 }
             }
             attempt += 1;
@@ -188,7 +206,6 @@ impl Link {
                 }
             }
         }
-        let began = Instant::now();
         let who = match who {
             Some(who) => who,
             None => match self.source.next(self.connect_timeout).await {
@@ -196,10 +213,9 @@ impl Link {
                 Err(why) => return Err(self.fail(&mut state, Strike::Away, why, None)),
             },
         };
-        let left = self.connect_timeout.saturating_sub(began.elapsed());
         let demoted = state.demoted.clone();
         let connecting = self.connector.connect(who.as_ref(), demoted.as_ref());
-        let (strike, why) = match timeout(left, connecting).await {
+        let (strike, why) = match timeout(self.connect_timeout, connecting).await {
             Ok(Ok((connection, address))) => {
                 state.connects += 1;
                 let live = Live {
@@ -234,7 +250,6 @@ impl Link {
         who: Option<RedisCredentials>,
     ) -> BackendError {
         self.record.not_connected();
-        self.record.failed(&why);
         state.pause(strike, why.clone(), who);
         why
     }
@@ -278,7 +293,6 @@ impl Link {
 
     /// Unless another connection has taken its place.
     async fn let_go(&self, live: &Live, why: BackendError, strike: Option<Strike>) -> BackendError {
-        self.record.failed(&why);
         let mut state = self.state.lock().await;
         let is_last = |last: &Live| last.number == live.number;
         if state.live.as_ref().is_some_and(is_last) {

@@ -116,7 +116,9 @@ fn advice(error: &RedisError, detail: &str) -> Option<&'static str> {
     } else if unknown("auth") {
         Some("the server knows no authentication: leave user and password out")
     } else if detail.contains("not allowed after non deterministic commands") {
-        Some("the server is too old: it takes Redis 5.0 or later, or Valkey")
+        Some(
+            "the server is too old: it takes Redis 5.0 or later with lua-replicate-commands left on, or Valkey",
+        )
     } else if detail.contains("wrong number of arguments for 'auth'") {
         Some("the server knows no users, which Redis since 6.0 does: give the password only")
     } else if code == "NOPERM" && detail.contains("'select'") {

@@ -54,7 +54,7 @@ use target::Target;
 /// halve the rate meanwhile. The first call with the new number waits out the grace, as for a limit that nobody knows.
 ///
 /// # When it goes wrong
-/// A connection that breaks is made anew by the next call. A connection that can't be made, or over which nothing is answered,
+/// A connection that breaks is made anew by the next call, which is none the worse if it broke before. A connection that can't be made, or over which nothing is answered,
 /// begins a pause of 10 ms that doubles up to a second. A server that refuses the credentials, the user's right to run scripts, or the
 /// certificate begins one of 250 ms that doubles up to 10 s. Each is cut by up to a half at random, so that the hosts of a fleet do not
 /// come back all at once. In a pause calls fail at once with the error that began it. A pause that was for
@@ -116,6 +116,7 @@ impl RedisBackend {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let link = Link::new(Target::parse(url)?, options)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
+            // One: a connection knows by it whether a command was sent.
             .worker_threads(1)
             .max_blocking_threads(2)
             .thread_name("apiqueue-redis")

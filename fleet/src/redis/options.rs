@@ -95,8 +95,8 @@ impl RedisOptions {
     /// URL names.
     ///
     /// While the server refuses the credentials, the provider is asked at each call, and a connection is tried at once when it gives
-    /// others than those refused: it should answer from memory. It may block, in a thread of its own, but no longer than
-    /// [`connect_timeout`](Self::connect_timeout); what comes later is used for the next attempt. An error, a panic or no answer
+    /// others than those refused: it should answer from memory. It may block, in a thread of its own, for as long as the
+    /// [`connect_timeout`](Self::connect_timeout), which begins anew with its answer; what comes later is used for the next attempt. An error, a panic or no answer
     /// means that the backend is away.
     ///
     /// A connection that is live stays as it is when the credentials change: the server took them when it was made. It lasts until

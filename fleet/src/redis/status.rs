@@ -21,7 +21,7 @@ pub struct RedisStatus {
     pub failed_connects: u64,
     /// How many commands were sent so far. Those that make a connection do not count.
     pub commands: u64,
-    /// The last error that a call was told. Without secrets.
+    /// The last error that a call ended with. Without secrets.
     pub last_error: Option<BackendError>,
     /// When that was.
     pub last_error_at: Option<SystemTime>,

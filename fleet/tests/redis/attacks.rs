@@ -132,14 +132,28 @@ pub(crate) fn a_server_that_only_reads_is_not_stormed() {
 }
 
 pub(crate) fn a_demotion_is_got_over_within_the_call() {
+    const READ_ONLY: &str = "-READONLY You can't write against a read only replica.";
     // The first connection leads to who was demoted, all others to the new primary.
     let fake = Fake::start(|connection, _| match connection {
-        1 => Reply::line("-READONLY You can't write against a read only replica."),
+        1 => Reply::line(READ_ONLY),
         _ => Reply::lease(),
     });
     let backend = connect(&fake.url());
     assert_eq!(reserve(&backend, "x").unwrap().count, 4);
     assert_eq!(fake.connections(), 2);
+
+    // The same for a server that was away before, and has answered since.
+    let asked = AtomicUsize::new(0);
+    let fake = Fake::start(move |connection, _| match connection {
+        1 => Reply::Last(Vec::new()),
+        2 if asked.fetch_add(1, Ordering::SeqCst) > 0 => Reply::line(READ_ONLY),
+        _ => Reply::lease(),
+    });
+    let backend = connect(&fake.url());
+    assert_away(&reserve(&backend, "x").unwrap_err());
+    reserve_patiently(&backend, "x");
+    assert_eq!(reserve(&backend, "x").unwrap().count, 4);
+    assert_eq!(fake.connections(), 3);
 }
 
 pub(crate) fn a_connection_from_which_nothing_comes_any_more_is_left_and_nothing_sent_twice() {
@@ -161,6 +175,57 @@ pub(crate) fn a_connection_from_which_nothing_comes_any_more_is_left_and_nothing
     assert_eq!(asked.load(Ordering::SeqCst), before + 1);
     reserve_patiently(&backend, "x");
     assert!(fake.connections() > 1);
+}
+
+pub(crate) fn a_command_that_may_have_been_carried_out_is_not_sent_again() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let fake = Fake::start(move |connection, _| {
+        match (connection, count.fetch_add(1, Ordering::SeqCst)) {
+            (1, 1..) => Reply::Last(Vec::new()),
+            _ => Reply::lease(),
+        }
+    });
+    let backend = connect(&fake.url());
+    reserve(&backend, "x").unwrap();
+    assert_away(&reserve(&backend, "x").unwrap_err());
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    reserve(&backend, "x").unwrap();
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
+}
+
+pub(crate) fn a_connection_that_ended_while_nobody_called_costs_no_call() {
+    let server = Server::start();
+    let backend = connect(&server.url());
+    // What a server's `timeout` does to idle clients. On a busy machine it may be a while until that is noticed.
+    let noticed = (1..=6).any(|round| {
+        reserve_patiently(&backend, "x");
+        server.tell("CLIENT KILL TYPE normal SKIPME yes");
+        std::thread::sleep(Duration::from_millis(50 << round));
+        reserve(&backend, "x").is_ok()
+    });
+    assert!(noticed, "{}", backend.status());
+}
+
+#[cfg(target_os = "linux")]
+pub(crate) fn an_idle_connection_is_kept_alive() {
+    let server = Server::start();
+    let backend = connect(&server.url());
+    reserve(&backend, "x").unwrap();
+    // The timers of a socket: `02` is that of keepalive, once everything is acknowledged.
+    let peer = format!("0100007F:{:04X}", server.port);
+    let is_kept = || {
+        let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        sockets.lines().any(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            fields[2] == peer && fields[5].starts_with("02:")
+        })
+    };
+    let until = Instant::now() + PATIENCE;
+    while !is_kept() {
+        assert!(Instant::now() < until, "no timer");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// What a server says that will do again by itself: the backend is away, and the connection stays.

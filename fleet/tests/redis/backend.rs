@@ -74,6 +74,8 @@ pub(crate) fn a_connection_that_was_cut_is_made_again_by_the_next_call() {
     let why = round(&backend).unwrap_err();
     assert!(matches!(why, BackendError::Away(_)), "{why}");
     server.restart();
+    // After a pause: the server was tried while it was gone.
+    reserve_patiently(&backend, "y");
     round(&backend).unwrap();
 }
 

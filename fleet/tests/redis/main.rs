@@ -53,7 +53,12 @@ fn main() {
         return;
     }
     #[cfg_attr(
-        not(any(feature = "cluster", feature = "sentinel", feature = "tls")),
+        not(any(
+            feature = "cluster",
+            feature = "sentinel",
+            feature = "tls",
+            target_os = "linux"
+        )),
         expect(unused_mut, reason = "nothing is added")
     )]
     let mut trials = trials! {
@@ -95,6 +100,8 @@ fn main() {
             a_server_that_ends_connections_is_not_stormed
             a_server_that_only_reads_is_not_stormed
             a_connection_from_which_nothing_comes_any_more_is_left_and_nothing_sent_twice
+            a_command_that_may_have_been_carried_out_is_not_sent_again
+            a_connection_that_ended_while_nobody_called_costs_no_call
             a_demotion_is_got_over_within_the_call
             a_server_that_cannot_for_now_is_away
             a_busy_server_or_one_without_its_replicas_is_away
@@ -131,6 +138,11 @@ fn main() {
         cost:
             what_one_core_of_redis_bears;
     };
+    #[cfg(target_os = "linux")]
+    trials.extend(trials! {
+        attacks:
+            an_idle_connection_is_kept_alive;
+    });
     #[cfg(feature = "cluster")]
     trials.extend(trials! {
         faults:
@@ -155,7 +167,8 @@ fn main() {
         tls:
             an_authority_of_ones_own_is_trusted_and_no_other
             a_server_that_wants_a_certificate_gets_one
-            certificates_that_cannot_be_used_are_refused;
+            certificates_that_cannot_be_used_are_refused
+            a_server_that_does_not_begin_with_tls_is_given_up_in_time;
     });
     #[cfg(all(feature = "sentinel", feature = "tls"))]
     trials.extend(trials! {

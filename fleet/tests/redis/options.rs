@@ -82,7 +82,7 @@ pub(crate) fn other_credentials_are_tried_at_once() {
         assert!(matches!(why, BackendError::Refused(_)), "{why}");
         failures += 1;
     }
-    assert!(failures >= 4);
+    assert!(failures > 4, "it is not tried at each call");
     vault.change("fleet", "right");
     reserve(&backend, "x").unwrap();
     // Somebody else, by a name of his own, where the right is taken from the one before.
@@ -273,10 +273,7 @@ pub(crate) fn fifty_hosts_find_back_to_a_server_that_was_restarted() {
     std::thread::scope(|scope| {
         for host in &hosts {
             // Some calls fail, and then one does not.
-            scope.spawn(|| {
-                reserve(host, "x").unwrap_err();
-                reserve_patiently(host, "x");
-            });
+            scope.spawn(|| reserve_patiently(host, "x"));
         }
         server.restart();
     });

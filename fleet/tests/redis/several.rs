@@ -1,6 +1,8 @@
 //! What some of several servers may do to the link: sentinels, and nodes of a cluster.
 
 use std::net::TcpListener;
+#[cfg(feature = "sentinel")]
+use std::time::Duration;
 
 #[cfg(feature = "cluster")]
 use apiqueue_fleet::RedisBackend;
@@ -44,15 +46,19 @@ pub(crate) fn a_sentinel_that_is_behind_does_not_hide_the_new_primary() {
         crate::server::free_port()
     ));
     let primary = Server::start();
-    let says = |port: u16| {
+    let says = |port: u16, after: u64| {
         let text = port.to_string();
         let reply = format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{text}", text.len());
-        Fake::start(move |_, words| match words[0].as_str() {
-            "SENTINEL" => Reply::line(&reply),
-            _ => Reply::line("-ERR unknown command"),
+        Fake::start(move |_, words| {
+            std::thread::sleep(Duration::from_millis(after));
+            match words[0].as_str() {
+                "SENTINEL" => Reply::line(&reply),
+                _ => Reply::line("-ERR unknown command"),
+            }
         })
     };
-    let (behind, right) = (says(demoted.port), says(primary.port));
+    // The one that is behind is the faster.
+    let (behind, right) = (says(demoted.port, 0), says(primary.port, 200));
     let url = format!(
         "redis-sentinel://127.0.0.1:{},127.0.0.1:{}/main/0",
         behind.port, right.port

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use apiqueue_fleet::{BackendError, RedisBackend, RedisOptions};
 use tempfile::TempDir;
@@ -166,6 +167,15 @@ pub(crate) fn certificates_that_cannot_be_used_are_refused() {
     }
     let why = RedisBackend::connect_with("redis://localhost", ours.trusted()).unwrap_err();
     assert!(why.to_string().contains("rediss://"), "{why}");
+}
+
+pub(crate) fn a_server_that_does_not_begin_with_tls_is_given_up_in_time() {
+    // Takes connections, and never answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let options = RedisOptions::new().connect_timeout(Duration::from_millis(100));
+    let why = reserve(&backend(port, options), "x").unwrap_err();
+    assert!(matches!(why, BackendError::Away(_)), "{why}");
 }
 
 #[cfg(feature = "sentinel")]
