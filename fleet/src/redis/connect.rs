@@ -11,6 +11,7 @@ use redis::{
 };
 
 use super::credentials::RedisCredentials;
+use super::meaning::Meaning;
 use super::target::{Place, tcp_settings};
 #[cfg(feature = "tls")]
 use super::tls::Certificates;
@@ -109,6 +110,16 @@ impl Connector {
             let mut command = redis::cmd("SELECT");
             command.arg(self.database);
             command.query_async::<Value>(&mut connection).await?;
+        }
+        if who.is_none() && self.database == 0 {
+            // A server that hangs takes connections all the same. What it is sent then it carries out when it goes on, for nobody.
+            let ping = redis::cmd("PING");
+            // A user without the right to it is answered, too.
+            if let Err(error) = ping.query_async::<Value>(&mut connection).await
+                && Meaning::of(&error).ends_connection()
+            {
+                return Err(error);
+            }
         }
         Ok((Connection::One(connection), Some(address.clone())))
     }

@@ -15,7 +15,7 @@
 //! | an answer that is not one of the script's | the same: it may belong to another command |
 //! | `MOVED` by who is not known to be of a cluster, any other error | refused |
 //!
-//! A connection that is dropped before anything was answered over it, and one that can't be made, begin a pause in which calls
+//! A connection that is dropped before a script's answer came over it, and one that can't be made, begin a pause in which calls
 //! fail with the same error, without a try: see [`Pace`].
 
 use std::sync::Arc;
@@ -70,6 +70,8 @@ struct Live {
     connection: Connection,
     address: Option<ConnectionAddr>,
     who: Option<RedisCredentials>,
+    /// When it was begun to make it.
+    began: Instant,
     /// Whether anything was answered over it.
     proven: Arc<AtomicBool>,
 }
@@ -206,14 +208,15 @@ impl Link {
                 }
             }
         }
+        let asked = Instant::now();
         let who = match who {
             Some(who) => who,
             None => match self.source.next(self.connect_timeout).await {
                 Ok(who) => who,
-                Err(why) => return Err(self.fail(&mut state, Strike::Away, why, None)),
+                Err(why) => return Err(self.fail(&mut state, (Strike::Away, asked), why, None)),
             },
         };
-        let demoted = state.demoted.clone();
+        let (began, demoted) = (Instant::now(), state.demoted.clone());
         let connecting = self.connector.connect(who.as_ref(), demoted.as_ref());
         let (strike, why) = match timeout(self.connect_timeout, connecting).await {
             Ok(Ok((connection, address))) => {
@@ -223,6 +226,7 @@ impl Link {
                     connection,
                     address,
                     who,
+                    began,
                     proven: Arc::default(),
                 };
                 state.live = Some(live.clone());
@@ -238,14 +242,14 @@ impl Link {
                 (Strike::Away, BackendError::Away(why))
             }
         };
-        Err(self.fail(&mut state, strike, why, who))
+        Err(self.fail(&mut state, (strike, began), why, who))
     }
 
     /// No connection could be made.
     fn fail(
         &self,
         state: &mut State,
-        strike: Strike,
+        strike: (Strike, Instant),
         why: BackendError,
         who: Option<RedisCredentials>,
     ) -> BackendError {
@@ -299,7 +303,7 @@ impl Link {
             state.live = None;
             self.record.disconnected();
             if let Some(strike) = strike {
-                state.pause(strike, why.clone(), live.who.clone());
+                state.pause((strike, live.began), why.clone(), live.who.clone());
             }
         }
         why
@@ -307,9 +311,14 @@ impl Link {
 }
 
 impl State {
-    fn pause(&mut self, strike: Strike, why: BackendError, who: Option<RedisCredentials>) {
-        let now = Instant::now();
-        self.pace.strike(strike, now);
-        self.failed = Some((now, why, who));
+    /// For an attempt that began then.
+    fn pause(
+        &mut self,
+        (strike, began): (Strike, Instant),
+        why: BackendError,
+        who: Option<RedisCredentials>,
+    ) {
+        self.pace.strike(strike, began);
+        self.failed = Some((Instant::now(), why, who));
     }
 }

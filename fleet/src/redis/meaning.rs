@@ -45,6 +45,10 @@ impl Meaning {
         }
     }
 
+    pub(super) fn ends_connection(self) -> bool {
+        matches!(self, Self::Broken | Self::Unwelcome)
+    }
+
     /// What the redis crate says by itself.
     fn without_code(error: &RedisError, detail: &str) -> Self {
         // The cluster's connections tell of an error by its text.

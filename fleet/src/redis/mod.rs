@@ -54,11 +54,12 @@ use target::Target;
 /// halve the rate meanwhile. The first call with the new number waits out the grace, as for a limit that nobody knows.
 ///
 /// # When it goes wrong
-/// A connection that breaks is made anew by the next call, which is none the worse if it broke before. A connection that can't be made, or over which nothing is answered,
-/// begins a pause of 10 ms that doubles up to a second. A server that refuses the credentials, the user's right to run scripts, or the
-/// certificate begins one of 250 ms that doubles up to 10 s. Each is cut by up to a half at random, so that the hosts of a fleet do not
-/// come back all at once. In a pause calls fail at once with the error that began it. A pause that was for
-/// credentials ends when their [provider](RedisOptions::credentials_from) has others. [`status`](Self::status) tells the last error.
+/// A connection that breaks is made anew by the next call, which is none the worse for it if it broke before. One that can't be made, or
+/// over which nothing is answered, is tried again 10 ms after the try began, and so on, doubling, up to a second. Where a server refuses
+/// the credentials, the user's right to run scripts, or the certificate, it is 250 ms, doubling up to 10 s. Each pause is cut by up to a
+/// half at random, so that the hosts of a fleet do not come back all at once. In a pause calls fail at once, with the error that began it.
+/// One that is for credentials ends when their [provider](RedisOptions::credentials_from) has others. [`status`](Self::status) tells the
+/// last error.
 ///
 /// # Cancel safety
 /// A call whose future is dropped is carried out all the same.

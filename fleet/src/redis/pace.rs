@@ -32,12 +32,14 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) fn strike(&mut self, kind: Strike, now: Instant) {
+    /// The pause is from when the attempt `began`: one that took long needs none after it, and a call that fails at once would only
+    /// have its host wait longer.
+    pub(super) fn strike(&mut self, kind: Strike, began: Instant) {
         let entropy = RandomState::new().hash_one(0_u8);
-        self.strike_by(kind, now, entropy);
+        self.strike_by(kind, began, entropy);
     }
 
-    fn strike_by(&mut self, kind: Strike, now: Instant, entropy: u64) {
+    fn strike_by(&mut self, kind: Strike, began: Instant, entropy: u64) {
         let count = match self.last {
             Some((last, count, _)) if last == kind => count.saturating_add(1),
             _ => 1,
@@ -48,7 +50,7 @@ impl Pace {
             .min(longest);
         // 0 to 999 of 2,000.
         let cut = whole / 2_000 * u32::try_from(entropy % 1_000).unwrap_or(0);
-        self.last = Some((kind, count, now + (whole - cut)));
+        self.last = Some((kind, count, began + (whole - cut)));
     }
 
     /// What the pause that is not over at `now` is for, and how much of it is left.
@@ -99,6 +101,14 @@ mod tests {
             [250, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000]
         );
         assert_eq!(away[39], Duration::from_secs(1), "no overflow");
+    }
+
+    #[test]
+    fn an_attempt_that_took_long_has_paused_already() {
+        let (mut pace, began) = (Pace::default(), Instant::now());
+        pace.strike_by(Strike::Away, began, 0);
+        assert_eq!(pace.pause(began + Duration::from_millis(10)), None);
+        assert!(pace.has_struck());
     }
 
     #[test]

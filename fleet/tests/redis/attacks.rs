@@ -144,9 +144,11 @@ pub(crate) fn a_demotion_is_got_over_within_the_call() {
 
     // The same for a server that was away before, and has answered since.
     let asked = AtomicUsize::new(0);
-    let fake = Fake::start(move |connection, _| match connection {
+    let fake = Fake::start(move |connection, words| match connection {
         1 => Reply::Last(Vec::new()),
-        2 if asked.fetch_add(1, Ordering::SeqCst) > 0 => Reply::line(READ_ONLY),
+        2 if words[0] == "EVALSHA" && asked.fetch_add(1, Ordering::SeqCst) > 0 => {
+            Reply::line(READ_ONLY)
+        }
         _ => Reply::lease(),
     });
     let backend = connect(&fake.url());
@@ -159,7 +161,10 @@ pub(crate) fn a_demotion_is_got_over_within_the_call() {
 pub(crate) fn a_connection_from_which_nothing_comes_any_more_is_left_and_nothing_sent_twice() {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
-    let fake = Fake::start(move |connection, _| {
+    let fake = Fake::start(move |connection, words| {
+        if words[0] != "EVALSHA" {
+            return Reply::line("+PONG");
+        }
         match (connection, count.fetch_add(1, Ordering::SeqCst)) {
             // What a box on the way makes of it that has forgotten the connection.
             (1, 1..) => Reply::Nothing,
@@ -177,10 +182,43 @@ pub(crate) fn a_connection_from_which_nothing_comes_any_more_is_left_and_nothing
     assert!(fake.connections() > 1);
 }
 
+pub(crate) fn a_server_that_hangs_is_sent_no_commands_over_new_connections() {
+    // They would be carried out when it goes on, for nobody: slots lost.
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let fake = Fake::start(move |connection, words| {
+        let first = match words[0].as_str() {
+            "EVALSHA" => count.fetch_add(1, Ordering::SeqCst) == 0,
+            _ => connection == 1,
+        };
+        if first {
+            Reply::lease()
+        } else {
+            Reply::Nothing
+        }
+    });
+    let options = RedisOptions::new()
+        .connect_timeout(Duration::from_millis(200))
+        .response_timeout(Duration::from_millis(200));
+    let backend = RedisBackend::connect_with(&fake.url(), options).unwrap();
+    reserve_patiently(&backend, "x");
+    assert_away(&reserve(&backend, "x").unwrap_err());
+    let before = asked.load(Ordering::SeqCst);
+    let until = Instant::now() + PATIENCE;
+    while fake.connections() < 3 {
+        assert_away(&reserve(&backend, "x").unwrap_err());
+        assert!(Instant::now() < until, "no more connections");
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), before);
+}
+
 pub(crate) fn a_command_that_may_have_been_carried_out_is_not_sent_again() {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
-    let fake = Fake::start(move |connection, _| {
+    let fake = Fake::start(move |connection, words| {
+        if words[0] != "EVALSHA" {
+            return Reply::line("+PONG");
+        }
         match (connection, count.fetch_add(1, Ordering::SeqCst)) {
             (1, 1..) => Reply::Last(Vec::new()),
             _ => Reply::lease(),

@@ -100,6 +100,7 @@ fn main() {
             a_server_that_ends_connections_is_not_stormed
             a_server_that_only_reads_is_not_stormed
             a_connection_from_which_nothing_comes_any_more_is_left_and_nothing_sent_twice
+            a_server_that_hangs_is_sent_no_commands_over_new_connections
             a_command_that_may_have_been_carried_out_is_not_sent_again
             a_connection_that_ended_while_nobody_called_costs_no_call
             a_demotion_is_got_over_within_the_call
