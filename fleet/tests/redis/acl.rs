@@ -124,24 +124,16 @@ pub(crate) fn behind_sentinels_no_more_rights_are_needed() {
 
 #[cfg(feature = "cluster")]
 pub(crate) fn in_a_cluster_it_takes_the_right_to_ask_where_keys_are() {
-    let cluster = crate::cluster::Cluster::start();
-    let all = |more: &str| {
-        for node in &cluster.nodes {
-            allow(node, more);
-        }
-    };
-    all("");
-    let url = cluster.url().replace("://", "://fleet:p%25ss@");
+    let node = Server::cluster_of_one(&[]);
+    allow(&node, "");
+    let url = url(&node, "").replace("redis://", "redis-cluster://");
     let why = reserve(&connect(&url), "x").unwrap_err();
     assert_refused(&why);
     assert!(why.to_string().contains("+cluster|slots"), "{why}");
-    all(" +cluster|slots");
+    allow(&node, " +cluster|slots");
     let backend = connect(&url);
     reserve_patiently(&backend, "x");
-    // On each of the nodes.
-    for number in 0..10 {
-        reserve_patiently(&backend, &format!("limit {number}"));
-    }
+    round(&backend).unwrap();
 }
 
 #[cfg(feature = "cluster")]
@@ -150,25 +142,22 @@ pub(crate) fn in_a_cluster_new_credentials_are_taken_too() {
 
     use apiqueue_fleet::{RedisCredentials, RedisOptions};
 
-    let cluster = crate::cluster::Cluster::start();
+    let node = Server::cluster_of_one(&[]);
     let password = |password: &str| {
-        for node in &cluster.nodes {
-            let rights = format!("{} +cluster|slots", rules());
-            node.tell(&format!("ACL SETUSER fleet reset on >{password} {rights}"));
-        }
+        let rights = format!("{} +cluster|slots", rules());
+        node.tell(&format!("ACL SETUSER fleet reset on >{password} {rights}"));
     };
     password("old");
     let current = Arc::new(Mutex::new("old"));
     let given = Arc::clone(&current);
     let options = RedisOptions::new()
         .credentials_from(move || Ok(RedisCredentials::new("fleet", *given.lock().unwrap())));
-    let backend = apiqueue_fleet::RedisBackend::connect_with(&cluster.url(), options).unwrap();
+    let url = node.url().replace("redis://", "redis-cluster://");
+    let backend = apiqueue_fleet::RedisBackend::connect_with(&url, options).unwrap();
     reserve_patiently(&backend, "x");
     password("new");
     *current.lock().unwrap() = "new";
-    for node in &cluster.nodes {
-        node.tell("CLIENT KILL USER fleet");
-    }
+    node.tell("CLIENT KILL USER fleet");
     reserve_patiently(&backend, "x");
     assert!(backend.status().connects >= 2);
 }

@@ -27,6 +27,7 @@ mod several;
 mod terms;
 #[cfg(feature = "tls")]
 mod tls;
+mod told;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -78,6 +79,11 @@ fn main() {
             names_that_a_cluster_would_not_keep_together_are_refused
             keys_of_somebody_else_are_refused_and_left_alone
             the_backend_can_be_used_and_dropped_inside_and_outside_of_a_runtime;
+        told:
+            what_a_server_says_is_told_in_few_words
+            a_server_without_authentication_is_not_told_of_with_the_password
+            a_server_that_runs_no_scripts_is_told_of
+            a_server_that_is_too_old_is_told_which_one_is_needed;
         acl:
             a_user_with_the_rights_of_the_readme_can_do_everything_and_no_more
             the_readme_has_the_rights_that_are_tested
@@ -109,11 +115,7 @@ fn main() {
             a_full_house_is_not_a_wrong_password
             an_answer_of_the_wrong_shape_ends_the_connection
             a_lease_of_the_wrong_shape_is_refused
-            what_a_server_says_is_told_in_few_words
-            an_answer_that_claims_to_be_endless_is_given_up
-            a_server_without_authentication_is_not_told_of_with_the_password
-            a_server_that_runs_no_scripts_is_told_of
-            a_server_that_is_too_old_is_told_which_one_is_needed;
+            an_answer_that_claims_to_be_endless_is_given_up;
         terms:
             a_hold_by_one_host_reaches_the_other
             a_new_rate_set_by_one_host_reaches_the_other;

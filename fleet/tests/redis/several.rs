@@ -10,9 +10,6 @@ use apiqueue_fleet::RedisBackend;
 #[cfg(feature = "cluster")]
 use crate::attacks::{assert_refused, reserve};
 use crate::attacks::{connect, reserve_patiently};
-#[cfg(feature = "cluster")]
-use crate::cluster::Cluster;
-#[cfg(feature = "sentinel")]
 use crate::fake::{Fake, Reply};
 use crate::server::Server;
 
@@ -68,12 +65,9 @@ pub(crate) fn a_sentinel_that_is_behind_does_not_hide_the_new_primary() {
 
 #[cfg(feature = "cluster")]
 pub(crate) fn a_node_that_says_nothing_does_not_hide_the_cluster() {
-    let cluster = Cluster::start();
+    let node = Server::cluster_of_one(&[]);
     let (_listener, port) = silent();
-    let url = format!(
-        "redis-cluster://127.0.0.1:{port},127.0.0.1:{}",
-        cluster.nodes[0].port
-    );
+    let url = format!("redis-cluster://127.0.0.1:{port},127.0.0.1:{}", node.port);
     assert_eq!(
         reserve_patiently(&RedisBackend::connect(&url).unwrap(), "x").count,
         4
@@ -82,19 +76,10 @@ pub(crate) fn a_node_that_says_nothing_does_not_hide_the_cluster() {
 
 #[cfg(feature = "cluster")]
 pub(crate) fn a_url_for_another_kind_of_server_is_refused() {
-    let cluster = Cluster::start();
-    // One of three nodes has the keys of a limit, the others say where they are.
-    let told: Vec<String> = cluster.nodes[..3]
-        .iter()
-        .filter_map(|node| reserve(&connect(&node.url()), "x").err())
-        .inspect(assert_refused)
-        .map(|why| why.to_string())
-        .collect();
-    assert_eq!(told.len(), 2);
-    assert!(
-        told.iter().all(|why| why.contains("redis-cluster://")),
-        "{told:?}"
-    );
+    let node = Fake::start(|_, _| Reply::line("-MOVED 3999 127.0.0.1:6381"));
+    let why = reserve(&connect(&node.url()), "x").unwrap_err();
+    assert_refused(&why);
+    assert!(why.to_string().contains("redis-cluster://"), "{why}");
     let single = Server::start();
     let url = format!("redis-cluster://127.0.0.1:{}", single.port);
     let why = reserve(&connect(&url), "x").unwrap_err();

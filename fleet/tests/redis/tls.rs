@@ -198,10 +198,10 @@ pub(crate) fn sentinels_are_asked_over_tls_too() {
 #[cfg(feature = "cluster")]
 pub(crate) fn a_cluster_is_reached_over_tls_too() {
     let ours = Authority::new();
-    let more = ["--cluster-enabled", "yes", "--tls-cluster", "yes"];
-    let (node, port) = ours.server("yes", &more);
-    // One node with all slots is a cluster.
-    node.tell("CLUSTER ADDSLOTSRANGE 0 16383");
+    let (options, port) = ours.options("yes");
+    let mut words: Vec<&str> = options.iter().map(String::as_str).collect();
+    words.extend(["--tls-cluster", "yes"]);
+    let _node = Server::cluster_of_one(&words);
     let url = format!("rediss-cluster://localhost:{port}");
     let backend = RedisBackend::connect_with(&url, ours.with_client()).unwrap();
     assert_eq!(reserve_patiently(&backend, "x").count, 4);
