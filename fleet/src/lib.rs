@@ -115,7 +115,7 @@ pub use host::{Away, News};
 pub use in_process::InProcess;
 pub use limit::FleetLimit;
 #[cfg(feature = "redis")]
-pub use redis::{RedisBackend, RedisOptions};
+pub use redis::{RedisBackend, RedisCredentials, RedisOptions, RedisStatus};
 pub use stats::FleetStats;
 
 /// The examples of the crate's README, as doctests.

@@ -2,7 +2,7 @@
 
 use redis::{Cmd, Value, from_redis_value};
 
-use super::script::Keys;
+use super::keys::Keys;
 use crate::backend::{LimitState, SeenHost, Terms};
 
 /// One after the other: the clock, the state, and who has asked.
@@ -15,34 +15,47 @@ pub(super) fn commands(keys: &Keys) -> [Cmd; 3] {
     [redis::cmd("TIME"), state, seen]
 }
 
-/// None where the answers are not of these commands, `Some(None)` where the server knows nothing of the limit.
-pub(super) fn state(answers: &[Value]) -> Option<Option<LimitState>> {
-    let [time, state, seen] = answers else {
-        return None;
-    };
+/// What the clock reads.
+pub(super) fn now(time: &Value) -> Option<u64> {
     let (seconds, micros): (u64, u64) = from_redis_value(time.clone()).ok()?;
-    let now = seconds.checked_mul(1_000_000)?.checked_add(micros)?;
-    let state: Vec<Option<u64>> = from_redis_value(state.clone()).ok()?;
-    let seen: Vec<(String, u64)> = from_redis_value(seen.clone()).ok()?;
+    seconds.checked_mul(1_000_000)?.checked_add(micros)
+}
+
+/// What is stored.
+pub(super) fn fields(state: &Value) -> Option<Vec<Option<u64>>> {
+    from_redis_value(state.clone()).ok()
+}
+
+/// Who has asked, when.
+pub(super) fn members(seen: &Value) -> Option<Vec<(String, u64)>> {
+    from_redis_value(seen.clone()).ok()
+}
+
+/// None where the server knows nothing of the limit.
+pub(super) fn state(
+    now: u64,
+    fields: &[Option<u64>],
+    seen: Vec<(String, u64)>,
+) -> Option<LimitState> {
     let &[
         Some(quiet),
         Some(tat),
         Some(interval),
         Some(epoch),
         Some(hold),
-    ] = state.as_slice()
+    ] = fields
     else {
-        return Some(None);
+        return None;
     };
-    let hosts = seen.into_iter().map(|(member, at)| {
+    let host = |(member, at): (String, u64)| {
         let (host, label) = member.split_once(' ').unwrap_or((&member, ""));
         Some(SeenHost {
             host: host.parse().ok()?,
             label: label.to_owned(),
             age: now.saturating_sub(at),
         })
-    });
-    Some(Some(LimitState {
+    };
+    Some(LimitState {
         terms: Terms {
             interval,
             hold: hold.saturating_sub(now),
@@ -50,6 +63,6 @@ pub(super) fn state(answers: &[Value]) -> Option<Option<LimitState>> {
         },
         next: tat.max(hold).saturating_sub(now),
         learning: quiet.saturating_sub(now),
-        hosts: hosts.collect::<Option<_>>()?,
-    }))
+        hosts: seen.into_iter().filter_map(host).collect(),
+    })
 }

@@ -1,33 +1,64 @@
 //! [`RedisBackend`]: the schedule on a Redis or Valkey server.
 //!
-//! A limit is a hash, `apiqueue:{name}:state`, and a sorted set, `apiqueue:{name}:seen`, which the braces put into one hash
+//! A limit is a hash, `apiqueue:2:{name}:state`, and a sorted set, `apiqueue:2:{name}:seen`, which the braces put into one hash
 //! slot of a cluster. Each call is one script: one round trip, executed as a whole, with the server's clock. Both keys expire
 //! a week after the last call, the last slot and the end of the last hold. Where one of them is missing, as after an eviction, both are made
 //! anew, and nothing is granted for the caller's grace.
 
+mod connect;
+mod credentials;
+mod keys;
 mod link;
 mod look;
+mod meaning;
+mod options;
+mod pace;
 mod script;
+mod status;
 mod target;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
-use redis::Value;
 use tokio::runtime::Runtime;
 
-use crate::backend::{Answer, Backend, BackendError, Call, LimitState, Reply};
+use crate::backend::{self, Answer, Backend, BackendError, LimitState, Reply};
 use crate::limit::FleetLimit;
+pub use credentials::RedisCredentials;
 use link::Link;
-use script::{Keys, Script};
+pub use options::RedisOptions;
+use script::{Call, Script};
+pub use status::RedisStatus;
 use target::Target;
 
 /// The schedule on a Redis or Valkey server, a primary that sentinels know, or a cluster.
 ///
 /// A handle: clones share one connection, and one thread that serves it. The thread ends with the last of them. Calls can be
 /// awaited on any executor.
+///
+/// # Servers
+/// Redis 5.0 or later, 6.0 or later where there are users, and any Valkey. A server that runs no scripts, or is too old, is
+/// refused with an error that says so. The rights that a user needs are `~apiqueue:*` and the commands of the crate's README,
+/// `+select` where the URL names a database other than 0, and `+cluster|slots` in a cluster. Sentinels need none beside. The error
+/// names what is missing.
+///
+/// # Keys and upgrades
+/// The keys are `apiqueue:2:{NAME}:…`, with another beginning if [told](RedisOptions::key_prefix). The number is the version of what is
+/// stored. Versions of this crate that store something else have another number, so that they cannot spoil each other's schedule.
+/// But then **each number has a schedule of its own**: while hosts of both run, each of the two lets the whole rate through, and holds
+/// and rates set by the one are not heard of by the other. Stop the hosts of the old version before those of the new one start, or
+/// halve the rate meanwhile. The first call with the new number waits out the grace, as for a limit that nobody knows.
+///
+/// # When it goes wrong
+/// A connection that breaks is made anew by the next call, which is none the worse for it if it broke before. One that can't be made, or
+/// over which nothing is answered, is tried again 10 ms after the try began, and so on, doubling, up to a second. Where a server refuses
+/// the credentials, the user's right to run scripts, or the certificate, it is 250 ms, doubling up to 10 s. Each pause is cut by up to a
+/// half at random, so that the hosts of a fleet do not come back all at once. In a pause calls fail at once, with the error that began it.
+/// One that is for credentials ends when their [provider](RedisOptions::credentials_from) has others. [`status`](Self::status) tells the
+/// last error.
 ///
 /// # Cancel safety
 /// A call whose future is dropped is carried out all the same.
@@ -47,25 +78,6 @@ struct Work {
     script: Script,
 }
 
-/// How a [`RedisBackend`] is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RedisOptions {
-    /// How long making a connection may take, name resolution and authentication included. One second by default.
-    pub connect_timeout: Duration,
-    /// How long an answer may take. One second by default. A connection without an answer for so long is given up.
-    pub response_timeout: Duration,
-}
-
-impl Default for RedisOptions {
-    fn default() -> Self {
-        Self {
-            connect_timeout: Duration::from_secs(1),
-            response_timeout: Duration::from_secs(1),
-        }
-    }
-}
-
 impl RedisBackend {
     /// The limit of this name here, for [`Builder::shared`](apiqueue::Builder::shared): [`FleetLimit::new`].
     pub fn limit(&self, name: impl Into<String>) -> FleetLimit {
@@ -83,7 +95,7 @@ impl RedisBackend {
     /// | `redis-cluster://user:password@host:6379,host:6379` | some nodes of a cluster; needs the feature `cluster` |
     ///
     /// `valkey` and `valkeys` mean the same as `redis` and `rediss`, `rediss-sentinel` and `rediss-cluster` are over TLS. A
-    /// password is percent-encoded.
+    /// password is percent-encoded. A database other than 0 takes the right to `+select` it.
     ///
     /// The connection is made by the first call, and made anew by the first call after it has broken.
     ///
@@ -94,25 +106,25 @@ impl RedisBackend {
         Self::connect_with(url, RedisOptions::default())
     }
 
-    /// Like [`connect`](Self::connect), with other times.
+    /// Like [`connect`](Self::connect), with other times, credentials, certificates or keys.
     ///
     /// # Errors
-    /// Those of [`connect`](Self::connect).
+    /// Those of [`connect`](Self::connect), and [`BackendError::Refused`] with what of the options can't be used.
     pub fn connect_with(url: &str, options: RedisOptions) -> Result<Self, BackendError> {
-        let target = Target::parse(url)?;
         #[cfg(feature = "tls")]
         // Fails if the program has chosen one before, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let link = Link::new(Target::parse(url)?, options)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
+            // One: a connection knows by it whether a command was sent.
             .worker_threads(1)
-            .max_blocking_threads(1)
+            .max_blocking_threads(2)
             .thread_name("apiqueue-redis")
             .enable_all()
             .build()
             .map_err(|error| {
                 BackendError::Refused(format!("no thread for the connection: {error}"))
             })?;
-        let link = Link::new(target, options.connect_timeout, options.response_timeout);
         let work = Arc::new(Work {
             link,
             script: Script::new(),
@@ -124,10 +136,16 @@ impl RedisBackend {
         Ok(Self { shared })
     }
 
-    /// How many commands were sent so far.
+    /// How many commands were sent so far. Those that make a connection do not count.
     #[must_use]
     pub fn commands(&self) -> u64 {
-        self.shared.work.link.commands()
+        self.shared.work.link.record.commands()
+    }
+
+    /// How the connection is doing: whether there is one, how many were made, and the last error. Does not block.
+    #[must_use]
+    pub fn status(&self) -> RedisStatus {
+        self.shared.work.link.record.status()
     }
 
     /// Runs `work` on the thread of the connection.
@@ -165,29 +183,22 @@ impl fmt::Debug for RedisBackend {
 }
 
 impl Backend for RedisBackend {
-    fn call<'a>(&'a self, limit: &'a str, call: Call) -> Answer<'a, Reply> {
-        let call = Keys::of(limit).map(|keys| keys.with(&call));
+    fn call<'a>(&'a self, limit: &'a str, call: backend::Call) -> Answer<'a, Reply> {
         let work = Arc::clone(&self.shared.work);
-        self.run(async move {
-            let value = work.link.call(&work.script, call?).await?;
-            script::reply(&value).ok_or_else(|| not_an_answer(&value))
-        })
+        let call = work.link.keys.of(limit).map(|keys| Call::new(keys, &call));
+        self.run(async move { work.link.call(&work.script, call?, script::reply).await })
     }
 
     fn look<'a>(&'a self, limit: &'a str) -> Answer<'a, Option<LimitState>> {
-        let keys = Keys::of(limit);
         let work = Arc::clone(&self.shared.work);
+        let keys = work.link.keys.of(limit);
         self.run(async move {
-            let keys = keys?;
-            let mut answers = Vec::new();
-            for command in look::commands(&keys) {
-                answers.push(work.link.command(command).await?);
-            }
-            look::state(&answers).ok_or_else(|| not_an_answer(&Value::Array(answers)))
+            let link = &work.link;
+            let [time, state, seen] = look::commands(&keys?);
+            let now = link.command(time, look::now).await?;
+            let state = link.command(state, look::fields).await?;
+            let seen = link.command(seen, look::members).await?;
+            Ok(look::state(now, &state, seen))
         })
     }
-}
-
-fn not_an_answer(value: &Value) -> BackendError {
-    BackendError::Refused(format!("it answered {value:?}"))
 }

@@ -2,7 +2,8 @@
 
 use redis::{Cmd, Value};
 
-use crate::backend::{Action, BackendError, Reply, Slots, Terms};
+use super::keys::Keys;
+use crate::backend::{Action, Reply, Slots, Terms};
 use crate::calendar::MAX_MICROS;
 
 /// A script that the server knows by its digest once it has seen it.
@@ -45,28 +46,8 @@ pub(super) struct Call {
     arguments: Vec<String>,
 }
 
-/// The keys of one limit, in one hash slot.
-pub(super) struct Keys {
-    pub(super) state: String,
-    pub(super) seen: String,
-}
-
-impl Keys {
-    /// # Errors
-    /// A name that Redis Cluster would not take for the keys' hash tag.
-    pub(super) fn of(limit: &str) -> Result<Self, BackendError> {
-        if limit.is_empty() || limit.starts_with('}') {
-            return Err(BackendError::Refused(format!(
-                "a limit's name must not be empty nor begin with a closing brace, and this is {limit:?}"
-            )));
-        }
-        Ok(Self {
-            state: format!("apiqueue:{{{limit}}}:state"),
-            seen: format!("apiqueue:{{{limit}}}:seen"),
-        })
-    }
-
-    pub(super) fn with(self, call: &crate::backend::Call) -> Call {
+impl Call {
+    pub(super) fn new(keys: Keys, call: &crate::backend::Call) -> Self {
         let span = |micros: u64| micros.min(MAX_MICROS);
         let known = call.known;
         let interval = |micros: u64| span(micros).max(1);
@@ -103,10 +84,7 @@ impl Keys {
         ];
         let mut arguments = vec![name.to_owned(), format!("{} {}", call.host, call.label)];
         arguments.extend(numbers.iter().chain(&more).map(u64::to_string));
-        Call {
-            keys: self,
-            arguments,
-        }
+        Self { keys, arguments }
     }
 }
 

@@ -126,17 +126,29 @@ fn a_heavier_host_asks_for_as_many_times_more() {
     assert_eq!(size(0, 256), (25, 7));
 }
 
-/// A host by itself, whose callers come back so long after they were released. What it asks for, and how many were released.
-fn callers(count: usize, think: u64, until: u64) -> (Host, Vec<(u64, Call)>, u64) {
+/// One of so many hosts, whose callers come back so long after they were released; others ask for nothing. What it asks for, and how many
+/// were released.
+fn callers(hosts: u32, count: usize, think: u64, until: u64) -> (Host, Vec<(u64, Call)>, u64) {
     let mut calendar = Calendar::default();
     let mut host = Host::new(Config {
         interval: 5 * MS,
         at_once: true,
         ..config()
     });
+    let mut other = Host::new(config()).step(SECOND, 1).call.unwrap().1;
+    let none = Action::Reserve {
+        want: 0,
+        spacing: 0,
+        after: 0,
+        horizon: SECOND,
+    };
+    (other.host, other.known.interval, other.grace, other.action) = (1, 5 * MS, 0, none);
     let mut back = vec![SECOND; count];
     let (mut asks, mut released) = (Vec::new(), 0);
     for at in (SECOND..SECOND + until).step_by(500) {
+        if hosts > 1 && at % SECOND == 0 {
+            calendar.apply(AHEAD + at, &other);
+        }
         let line = back.iter().filter(|back| **back <= at).count();
         let step = host.step(at, line);
         released += step.grant as u64;
@@ -163,7 +175,7 @@ fn spacings(asks: &[(u64, Call)]) -> Vec<u64> {
 
 #[test]
 fn a_lone_caller_gets_slots_as_far_apart_as_its_calls_take() {
-    let (host, asks, released) = callers(1, 20 * MS, 20 * SECOND);
+    let (host, asks, released) = callers(2, 1, 20 * MS, 20 * SECOND);
     let spacings = spacings(&asks);
     let late = &spacings[spacings.len() / 2..];
     assert!(
@@ -180,7 +192,7 @@ fn a_lone_caller_gets_slots_as_far_apart_as_its_calls_take() {
 
 #[test]
 fn spaced_slots_are_asked_for_behind_those_that_are_held() {
-    let thinks = [12, 18, 20, 23, 33].map(|think| callers(1, think * MS, 20 * SECOND).1);
+    let thinks = [12, 18, 20, 23, 33].map(|think| callers(2, 1, think * MS, 20 * SECOND).1);
     let asks = thinks.concat();
     let behind = |(_, call): &&(u64, Call)| match call.action {
         Action::Reserve { after, spacing, .. } => spacing > 0 && after > 0,
@@ -191,9 +203,17 @@ fn spaced_slots_are_asked_for_behind_those_that_are_held() {
 }
 
 #[test]
+fn a_host_that_nobody_shares_with_leaves_no_slots_between() {
+    let (host, asks, released) = callers(1, 1, 20 * MS, 20 * SECOND);
+    assert!(spacings(&asks).iter().all(|spacing| *spacing == 0));
+    assert_eq!(host.hosts(), 1);
+    assert!(released >= 760, "{released} of 1,000");
+}
+
+#[test]
 fn callers_who_are_in_line_all_the_time_get_slots_one_after_the_other() {
     for (count, think) in [(10, 20 * MS), (2, 0), (1, MS)] {
-        let (_, asks, released) = callers(count, think, 20 * SECOND);
+        let (_, asks, released) = callers(2, count, think, 20 * SECOND);
         let spacings = spacings(&asks);
         let late = &spacings[spacings.len() / 2..];
         assert!(
@@ -207,7 +227,7 @@ fn callers_who_are_in_line_all_the_time_get_slots_one_after_the_other() {
 /// Whoever has gone for a while does not call for longer.
 #[test]
 fn pauses_of_a_caller_are_no_part_of_its_calls() {
-    let (_, asks, _) = callers(1, 400 * MS, 60 * SECOND);
+    let (_, asks, _) = callers(2, 1, 400 * MS, 60 * SECOND);
     assert!(spacings(&asks).iter().all(|spacing| *spacing == 0));
 }
 
@@ -237,7 +257,7 @@ fn rare(hosts: u32, until: u64) -> Vec<(u64, u32)> {
 }
 
 #[test]
-fn where_hosts_compete_for_rare_slots_each_asks_for_the_terms_once_a_minute() {
+fn where_hosts_compete_for_rare_slots_each_asks_for_the_terms_once_a_minute_at_the_least() {
     let asks = rare(100, 6 * 3600 * SECOND);
     let gaps: Vec<u64> = asks.windows(2).map(|two| two[1].0 - two[0].0).collect();
     assert!(
@@ -249,6 +269,17 @@ fn where_hosts_compete_for_rare_slots_each_asks_for_the_terms_once_a_minute() {
     let tries = asks.iter().filter(|(_, want)| *want > 0).count();
     // One of the next 50 slots each time.
     assert!((5..=50).contains(&tries), "{tries} of 360 slots");
+}
+
+/// All of them together about twice a second.
+#[test]
+fn the_fewer_hosts_compete_for_rare_slots_the_sooner_each_hears_of_new_terms() {
+    for (hosts, most) in [(1, 2), (8, 4), (50, 25), (100, 50), (10_000, 60)] {
+        let asks = rare(hosts, 3_600 * SECOND);
+        let gaps = asks.windows(2).map(|two| two[1].0 - two[0].0);
+        let longest = gaps.max().unwrap();
+        assert!(longest <= most * SECOND, "{hosts}: {} ms", longest / MS);
+    }
 }
 
 #[test]

@@ -121,9 +121,18 @@ pub(crate) fn contacts(host: &mut Host, from: u64, to: u64, reply: impl Fn(u64) 
         }
         let (id, _) = reserves(&step);
         host.answered(at, id, Ok(reply(at)));
-        let mut step = host.step(at, 1);
-        while step.news.is_some() {
-            step = host.step(at, 0);
+        let mut line = 1;
+        loop {
+            let step = host.step(at, line);
+            line = 0;
+            if let Some((id, _)) = step.call {
+                // It expects its caller back.
+                let mut none = reply(at);
+                (none.slots, none.next) = (Vec::new(), none.now);
+                host.answered(at, id, Ok(none));
+            } else if step.news.is_none() {
+                break;
+            }
         }
     }
 }

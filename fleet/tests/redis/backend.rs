@@ -9,9 +9,10 @@ use apiqueue_fleet::{
 use futures_lite::future::block_on;
 use rustix::process::Signal;
 
+use crate::attacks::reserve_patiently;
 use crate::server::Server;
 
-fn call(action: Action) -> Call {
+pub(crate) fn call(action: Action) -> Call {
     Call {
         host: 1,
         label: "one".into(),
@@ -25,7 +26,7 @@ fn call(action: Action) -> Call {
     }
 }
 
-fn ask() -> Call {
+pub(crate) fn ask() -> Call {
     call(Action::Reserve {
         want: 4,
         spacing: 0,
@@ -51,7 +52,7 @@ fn back(lease: &Reply, first: u64, count: u32) -> Call {
 const CALLS: u64 = 10;
 
 /// A whole round of calls.
-fn round(backend: &RedisBackend) -> Result<(), BackendError> {
+pub(crate) fn round(backend: &RedisBackend) -> Result<(), BackendError> {
     block_on(async {
         let lease = backend.call("x", ask()).await?;
         assert_eq!((lease.granted(), lease.terms.interval), (4, 10_000));
@@ -94,43 +95,6 @@ pub(crate) fn every_call_is_one_command_once_the_server_knows_the_scripts() {
     );
 }
 
-/// The rights of the README.
-const RULES: &str = "resetkeys ~apiqueue:* resetchannels -@all +evalsha +eval +time +hmget +hset +del +pexpire +zadd +zcard +zscore \
-                     +zremrangebyscore +zrangebyscore";
-
-pub(crate) fn a_user_with_the_rights_of_the_readme_can_do_everything_and_no_more() {
-    let server = Server::start();
-    server.tell(&format!("ACL SETUSER fleet on >p%40ss {RULES}"));
-    let url = |secret: &str| format!("redis://fleet:{secret}@127.0.0.1:{}", server.port);
-    let everything = |secret: &str| {
-        let backend = RedisBackend::connect(&url(secret)).unwrap();
-        round(&backend)?;
-        block_on(backend.look("x"))
-    };
-    let seen = everything("p%2540ss").unwrap().unwrap();
-    assert_eq!((seen.terms.interval, seen.hosts.len()), (10_000, 1));
-    assert_eq!(
-        (seen.hosts[0].host, seen.hosts[0].label.as_str()),
-        (1, "one")
-    );
-
-    let why = everything("wrong").unwrap_err();
-    assert!(matches!(why, BackendError::Refused(_)), "{why}");
-    assert!(!why.to_string().contains("wrong"), "a password in {why}");
-    // Each of them is needed.
-    for right in RULES.split(' ').filter_map(|rule| rule.strip_prefix('+')) {
-        server.tell("FLUSHALL");
-        server.tell("SCRIPT FLUSH");
-        server.tell(&format!("ACL SETUSER fleet -{right}"));
-        let why = everything("p%2540ss").unwrap_err();
-        assert!(
-            matches!(why, BackendError::Refused(_)),
-            "without {right}: {why}"
-        );
-        server.tell(&format!("ACL SETUSER fleet +{right}"));
-    }
-}
-
 pub(crate) fn a_connection_that_was_cut_is_made_again_by_the_next_call() {
     let mut server = Server::start();
     let backend = RedisBackend::connect(&server.url()).unwrap();
@@ -139,6 +103,8 @@ pub(crate) fn a_connection_that_was_cut_is_made_again_by_the_next_call() {
     let why = round(&backend).unwrap_err();
     assert!(matches!(why, BackendError::Away(_)), "{why}");
     server.restart();
+    // After a pause: the server was tried while it was gone.
+    reserve_patiently(&backend, "y");
     round(&backend).unwrap();
 }
 
@@ -154,6 +120,8 @@ pub(crate) fn a_server_that_became_a_replica_is_left() {
     let why = round(&backend).unwrap_err();
     assert!(matches!(why, BackendError::Away(_)), "{why}");
     server.tell("REPLICAOF NO ONE");
+    // It is tried again after a pause, of 10 ms the first time.
+    reserve_patiently(&backend, "y");
     round(&backend).unwrap();
 }
 
@@ -161,9 +129,9 @@ pub(crate) fn a_server_that_says_nothing_is_given_up_in_time() {
     // Takes connections, and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
-    let mut options = RedisOptions::default();
-    options.connect_timeout = Duration::from_millis(100);
-    options.response_timeout = Duration::from_millis(100);
+    let options = RedisOptions::new()
+        .connect_timeout(Duration::from_millis(100))
+        .response_timeout(Duration::from_millis(100));
     let backend =
         RedisBackend::connect_with(&format!("redis://127.0.0.1:{port}"), options).unwrap();
     let began = Instant::now();
@@ -174,9 +142,9 @@ pub(crate) fn a_server_that_says_nothing_is_given_up_in_time() {
 
 pub(crate) fn a_server_that_hangs_is_given_up_and_comes_back() {
     let server = Server::start();
-    let mut options = RedisOptions::default();
-    options.response_timeout = Duration::from_millis(100);
-    options.connect_timeout = Duration::from_secs(20);
+    let options = RedisOptions::new()
+        .response_timeout(Duration::from_millis(100))
+        .connect_timeout(Duration::from_secs(20));
     let backend = RedisBackend::connect_with(&server.url(), options).unwrap();
     // The options are for a machine that is busy: a call that is late is made again.
     let patiently = || {
@@ -220,11 +188,11 @@ pub(crate) fn names_that_a_cluster_would_not_keep_together_are_refused() {
 pub(crate) fn keys_of_somebody_else_are_refused_and_left_alone() {
     let server = Server::start();
     let backend = RedisBackend::connect(&server.url()).unwrap();
-    server.tell("SET apiqueue:{x}:state mine");
+    server.tell("SET apiqueue:2:{x}:state mine");
     let why = round(&backend).unwrap_err();
     assert!(matches!(why, BackendError::Refused(_)), "{why}");
     assert_eq!(
-        server.tell("GET apiqueue:{x}:state"),
+        server.tell("GET apiqueue:2:{x}:state"),
         redis::Value::BulkString(b"mine".to_vec())
     );
 }

@@ -53,8 +53,19 @@ impl Cluster {
     /// Has a replica take its primary's place, as an operator does.
     pub(crate) fn fail_over(&self, number: usize) {
         let replica = &self.nodes[number + 3];
-        replica.tell("CLUSTER FAILOVER");
-        self.wait(|_| text(replica.tell("INFO replication")).contains("role:master"));
+        // A server gives it up after 5 s, on a busy machine too.
+        let again = Duration::from_secs(6);
+        let mut due = Instant::now();
+        self.wait(|_| {
+            if text(replica.tell("INFO replication")).contains("role:master") {
+                return true;
+            }
+            if Instant::now() >= due {
+                due = Instant::now() + again;
+                replica.tell("CLUSTER FAILOVER");
+            }
+            false
+        });
     }
 
     /// Which of the three has the keys of a limit.
@@ -69,7 +80,7 @@ impl Cluster {
         }
     }
 
-    fn wait(&self, done: impl Fn(&Self) -> bool) {
+    fn wait(&self, mut done: impl FnMut(&Self) -> bool) {
         let until = Instant::now() + PATIENCE;
         while !done(self) {
             assert!(Instant::now() < until, "the cluster does not come to be");
@@ -79,6 +90,13 @@ impl Cluster {
 }
 
 impl Server {
+    /// A cluster of one node.
+    pub(crate) fn cluster_of_one(more: &[&str]) -> Self {
+        let node = Self::start_with(&[&["--cluster-enabled", "yes"], more].concat());
+        node.tell("CLUSTER ADDSLOTSRANGE 0 16383");
+        node
+    }
+
     /// Whether it sees a cluster in which each slot has a primary, and six nodes.
     fn is_whole(&self) -> bool {
         let info = text(self.tell("CLUSTER INFO"));

@@ -1,6 +1,5 @@
 //! A cluster, sentinels and TLS.
 
-use std::path::Path;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -11,6 +10,7 @@ use redis::Value;
 
 use crate::cluster::Cluster;
 use crate::server::{Server, free_port};
+use crate::tls::Authority;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -124,66 +124,27 @@ pub(crate) fn sentinels_lead_to_the_new_primary() {
     assert_eq!(after.born, before.born);
 }
 
-/// An authority and what it vouches for, made by openssl.
-fn certificates(folder: &Path) {
-    let run = |arguments: &str| {
-        let output = Command::new("openssl")
-            .args(arguments.split(' '))
-            .current_dir(folder)
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-    };
-    run("req -x509 -newkey rsa:2048 -nodes -days 2 -keyout ca.key -out ca.crt -subj /CN=authority");
-    run("req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=localhost");
-    std::fs::write(folder.join("names"), "subjectAltName=DNS:localhost").unwrap();
-    run(
-        "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.crt",
-    );
-}
-
 /// Whom to trust is told by the environment, so the client is this program again, as `redis --tls URL`.
 pub(crate) fn tls_is_spoken_with_those_whom_the_system_trusts_and_nobody_else() {
-    let folder = tempfile::tempdir().unwrap();
-    certificates(folder.path());
-    let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let port = free_port().to_string();
-    let _server = Server::start_with(&[
-        "--tls-port",
-        &port,
-        "--tls-auth-clients",
-        "no",
-        "--tls-cert-file",
-        &place("server.crt"),
-        "--tls-key-file",
-        &place("server.key"),
-        "--tls-ca-cert-file",
-        &place("ca.crt"),
-    ]);
-    let client = |trusted: &str| {
+    let (ours, theirs) = (Authority::new(), Authority::new());
+    let (_server, port) = ours.server("no", &[]);
+    let client = |trusted: &Authority| {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
             .args(["--tls", &format!("rediss://localhost:{port}")])
-            .env("SSL_CERT_FILE", place(trusted))
+            .env("SSL_CERT_FILE", trusted.place("ca.crt"))
             .env_remove("SSL_CERT_DIR")
             .output()
             .unwrap()
     };
-    let trusting = client("ca.crt");
+    let trusting = client(&ours);
     assert!(
         trusting.status.success(),
         "{}",
         String::from_utf8_lossy(&trusting.stderr)
     );
     // Somebody else's authority.
-    let other = tempfile::tempdir().unwrap();
-    certificates(other.path());
-    std::fs::copy(other.path().join("ca.crt"), folder.path().join("other.crt")).unwrap();
-    let doubting = client("other.crt");
+    let doubting = client(&theirs);
     let why = String::from_utf8_lossy(&doubting.stderr).into_owned();
     assert!(
         !doubting.status.success() && why.contains("certificate"),

@@ -8,8 +8,8 @@ use redis::{Connection, Script};
 
 use crate::server::Server;
 
-const STATE: &str = "apiqueue:{x}:state";
-const SEEN: &str = "apiqueue:{x}:seen";
+const STATE: &str = "apiqueue:2:{x}:state";
+const SEEN: &str = "apiqueue:2:{x}:seen";
 
 /// The script, with the clock's reading instead of two more keys.
 struct Clocked {

@@ -18,9 +18,18 @@ pub(crate) struct Server {
     pub(crate) port: u16,
 }
 
-/// Whether there is a redis-server on this machine.
+/// What the tests start: a Valkey where the environment says so.
+pub(crate) fn program() -> String {
+    std::env::var("APIQUEUE_REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned())
+}
+
+/// Whether there is one on this machine.
 pub(crate) fn is_there() -> bool {
-    let version = Command::new("redis-server").arg("--version").output();
+    answers(&program(), "--version")
+}
+
+pub(crate) fn answers(program: &str, argument: &str) -> bool {
+    let version = Command::new(program).arg(argument).output();
     version.is_ok_and(|output| output.status.success())
 }
 
@@ -43,7 +52,7 @@ impl Server {
                 return server;
             }
         }
-        panic!("redis-server does not start");
+        panic!("{} does not start", program());
     }
 
     fn spawn(port: u16, more: &[&str]) -> Self {
@@ -144,7 +153,7 @@ impl Server {
     /// Started again after [`kill`](Self::kill), with nothing.
     pub(crate) fn restart(&mut self) {
         self.child = launch(&self.arguments);
-        assert!(self.is_up(), "redis-server does not start again");
+        assert!(self.is_up(), "it does not start again");
     }
 
     pub(crate) fn signal(&self, what: Signal) {
@@ -161,7 +170,7 @@ impl Drop for Server {
 }
 
 fn launch(arguments: &[String]) -> Child {
-    let mut command = Command::new("redis-server");
+    let mut command = Command::new(program());
     command
         .args(arguments)
         .stdin(Stdio::null())
