@@ -50,7 +50,7 @@ pub enum Action {
     Reserve {
         /// How many at most. 0 asks only for the terms.
         want: u32,
-        /// From one slot to the next at least; the slots in between stay free. 0 for consecutive slots.
+        /// From one slot to the next on average; the slots in between stay free. 0 for consecutive slots.
         spacing: u64,
         /// No slot sooner than so long from now.
         after: u64,
@@ -135,7 +135,7 @@ pub struct LimitState {
     pub next: u64,
     /// For how much longer the state is new, and grants nothing.
     pub learning: u64,
-    /// Who has asked lately: what the host is called, its number, and how long ago it asked.
+    /// Who has asked lately.
     pub hosts: Vec<SeenHost>,
 }
 
@@ -147,8 +147,8 @@ pub struct SeenHost {
     pub host: u64,
     /// What people call it.
     pub label: String,
-    /// How long ago it asked, microseconds.
-    pub age: u64,
+    /// For how much longer it counts as there, microseconds: from 10 s after it asked on.
+    pub counts_for: u64,
 }
 
 impl fmt::Display for LimitState {
@@ -166,10 +166,10 @@ impl fmt::Display for LimitState {
         for host in &self.hosts {
             write!(
                 f,
-                "\n  {} ({:x}) {} ms ago",
+                "\n  {} ({:x}), for another {} ms",
                 host.label,
                 host.host,
-                ms(host.age)
+                ms(host.counts_for)
             )?;
         }
         Ok(())

@@ -54,13 +54,6 @@ impl Free {
         }
     }
 
-    /// The clock stepped back by so much.
-    pub(super) fn shift(&mut self, back: u64) {
-        for run in &mut self.runs {
-            run.first = run.first.saturating_sub(back);
-        }
-    }
-
     /// Takes up to `want` slots one after the other, from `from` to `until`.
     pub(super) fn take(&mut self, from: u64, until: u64, want: u32, into: &mut Vec<Slots>) -> u32 {
         let mut left = want;
@@ -76,7 +69,7 @@ impl Free {
                 }
             };
             let before = slots_between(&run, first);
-            let by_time = (until - first) / run.step + 1;
+            let by_time = ((until - first) / run.step).saturating_add(1);
             let count = u64::from(left.min(run.count - before)).min(by_time);
             // Not above `left`.
             let count = u32::try_from(count).unwrap_or(left);

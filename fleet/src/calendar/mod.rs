@@ -7,24 +7,25 @@
 //! at each call, first:
 //!   no state:            born = last = now; quiet = tat = now + grace; interval and epoch as the caller knows them;
 //!                        hold = now + the hold it knows of, if there is one; nothing free, nobody seen
-//!   now < last:          the clock stepped back: tat, quiet, hold and the free slots go back by as much
+//!   now < last:          the clock stepped back: tat, quiet and hold go back by as much; nothing is free, nobody seen; raised and tuned
 //!   last = now
 //!   the caller's epoch is higher:   retune to its interval; hold = now + the hold it knows of, or none; epoch = its epoch
 //!   free slots before now are gone
 //!
 //! reserve(want, spacing, after, horizon):
-//!   seen     = those of now - window ..= now, and the host at now
-//!   from     = max(now, hold, now + after)
+//!   seen     = those whose time is not before now, and the host until now + window
+//!   from     = max(now, quiet, hold, now + after)
 //!   until    = now + horizon
-//!   granted: up to want of the free slots in from ..= until, and then of those from max(tat, now, hold) on, an interval apart;
+//!   granted: up to want of the free slots in from ..= until, and then of those from max(tat, now, quiet, hold) on, an interval apart;
 //!            where the spacing is more than that, after each slot: from = max(from + spacing, slot + spacing - interval + 1);
 //!            slots that are passed over become free
 //!   tat      = behind the last of these
-//! give_back(born, epoch, slots): where born is that of the state, and the interval is as it was at epoch:
-//!                  slots at now or after are free again, and tat goes back where it can
+//! give_back(born, epoch, slots): where born is that of the state, and epoch >= tuned:
+//!                  slots from max(now, quiet) on are free again, and tat goes back where it can
 //! hold(span):        hold = max(hold, now + span); raised if that is more than it was
 //! resume:            hold = 0; raised if there was one
-//! retune(interval):  if it is another: tat = max(tat - interval, 0) + new interval; nothing is free; raised
+//! retune(interval):  if it is another: tat = max(tat - interval, 0) + new interval; nothing is free; raised and tuned
+//! tuned:             tuned = epoch: slots of before have other names or another grid
 //! raised:            epoch = max(epoch + 1, now)
 //! ```
 //!
@@ -78,7 +79,7 @@ pub struct State {
     pub interval: u64,
     /// The number of the terms.
     pub epoch: u64,
-    /// The number of the first terms with this interval.
+    /// The number of the first terms with this interval, by this clock.
     pub tuned: u64,
     /// No slot is granted before; 0 for no hold.
     pub hold: u64,
@@ -93,7 +94,12 @@ impl Calendar {
             self.seen = Seen::default();
         }
         let state = self.state.get_or_insert_with(|| State::new(now, call));
-        state.come_to(now);
+        if now < state.last {
+            self.seen = Seen::default();
+            state.step_back(now);
+        }
+        state.last = now;
+        state.free.keep_from(now);
         state.adopt(now, call.known);
         let mut reply = Reply::default();
         match &call.action {
@@ -103,9 +109,10 @@ impl Calendar {
                 after,
                 horizon,
             } => {
-                self.seen.keep(now.saturating_sub(call.window), now);
-                self.seen.ask(call.host, &call.label, now);
-                let from = now.max(state.hold).max(now.saturating_add(*after));
+                self.seen.keep_from(now);
+                let until = now.saturating_add(call.window.min(MAX_MICROS));
+                self.seen.ask(call.host, &call.label, until);
+                let from = state.opens(now).max(now.saturating_add(*after));
                 let until = now.saturating_add(*horizon);
                 reply.slots = state.grant(now, from, until, *want, *spacing);
                 if reply.slots.is_empty() {
@@ -147,10 +154,10 @@ impl Calendar {
     pub fn look(&self, now: u64) -> Option<LimitState> {
         let state = self.state.as_ref()?;
         let start = state.tat.max(state.hold);
-        let hosts = self.seen.iter().map(|(host, label, at)| SeenHost {
+        let hosts = self.seen.iter().map(|(host, label, until)| SeenHost {
             host,
             label: label.to_owned(),
-            age: now.saturating_sub(at),
+            counts_for: until.saturating_sub(now),
         });
         Some(LimitState {
             terms: state.terms(now),
@@ -185,16 +192,20 @@ impl State {
         }
     }
 
-    /// The clock is at `now`.
-    fn come_to(&mut self, now: u64) {
-        if let Some(back) = self.last.checked_sub(now) {
-            for time in [&mut self.quiet, &mut self.tat, &mut self.hold] {
-                *time = time.saturating_sub(back);
-            }
-            self.free.shift(back);
+    /// The clock has stepped back. What was granted has other names now: none of it can be given back.
+    fn step_back(&mut self, now: u64) {
+        let back = self.last - now;
+        for time in [&mut self.quiet, &mut self.tat, &mut self.hold] {
+            *time = time.saturating_sub(back);
         }
-        self.last = now;
-        self.free.keep_from(now);
+        self.free.clear();
+        self.raise(now);
+        self.tuned = self.epoch;
+    }
+
+    /// Nothing is granted before.
+    fn opens(&self, now: u64) -> u64 {
+        now.max(self.hold).max(self.quiet)
     }
 
     /// Somebody may know newer terms than a state that was lost, or has lost its last changes.
@@ -230,14 +241,16 @@ impl State {
             }
         }
         while left > 0 {
-            let base = self.tat.max(now).max(self.hold);
+            let base = self.tat.max(self.opens(now));
             let passed = from.saturating_sub(base).div_ceil(interval);
             let first = base.saturating_add(passed.saturating_mul(interval));
-            if first > until || passed > 0 && self.free.room() == 0 {
+            // What is beyond the numbers is no slot.
+            let is_out = first > until || first.checked_add(interval).is_none();
+            if is_out || passed > 0 && self.free.room() == 0 {
                 break;
             }
             let most = if is_dense { left } else { 1 };
-            let by_time = (until - first) / interval + 1;
+            let by_time = ((until - first) / interval).saturating_add(1);
             // Not above `left`.
             let count = u32::try_from(by_time.min(u64::from(most))).unwrap_or(most);
             if let Ok(gap) = u32::try_from(passed)
@@ -263,6 +276,7 @@ impl State {
 
     /// Says how many are free again.
     fn take_back(&mut self, now: u64, slots: Slots) -> u32 {
+        let now = now.max(self.quiet);
         let whole = end(&slots).filter(|_| slots.count > 0 && slots.step > 0);
         // The last of them is followed by an interval.
         let last = whole.map(|end| end - slots.step);

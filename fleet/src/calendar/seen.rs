@@ -3,63 +3,57 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// When each host asked last. Forgetting takes as long as there is to forget, however many there are.
+/// Until when each host counts. Forgetting takes as long as there is to forget, however many there are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
-    at: BTreeMap<u64, (u64, Arc<str>)>,
+    until: BTreeMap<u64, (u64, Arc<str>)>,
     by_time: BTreeSet<(u64, u64)>,
 }
 
 impl Seen {
-    /// Forgets hosts seen before `since`, and those seen after `now`, by a clock that has stepped back.
-    pub(super) fn keep(&mut self, since: u64, now: u64) {
-        while let Some(&(at, host)) = self.by_time.first()
-            && at < since
-        {
-            self.forget(host);
-        }
-        while let Some(&(at, host)) = self.by_time.last()
-            && at > now
+    /// Forgets hosts that count until before `now`.
+    pub(super) fn keep_from(&mut self, now: u64) {
+        while let Some(&(until, host)) = self.by_time.first()
+            && until < now
         {
             self.forget(host);
         }
     }
 
-    /// `host`, which people call `label`, asks at `now`.
-    pub fn ask(&mut self, host: u64, label: &Arc<str>, now: u64) {
+    /// `host`, which people call `label`, counts until then.
+    pub fn ask(&mut self, host: u64, label: &Arc<str>, until: u64) {
         self.forget(host);
-        self.at.insert(host, (now, Arc::clone(label)));
-        self.by_time.insert((now, host));
+        self.until.insert(host, (until, Arc::clone(label)));
+        self.by_time.insert((until, host));
     }
 
     fn forget(&mut self, host: u64) {
-        if let Some((at, _)) = self.at.remove(&host) {
-            self.by_time.remove(&(at, host));
+        if let Some((until, _)) = self.until.remove(&host) {
+            self.by_time.remove(&(until, host));
         }
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.at.len()
+        self.until.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.at.is_empty()
+        self.until.is_empty()
     }
 
-    /// When `host` asked last.
+    /// Until when `host` counts.
     #[must_use]
-    pub fn at(&self, host: u64) -> Option<u64> {
-        self.at.get(&host).map(|(at, _)| *at)
+    pub fn until(&self, host: u64) -> Option<u64> {
+        self.until.get(&host).map(|(until, _)| *until)
     }
 
-    /// Each host, what it is called, and when it asked last.
+    /// Each host, what it is called, and until when it counts.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &str, u64)> {
-        self.at
-            .iter()
-            .map(|(host, (at, label))| (*host, &**label, *at))
+        let all = self.until.iter();
+        all.map(|(host, (until, label))| (*host, &**label, *until))
     }
 }

@@ -61,21 +61,29 @@ impl Host {
     fn hear_terms(&mut self, now: u64, flight: &Flight, reply: &Reply) {
         let terms = reply.terms;
         match flight.action {
-            // Unless changed again meanwhile.
-            Action::Hold(_) if self.hold_order == flight.hold_order => self.hold_order = None,
-            Action::Resume => self.resume_order = false,
+            // Unless there was another order since.
+            Action::Hold(_) => {
+                self.hold_order = self.hold_order.filter(|order| order.number > flight.orders);
+            }
+            Action::Resume => {
+                self.resume_order = self.resume_order.filter(|number| *number > flight.orders);
+            }
             Action::Retune(interval) if self.retune == Some(interval) => self.retune = None,
             _ => {}
         }
         let is_first = self.epoch.is_none();
-        if self.epoch != Some(terms.epoch) || self.held_until <= now {
-            self.held_until = match terms.hold {
-                _ if self.resume_order => 0,
+        if self.epoch != Some(terms.epoch) || self.told_until <= now {
+            self.told_until = match terms.hold {
                 0 => 0,
                 hold => now + hold,
             };
         }
-        self.held_until = self.held_until.max(self.hold_order.unwrap_or(0));
+        let told = if self.resume_order.is_some() {
+            0
+        } else {
+            self.told_until
+        };
+        self.held_until = told.max(self.hold_order.map_or(0, |order| order.until));
         self.epoch = Some(terms.epoch);
         if self.retune.is_some() || terms.interval == self.interval {
             return;
@@ -102,12 +110,10 @@ impl Host {
         if granted > 0 {
             // Terms that were changed meanwhile, or are to be.
             if outdated || reply.terms.interval != self.interval {
-                let mut offer = super::Held::default();
-                offer.push(now, reply);
-                if let Some(offer) = offer.take_all() {
-                    self.offer(offer);
-                }
-                return;
+                let mut late = super::Held::default();
+                late.push(now, reply);
+                let (offer, _) = late.take_all(reply.born);
+                return self.offer(offer);
             }
             self.compete_at = 0;
             self.held.push(now, reply);
@@ -130,7 +136,7 @@ impl Host {
             // Terms may change meanwhile.
             let recheck = now + horizon.max(1000 * u64::from(self.hosts));
             let opens = next.saturating_sub(horizon).max(now);
-            let is_rare = self.crowded && self.interval > horizon;
+            let is_rare = self.crowded && self.is_rare();
             self.ask_after(now, if is_rare { opens } else { opens.min(recheck) });
         }
     }
@@ -264,7 +270,7 @@ fn is_usable(action: &Action, reply: &Reply) -> bool {
         let last = u64::from(slots.count.saturating_sub(1)).checked_mul(slots.step);
         let last = last.and_then(|span| span.checked_add(slots.first));
         slots.count > 0
-            && slots.step > 0
+            && (1..=MAX_MICROS).contains(&slots.step)
             && slots.first >= reply.now
             && last.is_some_and(|last| last <= until)
     };

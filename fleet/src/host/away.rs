@@ -101,6 +101,11 @@ impl Alone {
         self.next = self.next.max(earliest);
     }
 
+    /// Those before are gone, as there was a hold.
+    pub(crate) fn not_before(&mut self, earliest: u64) {
+        self.next = self.next.max(earliest);
+    }
+
     /// The backend answers at `now`.
     pub(crate) fn end(&mut self, now: u64) {
         self.away_since = None;

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use super::size::SPAN;
-use super::{Flight, Host, Offer};
+use super::{Flight, HoldOrder, Host, Offer};
 use crate::backend::{Action, Call, Terms};
 
 /// Fewer hosts than this ask for each slot where slots are farther apart than the horizon, on average.
 const ASKS_A_SLOT: u64 = 2;
-/// How often all hosts together ask for the terms while they wait for their chance to get a slot, and each at the least. Microseconds.
-const LOOK: u64 = 500_000;
+/// How often all hosts together ask for the terms while they wait for their chance to get a slot. Microseconds.
+const LOOK: u64 = 20_000;
+/// The same where slots are farther apart than the horizon.
+const LOOK_RARE: u64 = 500_000;
+/// How often each asks for them at the least, where there are not too many.
 const LONGEST_LOOK: u64 = 60_000_000;
 
 impl Host {
@@ -17,7 +20,9 @@ impl Host {
     pub fn hold(&mut self, until: u64) {
         if until > self.held_until {
             self.held_until = until;
-            self.hold_order = Some(until);
+            self.orders += 1;
+            let number = self.orders;
+            self.hold_order = Some(HoldOrder { until, number });
             self.hurry();
         }
     }
@@ -26,7 +31,8 @@ impl Host {
     pub fn resume(&mut self) {
         self.held_until = 0;
         self.hold_order = None;
-        self.resume_order = true;
+        self.orders += 1;
+        self.resume_order = Some(self.orders);
         self.hurry();
     }
 
@@ -39,9 +45,7 @@ impl Host {
             if let Some(flight) = &mut self.flight {
                 flight.outdated = true;
             }
-            if let Some(offer) = self.held.take_all() {
-                self.offer(offer);
-            }
+            self.offer_all();
             if let Some(alone) = &mut self.alone {
                 alone.keep_none();
             }
@@ -62,17 +66,27 @@ impl Host {
         self.leaving = true;
     }
 
+    /// Offers all slots back that are held, to the state that granted them.
+    pub(super) fn offer_all(&mut self) {
+        if let Some(born) = self.born {
+            let (offer, lost) = self.held.take_all(born);
+            self.counts.lost += lost;
+            self.offer(offer);
+        }
+    }
+
     /// Offers slots back that are not to be used any more.
     pub(super) fn offer(&mut self, offer: Offer) {
-        if let Some(before) = self.offer.replace(offer) {
-            self.counts.lost += before.count;
-        }
+        let before = self.offer.take();
+        let (offer, lost) = offer.with(before);
+        self.counts.lost += lost;
+        self.offer = Some(offer).filter(|offer| offer.count > 0);
     }
 
     /// Whether the backend is to be told something, whoever is in line.
     pub(super) fn has_orders(&self) -> bool {
         self.offer.is_some()
-            || self.resume_order
+            || self.resume_order.is_some()
             || self.hold_order.is_some()
             || self.retune.is_some()
     }
@@ -109,7 +123,7 @@ impl Host {
 
     /// The call to make now.
     pub(super) fn call(&mut self, now: u64, line: usize) -> Option<(u64, Call)> {
-        if self.hold_order.is_some_and(|until| until <= now) {
+        if self.hold_order.is_some_and(|order| order.until <= now) {
             // Over before anybody could be told.
             self.hold_order = None;
         }
@@ -124,10 +138,10 @@ impl Host {
                 epoch: offer.epoch,
                 slots: offer.slots,
             }
-        } else if self.resume_order {
+        } else if self.resume_order.is_some() {
             Action::Resume
-        } else if let Some(left) = self.hold_order.and_then(|until| until.checked_sub(now)) {
-            Action::Hold(left)
+        } else if let Some(order) = self.hold_order {
+            Action::Hold(order.until - now)
         } else if let Some(interval) = self.retune {
             Action::Retune(interval)
         } else if self.needs_more(now, line) && self.ask_at(now) <= now {
@@ -148,7 +162,7 @@ impl Host {
             since: now,
             outdated: false,
             offered,
-            hold_order: self.hold_order,
+            orders: self.orders,
             action: call.action.clone(),
         });
         self.counts.calls += 1;
@@ -168,7 +182,7 @@ impl Host {
             label: Arc::clone(&config.label),
             known: Terms {
                 interval: self.interval,
-                hold: self.held_until.saturating_sub(now),
+                hold: self.told_until.saturating_sub(now),
                 epoch: self.epoch.unwrap_or(0),
             },
             grace,
@@ -206,25 +220,37 @@ impl Host {
     /// enough for slots to be taken before they are due: about two asks a slot, and eight in each horizon where that holds few slots.
     ///
     /// Where slots are farther apart than the horizon, each draws one of the next slots and asks for that one. Until then it asks for the
-    /// terms now and then: once a minute at the least.
+    /// terms now and then.
     pub(super) fn ask_after(&mut self, now: u64, opens: u64) {
         let (interval, horizon) = (self.interval, self.config.horizon);
         let hosts = u64::from(self.hosts);
-        if interval <= horizon || !self.crowded {
+        self.compete_at = if self.is_rare() && self.crowded {
+            let drawn = self.jitter(hosts / ASKS_A_SLOT).saturating_mul(interval);
+            opens
+                .saturating_add(drawn)
+                .saturating_add(self.jitter(horizon - horizon / 4))
+        } else {
             let each = interval.min(horizon / 8);
-            self.retry_at = opens + self.jitter(each.saturating_mul(hosts));
-            return;
-        }
-        let drawn = self.jitter(hosts / ASKS_A_SLOT);
-        let chance = self.jitter(horizon - horizon / 4);
-        self.compete_at = opens.saturating_add(drawn.saturating_mul(interval)) + chance;
+            opens.saturating_add(self.jitter(each.saturating_mul(hosts)))
+        };
         self.look_again(now);
     }
 
-    /// When to ask again for the terms, or to compete.
+    /// Whether slots are farther apart than the horizon.
+    pub(super) fn is_rare(&self) -> bool {
+        self.interval > self.config.horizon
+    }
+
+    /// When to ask again for the terms, or to compete: within the time in which a host has to be heard of to know how many there are, unless
+    /// there are so many that the backend would have more to do with them than with slots.
     pub(super) fn look_again(&mut self, now: u64) {
-        let look = (LOOK * u64::from(self.hosts))
-            .clamp(self.config.horizon.min(LONGEST_LOOK), LONGEST_LOOK);
+        let hosts = u64::from(self.hosts);
+        let contact = (self.config.contact(self.interval) * 2 / 3).min(LONGEST_LOOK);
+        let look = if self.is_rare() {
+            contact.min(self.config.horizon.max(LOOK_RARE.saturating_mul(hosts)))
+        } else {
+            contact.max(LOOK.saturating_mul(hosts))
+        };
         self.retry_at = self.compete_at.clamp(now, now + look);
     }
 }

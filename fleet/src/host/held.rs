@@ -56,6 +56,23 @@ pub(crate) struct Offer {
     pub(crate) count: u64,
 }
 
+impl Offer {
+    /// Together with what was offered before, where it is of the same state; the rest is lost.
+    pub(crate) fn with(mut self, before: Option<Self>) -> (Self, u64) {
+        let Some(before) = before else {
+            return (self, 0);
+        };
+        if before.born != self.born {
+            return (self, before.count);
+        }
+        self.epoch = self.epoch.min(before.epoch);
+        self.count += before.count;
+        self.slots.extend(before.slots);
+        self.slots.sort_by_key(|slots| slots.first);
+        (self, 0)
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Held {
     spans: Vec<Span>,
@@ -225,27 +242,32 @@ impl Held {
         dropped
     }
 
-    /// Takes all, to give it back to the state and by the terms that granted the earliest of them. What was taken is not to be put back any
+    /// Takes all: what the state `born` has granted, to give it back, and how many are of another. What was taken is not to be put back any
     /// more.
-    pub(crate) fn take_all(&mut self) -> Option<Offer> {
+    pub(crate) fn take_all(&mut self, born: u64) -> (Offer, u64) {
         self.taken.clear();
-        let born = self.spans.last()?.born;
-        let spans = std::mem::take(&mut self.spans);
+        let mut lost = 0;
         let mut offer = Offer {
             born,
-            epoch: spans.iter().map(|span| span.epoch).min()?,
+            epoch: u64::MAX,
             slots: Vec::new(),
             count: 0,
         };
-        for span in spans {
-            offer.count += u64::from(span.slots.count);
+        for span in std::mem::take(&mut self.spans) {
+            let count = u64::from(span.slots.count);
+            if span.born != born {
+                lost += count;
+                continue;
+            }
+            offer.count += count;
+            offer.epoch = offer.epoch.min(span.epoch);
             offer.slots.push(Slots {
                 first: span.first().wrapping_add(span.ahead),
                 ..span.slots
             });
         }
         offer.slots.sort_by_key(|slots| slots.first);
-        Some(offer)
+        (offer, lost)
     }
 
     /// Drops all, what was taken too. Says how many were held.

@@ -6,7 +6,9 @@ impl Host {
     /// Whether nothing is left to do for a host that [`leave`](Self::leave)s.
     #[must_use]
     pub fn has_left(&self) -> bool {
-        self.leaving && self.flight.is_none() && self.offer.is_none() && self.held.count() == 0
+        // Orders that can't be told are given up.
+        let is_told = self.failures > 0 || !self.has_orders();
+        self.leaving && is_told && self.flight.is_none() && self.held.count() == 0
     }
 
     /// Whether it holds nothing, owes the backend nothing and waits for nothing: a new one would do as well.
@@ -79,10 +81,11 @@ impl Host {
         }
         if let Some(alone) = &self.alone
             && self.goes_alone()
-            && self.is_away()
         {
             let at = alone.nth(self.interval, ahead).max(self.held_until);
-            return (at < alone.until()).then_some(at);
+            if self.is_away() || at < alone.until() {
+                return (at < alone.until()).then_some(at);
+            }
         }
         let further = ahead - self.held.count();
         let each = self.interval.saturating_mul(u64::from(self.hosts.max(1)));

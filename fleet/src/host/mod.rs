@@ -43,8 +43,15 @@ struct Flight {
     outdated: bool,
     /// How many slots are offered back.
     offered: u64,
-    /// The hold that the backend was to be told of when it was made.
-    hold_order: Option<u64>,
+    /// How many orders there were when it was made.
+    orders: u64,
+}
+
+/// A hold that the backend is to be told of.
+#[derive(Clone, Copy, Debug)]
+struct HoldOrder {
+    until: u64,
+    number: u64,
 }
 
 /// See the head of this page.
@@ -71,10 +78,14 @@ pub struct Host {
     offer: Option<Offer>,
     /// Nobody is released before.
     held_until: u64,
+    /// Nor before, as the backend told it last.
+    told_until: u64,
+    /// How many orders to hold and to resume there were.
+    orders: u64,
     /// A hold that the backend does not know of yet.
-    hold_order: Option<u64>,
-    /// The backend does not know yet that a hold is over.
-    resume_order: bool,
+    hold_order: Option<HoldOrder>,
+    /// The number of an order to resume that the backend does not know of yet. It goes before a hold.
+    resume_order: Option<u64>,
     /// An interval that the backend does not know of yet.
     retune: Option<u64>,
     /// The backend's state grants nothing before.
@@ -122,8 +133,10 @@ impl Host {
             next_id: 0,
             offer: None,
             held_until: 0,
+            told_until: 0,
+            orders: 0,
             hold_order: None,
-            resume_order: false,
+            resume_order: None,
             retune: None,
             learning_until: 0,
             retry_at: 0,
@@ -145,9 +158,10 @@ impl Host {
     /// What to do at `now`, with `line` callers in line.
     pub fn step(&mut self, now: u64, line: usize) -> Step {
         self.time_out(now);
-        self.expire(now, line);
+        let late = self.lateness(line);
+        self.expire(now, late);
         self.come_back(now, line);
-        let grant = self.grant(now, line);
+        let grant = self.grant(now, line, late);
         let line = line - grant;
         self.run_empty(now, line);
         self.tell_spent(now, line);
@@ -167,13 +181,17 @@ impl Host {
         }
     }
 
-    /// Slots that passed unused: those of a hold, and those that are too late. Credit for lateness belongs to those who waited.
-    fn expire(&mut self, now: u64, line: usize) {
-        let late = if line == 0 || self.empty_since.is_some() {
+    /// How late a slot may be. Credit for lateness belongs to those who waited.
+    fn lateness(&self, line: usize) -> u64 {
+        if line == 0 || self.empty_since.is_some() {
             self.config.late_for_new(self.interval)
         } else {
             self.config.late
-        };
+        }
+    }
+
+    /// Slots that passed unused: those of a hold, and those that are too late.
+    fn expire(&mut self, now: u64, late: u64) {
         let lost = self.held.drop_before(self.held_until.min(now));
         self.counts.lost += lost;
         let lost = self.held.drop_before(now.saturating_sub(late));
@@ -203,7 +221,7 @@ impl Host {
         }
     }
 
-    fn grant(&mut self, now: u64, line: usize) -> usize {
+    fn grant(&mut self, now: u64, line: usize, late: u64) -> usize {
         if line == 0 || self.is_held(now) {
             return 0;
         }
@@ -216,7 +234,7 @@ impl Host {
         if self.goes_alone()
             && let Some(schedule) = &mut self.alone
         {
-            let late = self.config.late;
+            schedule.not_before(self.held_until);
             alone = schedule.take_due(now, self.interval, late, line - slots);
         }
         if alone > 0 {
@@ -245,8 +263,8 @@ impl Host {
             return;
         }
         let since = *self.empty_since.get_or_insert(now);
-        if now >= since + self.linger() && self.offer.is_none() {
-            self.offer = self.held.take_all();
+        if now >= since + self.linger() && self.held.count() > 0 {
+            self.offer_all();
         }
         if self.leaving && self.failures > 0 {
             let offered = self.offer.take().map_or(0, |offer| offer.count);
@@ -320,8 +338,9 @@ impl Host {
     /// Takes one slot that is due, for somebody who is not in line.
     pub fn take_one(&mut self, now: u64) -> bool {
         self.time_out(now);
-        self.expire(now, 0);
-        let taken = !self.is_held(now) && self.held.count() > 0 && self.grant(now, 1) == 1;
+        let late = self.lateness(0);
+        self.expire(now, late);
+        let taken = !self.is_held(now) && self.held.count() > 0 && self.grant(now, 1, late) == 1;
         if taken {
             // For those who wait whether callers come back, one has.
             self.empty_since = Some(now);

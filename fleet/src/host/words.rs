@@ -41,7 +41,9 @@ impl Config {
         const SHORTEST: u64 = 2_500_000;
         const LONGEST: u64 = 150_000_000;
         let calls = 2 * self.horizon + 4 * self.timeout;
-        SHORTEST.max(calls).max(2 * interval.min(LONGEST))
+        SHORTEST
+            .max(calls)
+            .max(interval.saturating_mul(8).min(LONGEST))
     }
 
     /// How late a slot may be used by somebody who came after it: by an interval, as where nobody was in line at most one is made up, and by

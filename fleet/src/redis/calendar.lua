@@ -1,6 +1,6 @@
 -- One call on the calendar of a limit: what `Calendar::apply` does. O(log hosts + runs of free slots).
 --
--- KEYS  state (a hash), seen (a sorted set: 'host label' -> its latest ask; and '!' with the state's birth -> -1)
+-- KEYS  state (a hash), seen (a sorted set: 'host label' -> until when it counts; and '!' with the state's birth -> -1)
 -- ARGV  action, 'host label', interval, epoch, hold, grace, window; and by the action:
 --       reserve: want, spacing, after, horizon    give_back: born, epoch, then first, count and step of each run
 --       hold: for how long    resume    retune: interval              times in microseconds
@@ -40,12 +40,17 @@ else
     redis.call('ZADD', KEYS[2], -1, '!' .. text(born))
 end
 
+local function raise()
+    epoch = math.max(epoch + 1, now)
+end
+
 if now < last then
     local back = last - now
     quiet, tat, hold = math.max(quiet - back, 0), math.max(tat - back, 0), math.max(hold - back, 0)
-    for _, run in ipairs(free) do
-        run[1] = math.max(run[1] - back, 0)
-    end
+    free = {}
+    raise()
+    tuned = epoch
+    redis.call('ZREMRANGEBYSCORE', KEYS[2], 0, '+inf')
 end
 last = now
 
@@ -67,10 +72,6 @@ local function retune(new)
     interval = new
     free = {}
     return true
-end
-
-local function raise()
-    epoch = math.max(epoch + 1, now)
 end
 
 local function set_hold(new)
@@ -129,6 +130,7 @@ local function free_again(first, count)
 end
 
 local function take_back(first, count, step)
+    local now = math.max(now, quiet)
     if count < 1 or step < 1 or first + (count - 1) * step >= tat then
         return 0
     end
@@ -197,12 +199,12 @@ end
 
 if action == 'reserve' then
     local want, spacing, horizon = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[11])
-    redis.call('ZREMRANGEBYSCORE', KEYS[2], 0, '(' .. text(math.max(now - ARGV[7], 0)))
-    redis.call('ZREMRANGEBYSCORE', KEYS[2], '(' .. text(now), '+inf')
-    redis.call('ZADD', KEYS[2], text(now), ARGV[2])
+    redis.call('ZREMRANGEBYSCORE', KEYS[2], 0, '(' .. text(now))
+    redis.call('ZADD', KEYS[2], text(now + ARGV[7]), ARGV[2])
     hosts = redis.call('ZCARD', KEYS[2]) - 1
 
-    local from, stop, left = math.max(now, hold, now + ARGV[10]), now + horizon, want
+    local opens = math.max(now, quiet, hold)
+    local from, stop, left = math.max(opens, now + ARGV[10]), now + horizon, want
     local earliest = from
     local dense = spacing <= interval
     while left > 0 do
@@ -216,7 +218,7 @@ if action == 'reserve' then
         end
     end
     while left > 0 do
-        local base = math.max(tat, now, hold)
+        local base = math.max(tat, opens)
         local passed = math.max(math.ceil((from - base) / interval), 0)
         local first = base + passed * interval
         if first > stop or passed > 0 and #free >= max_runs then

@@ -26,7 +26,7 @@ pub(super) fn fields(state: &Value) -> Option<Vec<Option<u64>>> {
     from_redis_value(state.clone()).ok()
 }
 
-/// Who has asked, when.
+/// Who has asked, and until when each counts.
 pub(super) fn members(seen: &Value) -> Option<Vec<(String, u64)>> {
     from_redis_value(seen.clone()).ok()
 }
@@ -47,12 +47,12 @@ pub(super) fn state(
     else {
         return None;
     };
-    let host = |(member, at): (String, u64)| {
+    let host = |(member, until): (String, u64)| {
         let (host, label) = member.split_once(' ').unwrap_or((&member, ""));
         Some(SeenHost {
             host: host.parse().ok()?,
             label: label.to_owned(),
-            age: now.saturating_sub(at),
+            counts_for: until.saturating_sub(now),
         })
     };
     Some(LimitState {

@@ -213,7 +213,6 @@ fn alone_releases_missed_by_more_than_the_lateness_are_gone() {
 }
 
 /// "Somebody who came after it may use it for up to an interval, or 10 ms. What is older is gone, and makes no burst."
-// FAILS: Host::grant hands `config.late` to Alone::take_due whoever waits.
 #[test]
 fn alone_releases_that_nobody_waited_for_make_no_burst() {
     let mut host = Host::new(Config {
@@ -235,7 +234,6 @@ fn alone_releases_that_nobody_waited_for_make_no_burst() {
 }
 
 /// "Nobody is released before `until`. Slots of that time are gone."
-// FAILS: Alone knows of no hold that comes when it has begun: what was due in it is made up afterwards.
 #[test]
 fn alone_releases_of_a_hold_are_gone() {
     let mut host = Host::new(Config {

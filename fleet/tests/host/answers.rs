@@ -128,7 +128,6 @@ fn slots_with_any_answer_but_that_to_a_reserve_are_a_failure() {
     assert_eq!((host.held(), host.counts(0).failures), (0, 1));
 }
 
-// FAILS: a single slot may have any step, which Span::end in host/held.rs adds to its time.
 #[test]
 fn a_step_beyond_all_time_does_no_harm() {
     let mut host = Host::new(config());
@@ -140,7 +139,6 @@ fn a_step_beyond_all_time_does_no_harm() {
     assert!(host.estimate(0, 9).is_some());
 }
 
-// FAILS: Host::ask_after in host/call.rs adds `chance` to a time that may be u64::MAX.
 #[test]
 fn more_hosts_than_there_can_be_do_no_harm() {
     for interval in [3 * SECOND, 100_000 * SECOND, 1 << 50] {

@@ -184,7 +184,6 @@ fn a_host_that_stops_without_the_backend_goes_on_while_the_backend_learns() {
 }
 
 /// Slots of two states: those of the old one are nothing to the new one.
-// FAILS: Held::take_all offers all of them by the state of whichever span is the last in its list.
 #[test]
 fn slots_of_a_lost_state_are_not_given_back_to_the_new_one() {
     let mut host = Host::new(brisk());

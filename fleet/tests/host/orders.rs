@@ -151,8 +151,6 @@ fn a_resume_followed_by_a_hold_tells_both_in_that_order() {
 }
 
 /// `hold_until` one moment, resumed, and again: all while the first is on its way.
-// FAILS: Host::hear_terms takes the answer of the first for that of the last, which has the same end, and is never told. (Two more lines
-// further: its own hold is over here, too.)
 #[test]
 fn a_hold_until_the_same_moment_as_one_that_was_resumed_is_told() {
     let mut calendar = Calendar::default();
@@ -176,7 +174,6 @@ fn a_hold_until_the_same_moment_as_one_that_was_resumed_is_told() {
 }
 
 /// The second ends a hold that another host made meanwhile.
-// FAILS: Host::hear_terms takes the answer of the first for that of the second.
 #[test]
 fn a_resume_made_while_another_is_under_way_is_told() {
     let mut host = Host::new(config());
@@ -189,8 +186,6 @@ fn a_resume_made_while_another_is_under_way_is_told() {
 }
 
 /// All hosts have heard of a hold when the backend loses its state; then one of them resumes.
-// FAILS: the new state takes what the one that resumes knows, without the hold and with its old number, and so raises nothing: to the
-// others the number is that of the hold.
 #[test]
 fn a_resume_ends_a_hold_that_the_backend_has_forgotten() {
     let mut calendar = Calendar::default();
@@ -347,7 +342,6 @@ fn a_rate_that_wins_takes_the_place_of_the_one_in_force() {
 }
 
 /// "The host that makes the change offers its slots back first."
-// FAILS: Host::offer drops the offer of what was held for that of what was on its way.
 #[test]
 fn another_rate_offers_what_was_held_and_what_was_on_its_way() {
     let mut host = Host::new(config());

@@ -222,7 +222,6 @@ fn whatever_happens_each_slot_is_accounted_for_and_no_host_hangs() {
 }
 
 /// A backend that has gone mad: numbers of all sizes in answers to whatever was asked.
-// FAILS: for the two reasons told in answers.rs (a step, and a number of hosts, beyond all reason), and no other.
 #[test]
 fn no_answer_whatever_makes_a_host_panic_or_hang() {
     for seed in 0..300 {

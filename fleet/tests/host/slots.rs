@@ -272,8 +272,6 @@ fn with_another_rate_nothing_is_used_once_more() {
     assert_eq!(host.counts(0).used, 1);
 }
 
-// FAILS: Host::has_left looks at no order. A queue that is told to hold and ends has told nobody, if the driver asks before it steps, or if a
-// call was under way.
 #[test]
 fn a_host_that_leaves_tells_its_orders_first() {
     let orders: [fn(&mut Host); 3] = [

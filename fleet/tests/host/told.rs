@@ -74,7 +74,6 @@ fn an_estimate_without_the_backend_is_by_its_own_schedule_and_none_once_that_end
 }
 
 /// While a new state learns, this host's part goes on.
-// FAILS: Host::estimate looks at its own schedule only while the backend is away.
 #[test]
 fn an_estimate_while_the_backend_learns_is_by_its_own_schedule() {
     let (mut host, at) = one_of_four(brisk());

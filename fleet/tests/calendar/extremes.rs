@@ -97,8 +97,6 @@ fn calendars() -> Vec<Calendar> {
     all
 }
 
-// FAILS: State::grant and Free::take reckon `(until - first) / interval + 1`, which is 2^64 where `until` is u64::MAX, `first` is 0
-// and the interval 1.
 #[test]
 fn no_number_in_a_call_makes_a_calendar_panic() {
     let mut bad = Vec::new();
@@ -123,7 +121,6 @@ fn no_number_in_a_call_makes_a_calendar_panic() {
     assert!(bad.is_empty(), "{bad:#?}");
 }
 
-// FAILS: with `tat` at u64::MAX the last slot is granted again and again, as often as slots are asked for: u32::MAX of them are 100 GB.
 #[test]
 fn the_last_slot_of_all_time_is_granted_once() {
     let mut calendar = Calendar::default();

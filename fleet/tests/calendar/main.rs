@@ -1,11 +1,8 @@
 //! The calendar: what a backend keeps of one limit.
 #![allow(clippy::unwrap_used)]
 
-#[path = "host/calendar_extremes.rs"]
 mod extremes;
-#[path = "host/calendar_oracle.rs"]
 mod oracle;
-#[path = "host/calendar_terms.rs"]
 mod terms;
 
 use apiqueue_fleet::calendar::MAX_RUNS;
@@ -357,8 +354,8 @@ fn hosts_that_have_not_asked_for_a_while_are_not_counted() {
     }
     let lease = calendar.apply(now + 13 * SECOND, &ask(5, 1));
     assert_eq!(lease.hosts, 3, "3, 4 and 5");
-    assert_eq!(calendar.seen.at(5), Some(now + 13 * SECOND));
-    assert_eq!(calendar.seen.at(2), None);
+    assert_eq!(calendar.seen.until(5), Some(now + 23 * SECOND));
+    assert_eq!(calendar.seen.until(2), None);
     // Who gives back or holds, but asks for nothing, does not count.
     calendar.apply(now + 13 * SECOND, &call(8, Action::Hold(MS)));
     calendar.apply(now + 13 * SECOND, &call(9, Action::Resume));
@@ -377,7 +374,10 @@ fn a_look_changes_nothing_and_tells_what_is() {
     assert_eq!((seen.terms.interval, seen.terms.hold), (10 * MS, 980 * MS));
     assert_eq!((seen.next, seen.learning), (980 * MS, 0));
     assert_eq!(seen.hosts.len(), 1, "{:?}", seen.hosts);
-    assert_eq!((seen.hosts[0].host, seen.hosts[0].age), (0, 20 * MS));
+    assert_eq!(
+        (seen.hosts[0].host, seen.hosts[0].counts_for),
+        (0, 10 * SECOND - 20 * MS)
+    );
     let fresh = {
         let mut calendar = Calendar::default();
         calendar.apply(NOW, &ask(1, 0));
