@@ -84,6 +84,7 @@
 //!
 //! | feature | |
 //! |---|---|
+//! | `file` | the schedule in files, for the processes of one machine; on Unix |
 //! | `redis` | the schedule on a Redis or Valkey server |
 //! | `sentinel`, `cluster`, `tls` | the same through sentinels, in a cluster, over TLS |
 //! | `tracing` | events of target `apiqueue`: the backend is away (`WARN`), is back (`INFO`) |
@@ -93,6 +94,9 @@ mod backend;
 #[doc(hidden)]
 pub mod calendar;
 mod error;
+#[cfg(all(feature = "file", unix))]
+#[doc(hidden)]
+pub mod file;
 mod guarded;
 #[doc(hidden)]
 pub mod host;
@@ -107,6 +111,8 @@ mod telemetry;
 
 pub use backend::{Answer, Ask, Backend, BackendError, Epoch, Lease};
 pub use error::FleetError;
+#[cfg(all(feature = "file", unix))]
+pub use file::FileBackend;
 pub use host::{Away, News};
 pub use in_process::InProcess;
 pub use limit::FleetLimit;
