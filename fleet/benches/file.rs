@@ -11,7 +11,9 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--caller", directory, limit, seconds] => unix::call(directory, limit, seconds),
-        ["--bench", directory] | [directory] if directory != "--bench" => unix::measure(Some(directory)),
+        ["--bench", directory] | [directory] if directory != "--bench" => {
+            unix::measure(Some(directory))
+        }
         _ => unix::measure(None),
     }
 }
@@ -53,11 +55,18 @@ mod unix {
                 .into_iter()
                 .map(|caller| {
                     let output = caller.wait_with_output().unwrap();
-                    String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
+                    String::from_utf8(output.stdout)
+                        .unwrap()
+                        .trim()
+                        .parse()
+                        .unwrap()
                 })
                 .collect();
             let all: u64 = counts.iter().sum();
-            println!("  {what}: {} calls a second {counts:?}", all / u64::from(SECONDS));
+            println!(
+                "  {what}: {} calls a second {counts:?}",
+                all / u64::from(SECONDS)
+            );
         }
     }
 

@@ -50,7 +50,11 @@ impl Directory {
 
     /// That of the user whose process this is.
     pub(super) fn for_user() -> Result<Self, BackendError> {
-        let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|it| it.is_absolute());
+        let absolute = |name: &str| {
+            env::var_os(name)
+                .map(PathBuf::from)
+                .filter(|it| it.is_absolute())
+        };
         let state = absolute("XDG_STATE_HOME")
             .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
             .ok_or_else(|| {
@@ -63,7 +67,8 @@ impl Directory {
         match owner {
             Ok(owner) if owner == geteuid().as_raw() => Ok(directory),
             Ok(owner) => Err(BackendError::Refused(format!(
-                "the directory {path:?} is that of user {owner}, not of user {}", geteuid().as_raw()
+                "the directory {path:?} is that of user {owner}, not of user {}",
+                geteuid().as_raw()
             ))),
             Err(error) => Err(BackendError::Refused(format!(
                 "the directory {path:?} can't be used: {error}"

@@ -38,7 +38,9 @@ impl Stored {
     pub(super) fn encode(&self, bytes: &mut Vec<u8>) {
         let calendar = &self.calendar;
         let fields = [calendar.tat, calendar.interval, calendar.epoch];
-        let there = (0..).zip(fields).map(|(n, field)| u8::from(field.is_some()) << n);
+        let there = (0..)
+            .zip(fields)
+            .map(|(n, field)| u8::from(field.is_some()) << n);
         bytes.push(there.sum());
         for field in fields {
             bytes.extend(field.unwrap_or(0).to_le_bytes());
@@ -47,7 +49,11 @@ impl Stored {
         let seen = |host: &u64| calendar.seen.at(*host).map(|at| [*host, at]);
         let seen: Vec<[u64; 2]> = self.hosts.iter().filter_map(seen).collect();
         bytes.extend((seen.len() as u64).to_le_bytes());
-        bytes.extend(seen.as_flattened().iter().flat_map(|word| word.to_le_bytes()));
+        bytes.extend(
+            seen.as_flattened()
+                .iter()
+                .flat_map(|word| word.to_le_bytes()),
+        );
     }
 
     /// None if it is no calendar, or one whose numbers can't be reckoned with.

@@ -20,53 +20,55 @@ const TRIES: u32 = 16;
 pub(super) struct Locked {
     pub(super) file: File,
     pub(super) is_empty: bool,
+    /// Device and number.
+    identity: (u64, u64),
 }
 
 impl Locked {
     /// Opens and locks the file, which is made with these permissions if there is none. None if somebody else has it. Does not wait
     /// for whoever that is.
     pub(super) fn open(path: &Path, mode: u32) -> io::Result<Option<Self>> {
+        let file = open(path, mode)?;
         for _ in 0..TRIES {
-            let file = open(path, mode)?;
-            let mut is_locked = false;
-            for _ in 0..TRIES {
-                match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                    Ok(()) => {
-                        is_locked = true;
-                        break;
-                    }
-                    Err(Errno::WOULDBLOCK) => thread::yield_now(),
-                    Err(Errno::INTR) => {}
-                    Err(error) => return Err(error.into()),
-                }
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Self::locked(file, mode).map(Some),
+                Err(Errno::WOULDBLOCK) => thread::yield_now(),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
             }
-            if !is_locked {
-                return Ok(None);
-            }
-            let mut locked = Self {
-                file,
-                is_empty: false,
-            };
-            let opened = locked.file.metadata()?;
-            if !opened.is_file() {
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
-            }
-            // Whose name is gone, or means another file: then others lock that.
-            match fs::symlink_metadata(path) {
-                Ok(there) if there.dev() == opened.dev() && there.ino() == opened.ino() => {}
-                Ok(_) => continue,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(error),
-            }
-            locked.is_empty = opened.len() == 0;
-            let is_own = opened.uid() == geteuid().as_raw();
-            if locked.is_empty && is_own && opened.mode() & 0o777 != mode {
-                // The process's mask has taken some of them.
-                locked.file.set_permissions(Permissions::from_mode(mode))?;
-            }
-            return Ok(Some(locked));
         }
         Ok(None)
+    }
+
+    fn locked(file: File, mode: u32) -> io::Result<Self> {
+        let mut locked = Self {
+            file,
+            is_empty: false,
+            identity: (0, 0),
+        };
+        let found = locked.file.metadata()?;
+        if !found.is_file() {
+            let error = io::ErrorKind::InvalidInput;
+            return Err(io::Error::new(error, "it is not a regular file"));
+        }
+        locked.is_empty = found.len() == 0;
+        locked.identity = (found.dev(), found.ino());
+        let changed = found.mode() & 0o777 != mode;
+        if locked.is_empty && changed && found.uid() == geteuid().as_raw() {
+            // The process's mask has taken some of them.
+            let own = Permissions::from_mode(mode);
+            locked.file.set_permissions(own)?;
+        }
+        Ok(locked)
+    }
+
+    /// Whether `path` still means this file. If not, it was deleted or moved before it was locked, and others lock another one.
+    pub(super) fn is_still_at(&self, path: &Path) -> io::Result<bool> {
+        match fs::symlink_metadata(path) {
+            Ok(there) => Ok((there.dev(), there.ino()) == self.identity),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }
 

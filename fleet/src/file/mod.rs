@@ -37,8 +37,8 @@ use crate::guarded::guarded;
 use crate::limit::FleetLimit;
 use crate::telemetry;
 use alarm::Alarm;
-pub use clock::{Boot, MachineClock, Reading};
 use clock::ThisMachine;
+pub use clock::{Boot, MachineClock, Reading};
 use directory::Directory;
 use record::Record;
 use tries::Tries;
@@ -120,7 +120,10 @@ impl FileBackend {
     /// # Errors
     /// Those of [`open`](Self::open), and if neither variable is an absolute path, or the directory is another user's.
     pub fn for_user() -> Result<Self, BackendError> {
-        Ok(Self::new(Directory::for_user()?, Arc::new(ThisMachine::new())))
+        Ok(Self::new(
+            Directory::for_user()?,
+            Arc::new(ThisMachine::new()),
+        ))
     }
 
     /// On a machine of which a test says what its clocks say.
@@ -219,6 +222,11 @@ impl Shared {
         };
         // Read under the lock, so that no call sees a time before that of the one before it.
         let reading = self.clock.read();
+        // Only now, so that what is granted here was granted before the file was deleted, should it be: whoever makes it anew waits out
+        // the grace from then on.
+        if !locked.is_still_at(path)? {
+            return Ok(None);
+        }
         let found = slots::read(&locked.file)?;
         if let Some(version) = found.foreign {
             return Err(Trouble::Foreign(version));
@@ -238,7 +246,10 @@ impl Shared {
         let took = record.anchor.at(self.clock.read()).now - now;
         let is_lost = !found.is_sound && !locked.is_empty;
         if took > LONGEST_CALL {
-            let why = format!("this process stood still for {:?} in a call", Duration::from_micros(took));
+            let why = format!(
+                "this process stood still for {:?} in a call",
+                Duration::from_micros(took)
+            );
             return Ok(Some((Err(BackendError::Away(why)), is_lost)));
         }
         Ok(Some((Ok(answer), is_lost)))
@@ -306,7 +317,9 @@ impl Backend for FileBackend {
     }
 
     fn give_back<'a>(&'a self, limit: &'a str, lease: Lease, count: u32) -> Answer<'a, bool> {
-        self.at(limit, move |record| record.stored.calendar.give_back(lease, count))
+        self.at(limit, move |record| {
+            record.stored.calendar.give_back(lease, count)
+        })
     }
 
     fn hold<'a>(&'a self, limit: &'a str, duration: Duration) -> Answer<'a, Epoch> {

@@ -32,7 +32,9 @@ const MAGIC: u32 = u32::from_le_bytes(*b"apqf");
 const HEAD: usize = 4 + 4 + 8 + 4 + 4;
 /// Where the second place begins: the longest record and its head. What is not written takes no space on the disk.
 const PLACE: usize = 1 << 20;
-/// What is read at once, and set aside on the disk for each place when the file is made.
+/// What is read at once: most records.
+const FIRST: usize = 1024;
+/// What is set aside on the disk for each place when the file is made.
 const BLOCK: usize = 4096;
 
 /// What is found in a file.
@@ -140,7 +142,7 @@ struct Framed {
 
 impl Framed {
     fn read(file: &File, place: usize) -> io::Result<Option<Self>> {
-        let mut bytes = vec![0; BLOCK];
+        let mut bytes = vec![0; FIRST];
         let offset = (place * PLACE) as u64;
         let there = read_at(file, &mut bytes, offset)?;
         bytes.truncate(there);
@@ -148,10 +150,10 @@ impl Framed {
             return Ok(None);
         };
         let all = HEAD + length;
-        if all > bytes.len() && there == BLOCK {
+        if all > bytes.len() && there == FIRST {
             bytes.resize(all, 0);
-            let more = read_at(file, &mut bytes[BLOCK..], offset + BLOCK as u64)?;
-            bytes.truncate(BLOCK + more);
+            let more = read_at(file, &mut bytes[FIRST..], offset + FIRST as u64)?;
+            bytes.truncate(FIRST + more);
         }
         let Some(record) = bytes.get(HEAD..all) else {
             return Ok(None);
