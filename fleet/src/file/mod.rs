@@ -199,24 +199,23 @@ impl Shared {
         let path = self.directory.file(limit);
         let done = self.change(&path, limit, call);
         let done = done.map_err(|error| error.about(&path))?;
-        let Some((answer, is_lost)) = done else {
+        let Some(Done { answer, is_lost }) = done else {
             return Ok(None);
         };
         if is_lost {
             self.losses.fetch_add(1, Ordering::Relaxed);
+            // With the file unlocked, as subscribers are user code.
             guarded(|| telemetry::lost(limit, &path));
         }
         answer.map(Some)
     }
 
-    /// The answer, and whether the file was damaged.
-    #[expect(clippy::type_complexity, reason = "for once")]
     fn change<T>(
         &self,
         path: &Path,
         limit: &str,
         call: impl Fn(&mut Record) -> T,
-    ) -> Result<Option<(Result<T, BackendError>, bool)>, Trouble> {
+    ) -> Result<Option<Done<T>>, Trouble> {
         let Some(locked) = self.directory.lock(path)? else {
             return Ok(None);
         };
@@ -244,16 +243,25 @@ impl Shared {
         let answer = call(&mut record);
         slots::write(&locked.file, last, &record)?;
         let took = record.anchor.at(self.clock.read()).now - now;
-        let is_lost = !found.is_sound && !locked.is_empty;
-        if took > LONGEST_CALL {
-            let why = format!(
-                "this process stood still for {:?} in a call",
-                Duration::from_micros(took)
-            );
-            return Ok(Some((Err(BackendError::Away(why)), is_lost)));
-        }
-        Ok(Some((Ok(answer), is_lost)))
+        let answer = if took > LONGEST_CALL {
+            let took = Duration::from_micros(took);
+            let why = format!("this process stood still for {took:?} in a call");
+            Err(BackendError::Away(why))
+        } else {
+            Ok(answer)
+        };
+        Ok(Some(Done {
+            answer,
+            is_lost: !found.is_sound && !locked.is_empty,
+        }))
     }
+}
+
+/// A call that had the file, and has left its record there.
+struct Done<T> {
+    answer: Result<T, BackendError>,
+    /// Whether the file was half written or damaged.
+    is_lost: bool,
 }
 
 /// Why a file can't be used.

@@ -20,13 +20,16 @@ use crate::rig::{Granted, LIMIT};
 
 /// Starts this program in a role.
 pub(crate) fn start(role: &str, arguments: &[&str]) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+    command(role).args(arguments).spawn().unwrap()
+}
+
+pub(crate) fn command(role: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
         .arg(role)
-        .args(arguments)
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
+        .stdout(Stdio::piped());
+    command
 }
 
 /// What it printed until its end.
@@ -42,6 +45,7 @@ pub(crate) fn play(arguments: &[&str]) -> bool {
         ["--take", directory, log] => take(directory, log),
         ["--queue", directory, log, millis] => queue(directory, log, millis.parse().unwrap()),
         ["--once", directory] => once(directory),
+        ["--for-user"] => println!("{:?}", FileBackend::for_user()),
         ["--once-as-nobody", directory] => {
             become_nobody();
             once(directory);
@@ -154,7 +158,7 @@ fn stopped(directory: &str) {
             };
             let reading = Reading {
                 boot: Boot::default(),
-                since_boot: micros(ClockId::Boottime),
+                since_boot: micros(ClockId::Monotonic),
                 wall: micros(ClockId::Realtime),
             };
             if !self.0.swap(true, Ordering::Relaxed) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use apiqueue_fleet::Backend;
 use futures_lite::future::block_on;
 
-use crate::rig::{GRACE, LIMIT, Rig, SECOND, ask};
+use crate::rig::{LIMIT, Rig, SECOND, ask};
 
 const HOUR: u64 = 3_600 * SECOND;
 
@@ -13,7 +13,7 @@ const HOUR: u64 = 3_600 * SECOND;
 fn hourly() -> Rig {
     let mut rig = Rig::ready();
     block_on(rig.files.retune(LIMIT, Duration::from_micros(HOUR))).unwrap();
-    rig.machine.pass(GRACE);
+    rig.machine.pass(HOUR);
     assert_eq!(rig.reserve(1).unwrap().count, 1);
     rig
 }

@@ -3,13 +3,16 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use apiqueue_fleet::file::{MachineClock, Reading};
 use apiqueue_fleet::{Backend, BackendError, FileBackend};
 use futures_lite::future::block_on;
 
-use crate::child::{output, quick, start};
-use crate::rig::{GRACE, INTERVAL, LIMIT, Rig, ask};
+use crate::child::{command, output, quick, start};
+use crate::rig::{GRACE, INTERVAL, LIMIT, Machine, Rig, ask};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
@@ -29,6 +32,47 @@ pub(crate) fn a_file_that_is_deleted_while_leases_are_out_is_waited_out() {
     assert_eq!(rig.reserve(1).unwrap().count, 0);
     assert_eq!(rig.granted.twice(INTERVAL), 0);
     assert_eq!(rig.files.losses(), 0, "these were no damages");
+}
+
+/// The file is deleted, or replaced, by somebody who takes no notice of locks, when a call has it open already.
+pub(crate) fn a_file_that_is_deleted_in_the_middle_of_a_call_is_not_granted_from() {
+    for is_replaced in [false, true] {
+        let mut rig = Rig::ready();
+        assert_eq!(rig.reserve(5).unwrap().count, 5);
+        let path = rig.path();
+        let old = fs::read(&path).unwrap();
+        let files = FileBackend::open_with_clock(
+            rig.folder.path(),
+            Arc::new(Deletes {
+                machine: rig.machine.clone(),
+                is_over: AtomicBool::new(false),
+                delete: move || {
+                    fs::remove_file(&path).unwrap();
+                    if is_replaced {
+                        fs::write(&path, &old[..100]).unwrap();
+                    }
+                },
+            }),
+        );
+        rig.files = files.unwrap();
+        assert_eq!(rig.reserve(5).unwrap().count, 0, "the grace of a new file");
+        assert_eq!(rig.files.losses(), u64::from(is_replaced));
+    }
+}
+
+struct Deletes<F> {
+    machine: Machine,
+    is_over: AtomicBool,
+    delete: F,
+}
+
+impl<F: Fn() + Send + Sync + 'static> MachineClock for Deletes<F> {
+    fn read(&self) -> Reading {
+        if !self.is_over.swap(true, Ordering::Relaxed) {
+            (self.delete)();
+        }
+        self.machine.read()
+    }
 }
 
 pub(crate) fn a_directory_that_is_deleted_is_made_again() {
@@ -247,4 +291,36 @@ pub(crate) fn a_link_to_a_directory_is_followed_once() {
     block_on(files.reserve(LIMIT, quick(1))).unwrap();
     assert!(one.join("ec2.limit").exists());
     assert_eq!(files.directory(), fs::canonicalize(&one).unwrap());
+}
+
+pub(crate) fn the_users_directory_is_where_state_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().canonicalize().unwrap();
+    let directory = |state: Option<&str>, home: Option<&Path>| {
+        let mut command = command("--for-user");
+        command.env_remove("XDG_STATE_HOME").env_remove("HOME");
+        command.envs(state.map(|state| ("XDG_STATE_HOME", state)));
+        command.envs(home.map(|home| ("HOME", home)));
+        output(command.spawn().unwrap())
+    };
+    let state = home.join("state");
+    let own = directory(state.to_str(), Some(&home));
+    assert!(
+        own.contains(&format!("{:?}", state.join("apiqueue"))),
+        "{own}"
+    );
+    assert_eq!(mode(&state.join("apiqueue")), 0o700);
+    // As the standard has it, a path that is not absolute is none.
+    for state in [None, Some(""), Some("state")] {
+        let own = directory(state, Some(&home));
+        assert!(
+            own.contains(&format!("{:?}", home.join(".local/state/apiqueue"))),
+            "{own}"
+        );
+    }
+    let none = directory(None, None);
+    assert!(
+        none.contains("Refused") && none.contains("XDG_STATE_HOME"),
+        "{none}"
+    );
 }

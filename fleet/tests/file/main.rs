@@ -50,6 +50,7 @@ fn main() {
             clocks_at_the_end_of_their_numbers_do_no_harm;
         disk:
             a_file_that_is_deleted_while_leases_are_out_is_waited_out
+            a_file_that_is_deleted_in_the_middle_of_a_call_is_not_granted_from
             a_directory_that_is_deleted_is_made_again
             nothing_is_granted_by_what_could_not_be_written
             a_directory_that_cannot_be_written_is_told_with_its_path
@@ -59,7 +60,8 @@ fn main() {
             links_and_devices_in_the_place_of_a_file_are_left_alone
             no_two_limits_share_a_file_and_none_leaves_the_directory
             a_file_that_was_copied_to_another_limits_place_is_refused
-            a_link_to_a_directory_is_followed_once;
+            a_link_to_a_directory_is_followed_once
+            the_users_directory_is_where_state_is_kept;
         steps:
             a_reserve_that_was_cut_off_at_any_byte_grants_nothing_twice
             a_give_back_that_was_cut_off_at_any_byte_grants_nothing_twice
