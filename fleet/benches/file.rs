@@ -25,6 +25,7 @@ mod unix {
 
     use apiqueue_fleet::{Ask, Backend, FileBackend};
     use futures_lite::future::block_on;
+    use rustix::time::{ClockId, clock_gettime};
 
     const SECONDS: u32 = 3;
 
@@ -51,26 +52,27 @@ mod unix {
                         .unwrap()
                 })
                 .collect();
-            let counts: Vec<u64> = callers
+            let counts: Vec<[u64; 2]> = callers
                 .into_iter()
                 .map(|caller| {
                     let output = caller.wait_with_output().unwrap();
-                    String::from_utf8(output.stdout)
-                        .unwrap()
-                        .trim()
-                        .parse()
-                        .unwrap()
+                    let text = String::from_utf8(output.stdout).unwrap();
+                    let (calls, used) = text.trim().split_once(' ').unwrap();
+                    [calls.parse().unwrap(), used.parse().unwrap()]
                 })
                 .collect();
-            let all: u64 = counts.iter().sum();
+            let calls: u64 = counts.iter().map(|[calls, _]| calls).sum();
+            let used: u64 = counts.iter().map(|[_, used]| used).sum();
+            let shares: Vec<_> = counts.iter().map(|[it, _]| 100 * it / calls).collect();
             println!(
-                "  {what}: {} calls a second {counts:?}",
-                all / u64::from(SECONDS)
+                "  {what}: {} calls a second, {:.1} µs of processor time each; shares {shares:?} %",
+                calls / u64::from(SECONDS),
+                used as f64 / calls as f64,
             );
         }
     }
 
-    /// What one process does: it prints how many calls it has made.
+    /// What one process does: it prints how many calls it has made, and its processor time in microseconds.
     pub(crate) fn call(directory: &str, limit: &str, seconds: &str) {
         let files = FileBackend::open(directory).unwrap();
         let ask = Ask {
@@ -88,6 +90,8 @@ mod unix {
             assert_eq!(lease.count, 1);
             calls += 1;
         }
-        println!("{calls}");
+        let used = clock_gettime(ClockId::ProcessCPUTime);
+        let used = used.tv_sec * 1_000_000 + used.tv_nsec / 1_000;
+        println!("{calls} {used}");
     }
 }

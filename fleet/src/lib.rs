@@ -8,7 +8,7 @@
 //! use apiqueue::ApiQueue;
 //! use apiqueue_fleet::InProcess;
 //!
-//! let schedule = InProcess::new(); // or a Redis that all hosts reach
+//! let schedule = InProcess::new(); // or files, or a Redis that all hosts reach
 //! let host = || ApiQueue::builder().per_second(200).shared(schedule.limit("ec2")).start();
 //! let (one, other) = (host()?, host()?);
 //! for _ in 0..3 {
@@ -55,8 +55,16 @@
 //! | a host's clock goes wrong by a share of p | slots up to p × horizon early |
 //! | a host is suspended, and the system's clock with it | it goes on with the rest of its leases afterwards: at most those too many |
 //!
-//! The first call of a limit that the server has never heard of, or not for so long that it has forgotten it, waits out the
-//! grace too: 2.5 s plus the interval. The in-process backend does without, as nobody can have slots that it does not know.
+//! The first call of a limit that the server has never heard of, or not for so long that it has forgotten it, or that has no file,
+//! waits out the grace too: 2.5 s plus the interval. The in-process backend does without, as nobody can have slots that it does not know.
+//!
+//! # Where the schedule is kept
+//! | | |
+//! |---|---|
+//! | [`InProcess`] | in this process: tests, and several queues of one program |
+//! | `FileBackend` (Unix) | in files: the processes of one machine, without a server. It outlasts them, and reboots |
+//! | `RedisBackend` | on a Redis or Valkey server: hosts that reach it |
+//! | [`Backend`] | where you like |
 //!
 //! # When the backend is away
 //! A call that fails or is not answered within the timeout is made again after 10 ms, and so on up to a second. From the second

@@ -83,7 +83,7 @@ impl Stored {
             if at > MAX_TIME {
                 return None;
             }
-            stored.note(host);
+            stored.hosts.push(host);
             stored.calendar.reserve(at, look(host));
         }
         let calendar = &mut stored.calendar;

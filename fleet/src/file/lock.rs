@@ -31,7 +31,7 @@ impl Locked {
         let file = open(path, mode)?;
         for _ in 0..TRIES {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Self::locked(file, mode).map(Some),
+                Ok(()) => return Self::of(file, mode).map(Some),
                 Err(Errno::WOULDBLOCK) => thread::yield_now(),
                 Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
@@ -40,7 +40,8 @@ impl Locked {
         Ok(None)
     }
 
-    fn locked(file: File, mode: u32) -> io::Result<Self> {
+    /// What was just locked. Unlocked if it can't be used.
+    fn of(file: File, mode: u32) -> io::Result<Self> {
         let mut locked = Self {
             file,
             is_empty: false,

@@ -189,6 +189,11 @@ pub(crate) fn links_and_devices_in_the_place_of_a_file_are_left_alone() {
     block_on(rig.files.reserve(LIMIT, ask(1, 1))).unwrap_err();
     assert_eq!(fs::read(&victim).unwrap(), b"mine");
     fs::remove_file(rig.path()).unwrap();
+    fs::remove_file(&victim).unwrap();
+    symlink(&victim, rig.path()).unwrap();
+    block_on(rig.files.reserve(LIMIT, ask(1, 1))).unwrap_err();
+    assert!(!victim.exists(), "nothing is made where a link leads to");
+    fs::remove_file(rig.path()).unwrap();
     symlink("/dev/full", rig.path()).unwrap();
     block_on(rig.files.reserve(LIMIT, ask(1, 1))).unwrap_err();
     fs::remove_file(rig.path()).unwrap();

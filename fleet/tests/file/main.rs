@@ -71,8 +71,10 @@ fn main() {
             what_can_be_read_of_a_damaged_file_goes_on
             any_bytes_at_all_are_waited_out_and_never_a_panic
             numbers_of_any_size_in_a_record_are_no_panic
+            a_record_that_makes_no_sense_is_waited_out
             a_file_of_another_release_is_refused_and_left_alone
-            a_thousand_hosts_are_kept_and_forgotten;
+            a_thousand_hosts_are_kept_and_forgotten
+            more_hosts_than_a_record_has_room_for_are_refused_and_harm_nobody;
         processes:
             no_slot_is_granted_twice_under_sigkill_at_any_moment
             who_is_stopped_with_a_file_locked_blocks_nobody

@@ -112,6 +112,10 @@ pub(crate) fn no_slot_is_granted_twice_under_sigkill_at_every_step() {
 
 /// Lets a call of another process go on for so many steps, and kills it. Says whether it had ended before.
 #[cfg(target_os = "linux")]
+#[expect(
+    clippy::zombie_processes,
+    reason = "who has ended was waited for by number"
+)]
 fn killed_after(steps: u32, arguments: &[&str]) -> bool {
     let mut child = start("--once-traced", arguments);
     wait_until_stopped(&child);

@@ -246,6 +246,29 @@ pub(crate) fn numbers_of_any_size_in_a_record_are_no_panic() {
     }
 }
 
+/// As if it had been damaged: the older record goes on, after the grace.
+pub(crate) fn a_record_that_makes_no_sense_is_waited_out() {
+    let mut rig = Rig::ready();
+    for _ in 0..2 {
+        rig.reserve(4).unwrap();
+        let whole = rig.bytes();
+        let length = record_length(&whole);
+        let number = |place: usize| u64::from_le_bytes(whole[place + 8..][..8].try_into().unwrap());
+        let newest = if number(0) > number(PLACE) { 0 } else { PLACE };
+        let mut bytes = whole;
+        // The length of the limit's name.
+        bytes[newest + 24 + 49..][..8].copy_from_slice(&u64::MAX.to_le_bytes());
+        sign(&mut bytes[newest..newest + length]);
+        fs::write(rig.path(), bytes).unwrap();
+        let losses = rig.files.losses();
+        assert_eq!(rig.reserve(1).unwrap().count, 0);
+        assert_eq!(rig.files.losses(), losses + 1);
+        rig.machine.pass(GRACE);
+        assert_eq!(rig.reserve(1).unwrap().count, 1);
+    }
+    assert_eq!(rig.granted.twice(INTERVAL), 0);
+}
+
 /// Puts the right checksum into a record's head.
 fn sign(record: &mut [u8]) {
     let mut sum = crc32fast::Hasher::new();
@@ -294,4 +317,39 @@ pub(crate) fn a_thousand_hosts_are_kept_and_forgotten() {
     );
     rig.machine.pass(11_000_000);
     assert_eq!(rig.reserve(1).unwrap().hosts, 1);
+}
+
+pub(crate) fn more_hosts_than_a_record_has_room_for_are_refused_and_harm_nobody() {
+    let mut rig = Rig::ready();
+    rig.reserve(1).unwrap();
+    // Those who have asked are at its end: how many, and of each its number and when it asked.
+    let bytes = rig.bytes();
+    let head = record_length(&bytes) - 24;
+    let at = bytes[head + 16..head + 24].to_owned();
+    let hosts = ((PLACE - head - 8) / 16) as u64;
+    let mut bytes = bytes;
+    bytes.resize(2 * PLACE, 0);
+    for place in [0, PLACE] {
+        let record = &mut bytes[place..place + PLACE];
+        record[head..head + 8].copy_from_slice(&hosts.to_le_bytes());
+        for (host, entry) in (1_u64..=hosts).zip(record[head + 8..].chunks_exact_mut(16)) {
+            entry[..8].copy_from_slice(&host.to_le_bytes());
+            entry[8..].copy_from_slice(&at);
+        }
+        let length = head + 8 + 16 * usize::try_from(hosts).unwrap();
+        record[16..20].copy_from_slice(&u32::try_from(length - 24).unwrap().to_le_bytes());
+        sign(&mut record[..length]);
+    }
+    fs::write(rig.path(), &bytes).unwrap();
+    assert_eq!(u64::from(rig.reserve(1).unwrap().hosts), hosts);
+    let before = rig.bytes();
+    let one_more = block_on(rig.files.reserve(LIMIT, ask(hosts + 1, 1)));
+    let error = one_more.unwrap_err().to_string();
+    assert!(error.contains("above 1048576"), "{error}");
+    assert_eq!(rig.bytes(), before);
+    // Once they are gone there is room.
+    rig.machine.pass(11_000_000);
+    let one_more = block_on(rig.files.reserve(LIMIT, ask(hosts + 1, 1))).unwrap();
+    assert_eq!((one_more.count, one_more.hosts), (1, 1));
+    assert_eq!(rig.files.losses(), 0);
 }
