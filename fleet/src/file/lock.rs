@@ -4,13 +4,12 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
-use std::thread;
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-/// How often the lock is tried at once, before others are let go first: it is held for some microseconds.
+/// How often the lock is tried at once, which takes about as long as it is held: some microseconds.
 const TRIES: u32 = 16;
 
 /// A file that is locked as long as this is there. The kernel unlocks it if its holder dies.
@@ -32,8 +31,8 @@ impl Locked {
         for _ in 0..TRIES {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Self::of(file, mode).map(Some),
-                Err(Errno::WOULDBLOCK) => thread::yield_now(),
-                Err(Errno::INTR) => {}
+                // Nor is the processor left to others meanwhile: a busy machine could keep it for long.
+                Err(Errno::WOULDBLOCK | Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
         }

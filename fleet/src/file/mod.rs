@@ -69,7 +69,7 @@ const LONGEST_CALL: u64 = 500_000;
 /// | what happens | what comes of it |
 /// |---|---|
 /// | a process is killed, at whatever step | the kernel unlocks its file. Its slots are gone. If it was in the middle of a write, the others wait out the grace, as after a loss |
-/// | a process is stopped, or stands still, while it has a file | calls on this limit fail as [`BackendError::Away`] after a quarter of a second, until it goes on or is killed. Nothing blocks meanwhile. Its own call fails, too, after half a second: by so much a slot may be late, whatever [`FleetLimit::timeout`] says |
+/// | a process is stopped, or stands still, while it has a file | calls on this limit fail as [`BackendError::Away`] after 400 ms, until it goes on or is killed. Nothing blocks meanwhile. Its own call fails, too, after half a second: by so much a slot may be late, whatever [`FleetLimit::timeout`] says |
 /// | a file is damaged, or cut off | found by its checksums. Of what can still be read everything goes on, but all wait out the grace; without it, it begins anew. [`losses`](Self::losses) counts it |
 /// | a file is deleted, or the directory is | the limit begins anew, after the grace |
 /// | a file is put back as it was at some time before | not found out: what was granted since is granted again |
