@@ -93,12 +93,20 @@ fn main() {
         },
     ]
     .concat();
-    let trial = |(name, run): (&str, fn())| {
-        Trial::test(name, move || {
-            run();
-            Ok(())
-        })
+    let long = trials! {
+        processes:
+            four_processes_keep_97_percent_of_the_rate;
     };
-    let all = trials.into_iter().map(trial).collect();
+    let trial = |is_long: bool| {
+        move |(name, run): (&str, fn())| {
+            let run = move || {
+                run();
+                Ok(())
+            };
+            Trial::test(name, run).with_ignored_flag(is_long)
+        }
+    };
+    let mut all: Vec<Trial> = trials.into_iter().map(trial(false)).collect();
+    all.extend(long.into_iter().map(trial(true)));
     libtest_mimic::run(&Arguments::from_args(), all).exit();
 }
