@@ -129,6 +129,6 @@ pub use redis::{RedisBackend, RedisOptions};
 pub use stats::FleetStats;
 
 /// The examples of the crate's README, as doctests.
-#[cfg(all(doctest, feature = "redis"))]
+#[cfg(all(doctest, unix, feature = "file", feature = "redis"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
