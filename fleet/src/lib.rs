@@ -8,7 +8,7 @@
 //! use apiqueue::ApiQueue;
 //! use apiqueue_fleet::InProcess;
 //!
-//! let schedule = InProcess::new(); // or a Redis that all hosts reach
+//! let schedule = InProcess::new(); // or files, or a Redis that all hosts reach
 //! let host = || ApiQueue::builder().per_second(200).shared(schedule.limit("ec2")).start();
 //! let (one, other) = (host()?, host()?);
 //! for _ in 0..3 {
@@ -55,8 +55,16 @@
 //! | a host's clock goes wrong by a share of p | slots up to p × horizon early |
 //! | a host is suspended, and the system's clock with it | it goes on with the rest of its leases afterwards: at most those too many |
 //!
-//! The first call of a limit that the server has never heard of, or not for so long that it has forgotten it, waits out the
-//! grace too: 2.5 s plus the interval. The in-process backend does without, as nobody can have slots that it does not know.
+//! The first call of a limit that the server has never heard of, or not for so long that it has forgotten it, or that has no file,
+//! waits out the grace too: 2.5 s plus the interval. The in-process backend does without, as nobody can have slots that it does not know.
+//!
+//! # Where the schedule is kept
+//! | | |
+//! |---|---|
+//! | [`InProcess`] | in this process: tests, and several queues of one program |
+//! | `FileBackend` (Unix) | in files: the processes of one machine, without a server. It outlasts them, and reboots |
+//! | `RedisBackend` | on a Redis or Valkey server: hosts that reach it |
+//! | [`Backend`] | where you like |
 //!
 //! # When the backend is away
 //! A call that fails or is not answered within the timeout is made again after 10 ms, and so on up to a second. From the second
@@ -84,6 +92,7 @@
 //!
 //! | feature | |
 //! |---|---|
+//! | `file` | the schedule in files, for the processes of one machine; on Unix |
 //! | `redis` | the schedule on a Redis or Valkey server |
 //! | `sentinel`, `cluster`, `tls` | the same through sentinels, in a cluster, over TLS |
 //! | `tracing` | events of target `apiqueue`: the backend is away (`WARN`), is back (`INFO`) |
@@ -93,6 +102,9 @@ mod backend;
 #[doc(hidden)]
 pub mod calendar;
 mod error;
+#[cfg(all(feature = "file", unix))]
+#[doc(hidden)]
+pub mod file;
 mod guarded;
 #[doc(hidden)]
 pub mod host;
@@ -111,6 +123,8 @@ pub use backend::{
 };
 pub use calendar::Calendar;
 pub use error::FleetError;
+#[cfg(all(feature = "file", unix))]
+pub use file::FileBackend;
 pub use host::{Away, News};
 pub use in_process::InProcess;
 pub use limit::FleetLimit;
@@ -119,6 +133,6 @@ pub use redis::{RedisBackend, RedisCredentials, RedisOptions, RedisStatus};
 pub use stats::FleetStats;
 
 /// The examples of the crate's README, as doctests.
-#[cfg(all(doctest, feature = "redis"))]
+#[cfg(all(doctest, unix, feature = "file", feature = "redis"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,5 +1,8 @@
 //! What is told to the `tracing` ecosystem, behind the feature of that name; nothing without it.
 
+#[cfg(all(feature = "file", unix))]
+use std::path::Path;
+
 use crate::host::News;
 
 /// A change in how the backend is reached.
@@ -26,4 +29,15 @@ pub(crate) fn changed(name: &str, news: &News) {
             tracing::info!(target: "apiqueue", queue = %name, ?after, "the backend is back");
         }
     }
+}
+
+/// A file that was half written or damaged.
+#[cfg(all(feature = "file", unix))]
+#[cfg_attr(
+    not(feature = "tracing"),
+    expect(unused_variables, reason = "there is nobody to tell")
+)]
+pub(crate) fn lost(limit: &str, file: &Path) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "apiqueue", %limit, ?file, "the file is half written or damaged: nobody is released for the grace");
 }

@@ -1,0 +1,93 @@
+//! [`Locked`]: a file that nobody else reads or writes meanwhile.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::Errno;
+use rustix::process::geteuid;
+
+/// How often the lock is tried at once, which takes about as long as it is held: some microseconds.
+const TRIES: u32 = 16;
+
+/// A file that is locked as long as this is there. The kernel unlocks it if its holder dies.
+///
+/// The file is opened for each call. So its lock, which belongs to what was opened, also keeps the other threads of this process away, and
+/// a forked child has none of it. And a file that was deleted meanwhile is not mistaken for the one that took its place.
+pub(super) struct Locked {
+    pub(super) file: File,
+    pub(super) is_empty: bool,
+    /// Device and number.
+    identity: (u64, u64),
+}
+
+impl Locked {
+    /// Opens and locks the file, which is made with these permissions if there is none. None if somebody else has it. Does not wait
+    /// for whoever that is.
+    pub(super) fn open(path: &Path, mode: u32) -> io::Result<Option<Self>> {
+        let file = open(path, mode)?;
+        for _ in 0..TRIES {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Self::of(file, mode).map(Some),
+                // Nor is the processor left to others meanwhile: a busy machine could keep it for long.
+                Err(Errno::WOULDBLOCK | Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(None)
+    }
+
+    /// What was just locked. Unlocked if it can't be used.
+    fn of(file: File, mode: u32) -> io::Result<Self> {
+        let mut locked = Self {
+            file,
+            is_empty: false,
+            identity: (0, 0),
+        };
+        let found = locked.file.metadata()?;
+        if !found.is_file() {
+            let error = io::ErrorKind::InvalidInput;
+            return Err(io::Error::new(error, "it is not a regular file"));
+        }
+        locked.is_empty = found.len() == 0;
+        locked.identity = (found.dev(), found.ino());
+        let changed = found.mode() & 0o777 != mode;
+        if locked.is_empty && changed && found.uid() == geteuid().as_raw() {
+            // The process's mask has taken some of them.
+            let own = Permissions::from_mode(mode);
+            locked.file.set_permissions(own)?;
+        }
+        Ok(locked)
+    }
+
+    /// Whether `path` still means this file. If not, it was deleted or moved before it was locked, and others lock another one.
+    pub(super) fn is_still_at(&self, path: &Path) -> io::Result<bool> {
+        match fs::symlink_metadata(path) {
+            Ok(there) => Ok((there.dev(), there.ino()) == self.identity),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // Closing it is not enough if a child was forked meanwhile, which has it open, too. It can't fail: it is open and locked.
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
+}
+
+/// Links are not followed, a device or a pipe does not make it wait.
+fn open(path: &Path, mode: u32) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(mode)
+        .custom_flags(i32::try_from(flags.bits()).unwrap_or(0))
+        .open(path)
+}
