@@ -1,106 +1,119 @@
-//! A [`Calendar`] as bytes. All that this backend knows of what is in a calendar.
+//! A [`Calendar`] as bytes, and back.
 //!
-//! Little-endian numbers: a byte that says which of the first three are there, `tat`, `interval`, `epoch`, `hold`, how many hosts, and
-//! of each its number and when it asked last. Whoever changes this raises [`VERSION`].
+//! Little-endian numbers of 64 bits, unless it says otherwise:
+//!
+//! ```text
+//! a byte: whether there is a state
+//! if so:  born, last, quiet, tat, interval, epoch, tuned, hold; how many free runs, and of each its first slot and its count (32 bits)
+//! seen:   how many, and of each its number, until when it counts, how many bytes its label has, and the label
+//! ```
+//!
+//! Whoever changes this raises [`VERSION`].
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use super::clock::MAX_TIME;
 use super::reader::Reader;
-use crate::backend::Ask;
-use crate::calendar::{Calendar, MAX_MICROS, micros};
+use crate::backend::Slots;
+use crate::calendar::{Calendar, Free, MAX_MICROS, Seen, State};
 
 /// Of what is in a file. A file of another one is not read, and not written either.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
-/// A calendar, and who may be among those it has seen.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Stored {
-    pub(super) calendar: Calendar,
-    hosts: Vec<u64>,
+pub(super) fn encode(calendar: &Calendar, bytes: &mut Vec<u8>) {
+    bytes.push(u8::from(calendar.state.is_some()));
+    if let Some(state) = &calendar.state {
+        encode_state(state, bytes);
+    }
+    put(bytes, [calendar.seen.len() as u64]);
+    for (host, label, until) in calendar.seen.iter() {
+        put(bytes, [host, until]);
+        put_text(bytes, label);
+    }
 }
 
-impl Stored {
-    /// `host` is about to ask.
-    pub(super) fn note(&mut self, host: u64) {
-        if !self.hosts.contains(&host) {
-            self.hosts.push(host);
-        }
+fn encode_state(state: &State, bytes: &mut Vec<u8>) {
+    put(bytes, [state.born, state.last, state.quiet, state.tat]);
+    put(
+        bytes,
+        [state.interval, state.epoch, state.tuned, state.hold],
+    );
+    let runs = state.free.runs();
+    put(bytes, [runs.len() as u64]);
+    for run in runs {
+        put(bytes, [run.first]);
+        bytes.extend(run.count.to_le_bytes());
     }
+}
 
-    /// Grants nothing before `grace` from `now`: calls that are forgotten may have granted slots.
-    pub(super) fn wait_out(&mut self, now: u64, grace: Duration) {
-        let from = now + micros(grace);
-        let tat = &mut self.calendar.tat;
-        *tat = Some(tat.map_or(from, |tat| tat.max(from)));
-    }
+fn put<const N: usize>(bytes: &mut Vec<u8>, numbers: [u64; N]) {
+    bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+}
 
-    pub(super) fn encode(&self, bytes: &mut Vec<u8>) {
-        let calendar = &self.calendar;
-        let fields = [calendar.tat, calendar.interval, calendar.epoch];
-        let there = (0..)
-            .zip(fields)
-            .map(|(n, field)| u8::from(field.is_some()) << n);
-        bytes.push(there.sum());
-        for field in fields {
-            bytes.extend(field.unwrap_or(0).to_le_bytes());
-        }
-        bytes.extend(calendar.hold.to_le_bytes());
-        let seen = |host: &u64| calendar.seen.at(*host).map(|at| [*host, at]);
-        let seen: Vec<[u64; 2]> = self.hosts.iter().filter_map(seen).collect();
-        bytes.extend((seen.len() as u64).to_le_bytes());
-        bytes.extend(
-            seen.as_flattened()
-                .iter()
-                .flat_map(|word| word.to_le_bytes()),
-        );
-    }
+/// Its length, and itself.
+pub(super) fn put_text(bytes: &mut Vec<u8>, text: &str) {
+    put(bytes, [text.len() as u64]);
+    bytes.extend(text.as_bytes());
+}
 
-    /// None if it is no calendar, or one whose numbers can't be reckoned with.
-    pub(super) fn decode(from: &mut Reader<'_>) -> Option<Self> {
-        let there = from.byte()?;
-        let mut field = |n: u8| {
-            let number = from.number()?;
-            Some((there >> n & 1 == 1).then_some(number))
-        };
-        let (tat, interval, epoch) = (field(0)?, field(1)?, field(2)?);
-        let hold = from.number()?;
-        let times = [tat, epoch, Some(hold)];
-        if times.into_iter().flatten().any(|time| time > 2 * MAX_TIME)
-            || interval.is_some_and(|interval| !(1..=MAX_MICROS).contains(&interval))
-        {
+/// None if it is no calendar, or one that no calls lead to.
+pub(super) fn decode(from: &mut Reader<'_>) -> Option<Calendar> {
+    let state = match from.byte()? {
+        0 => None,
+        1 => Some(decode_state(from)?),
+        _ => return None,
+    };
+    let latest = latest(state.as_ref().map_or(MAX_TIME, |state| state.last));
+    let mut seen = Seen::default();
+    for _ in 0..from.number()? {
+        let (host, until) = (from.number()?, from.number()?);
+        let label: Arc<str> = from.text()?.into();
+        if until > latest {
             return None;
         }
-        let count = from.number()?;
-        let mut seen = Vec::new();
-        for _ in 0..count {
-            let (host, at) = (from.number()?, from.number()?);
-            seen.push((at, host));
-        }
-        seen.sort_unstable();
-        let mut stored = Self::default();
-        for (at, host) in seen {
-            if at > MAX_TIME {
-                return None;
-            }
-            stored.hosts.push(host);
-            stored.calendar.reserve(at, look(host));
-        }
-        let calendar = &mut stored.calendar;
-        (calendar.tat, calendar.interval, calendar.epoch) = (tat, interval, epoch);
-        calendar.hold = hold;
-        Some(stored)
+        seen.ask(host, &label, until);
     }
+    Some(Calendar { state, seen })
 }
 
-/// An ask that takes no slots: what is left of it is that the host was seen.
-fn look(host: u64) -> Ask {
-    Ask {
-        host,
-        want: 0,
-        interval: Duration::ZERO,
-        horizon: Duration::ZERO,
-        grace: Duration::ZERO,
-        seen: Duration::MAX,
+fn decode_state(from: &mut Reader<'_>) -> Option<State> {
+    let mut state = State {
+        born: from.number()?,
+        last: from.number()?,
+        quiet: from.number()?,
+        // May be anything, as far as it goes: a caller says how far ahead slots are granted.
+        tat: from.number()?,
+        interval: from.number()?,
+        // What callers say.
+        epoch: from.number()?,
+        tuned: from.number()?,
+        hold: from.number()?,
+        free: Free::default(),
+    };
+    let latest = latest(state.last);
+    let times = [state.born, state.quiet, state.hold];
+    if state.last > MAX_TIME
+        || times.into_iter().any(|time| time > latest)
+        || !(1..=MAX_MICROS).contains(&state.interval)
+    {
+        return None;
     }
+    let mut runs = Vec::new();
+    for _ in 0..from.number()? {
+        runs.push(Slots {
+            first: from.number()?,
+            count: from.short()?,
+            step: state.interval,
+        });
+    }
+    state.free = Free::of(runs, state.interval)?;
+    // Their ends are numbers: `Free` has looked.
+    let end = |run: &Slots| run.first + u64::from(run.count) * run.step;
+    let ends = state.free.runs().last().map_or(0, end);
+    (ends <= state.tat).then_some(state)
+}
+
+/// The longest span after the last reading of the clock.
+fn latest(last: u64) -> u64 {
+    last.saturating_add(MAX_MICROS)
 }

@@ -27,10 +27,30 @@ impl Locked {
     /// Opens and locks the file, which is made with these permissions if there is none. None if somebody else has it. Does not wait
     /// for whoever that is.
     pub(super) fn open(path: &Path, mode: u32) -> io::Result<Option<Self>> {
-        let file = open(path, mode)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(mode);
+        let locked = Self::lock(&mut options, path)?;
+        if let Some(locked) = &locked
+            && locked.is_empty
+        {
+            locked.permit(mode)?;
+        }
+        Ok(locked)
+    }
+
+    /// The same, but makes and changes nothing.
+    pub(super) fn open_to_read(path: &Path) -> io::Result<Option<Self>> {
+        Self::lock(&mut OpenOptions::new(), path)
+    }
+
+    /// Links are not followed, a device or a pipe does not make it wait.
+    fn lock(options: &mut OpenOptions, path: &Path) -> io::Result<Option<Self>> {
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let flags = i32::try_from(flags.bits()).unwrap_or(0);
+        let file = options.read(true).custom_flags(flags).open(path)?;
         for _ in 0..TRIES {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Self::of(file, mode).map(Some),
+                Ok(()) => return Self::of(file).map(Some),
                 // Nor is the processor left to others meanwhile: a busy machine could keep it for long.
                 Err(Errno::WOULDBLOCK | Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
@@ -40,7 +60,7 @@ impl Locked {
     }
 
     /// What was just locked. Unlocked if it can't be used.
-    fn of(file: File, mode: u32) -> io::Result<Self> {
+    fn of(file: File) -> io::Result<Self> {
         let mut locked = Self {
             file,
             is_empty: false,
@@ -53,13 +73,16 @@ impl Locked {
         }
         locked.is_empty = found.len() == 0;
         locked.identity = (found.dev(), found.ino());
-        let changed = found.mode() & 0o777 != mode;
-        if locked.is_empty && changed && found.uid() == geteuid().as_raw() {
-            // The process's mask has taken some of them.
-            let own = Permissions::from_mode(mode);
-            locked.file.set_permissions(own)?;
-        }
         Ok(locked)
+    }
+
+    /// Of a new file the process's mask has taken some of its permissions.
+    fn permit(&self, mode: u32) -> io::Result<()> {
+        let found = self.file.metadata()?;
+        if found.mode() & 0o777 != mode && found.uid() == geteuid().as_raw() {
+            self.file.set_permissions(Permissions::from_mode(mode))?;
+        }
+        Ok(())
     }
 
     /// Whether `path` still means this file. If not, it was deleted or moved before it was locked, and others lock another one.
@@ -77,17 +100,4 @@ impl Drop for Locked {
         // Closing it is not enough if a child was forked meanwhile, which has it open, too. It can't fail: it is open and locked.
         let _ = flock(&self.file, FlockOperation::Unlock);
     }
-}
-
-/// Links are not followed, a device or a pipe does not make it wait.
-fn open(path: &Path, mode: u32) -> io::Result<File> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(mode)
-        .custom_flags(i32::try_from(flags.bits()).unwrap_or(0))
-        .open(path)
 }

@@ -9,6 +9,7 @@
 //! | `clock` | one clock for all processes, across suspends and reboots |
 //! | `encoding`, `record` | a calendar, and what else is known of a limit, as bytes |
 //! | `slots` | the two places of a file, and what a writer that died leaves behind |
+//! | `grace` | a calendar of which something may be missing |
 //! | `lock`, `directory`, `name` | who may have which file |
 //! | `alarm` | those who found it locked come again |
 
@@ -16,6 +17,7 @@ mod alarm;
 mod clock;
 mod directory;
 mod encoding;
+mod grace;
 mod lock;
 mod name;
 mod reader;
@@ -32,7 +34,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::backend::{Answer, Ask, Backend, BackendError, Epoch, Lease};
+use crate::backend::{Answer, Backend, BackendError, Call, LimitState, Reply};
 use crate::guarded::guarded;
 use crate::limit::FleetLimit;
 use crate::telemetry;
@@ -40,7 +42,9 @@ use alarm::Alarm;
 use clock::ThisMachine;
 pub use clock::{Boot, MachineClock, Reading};
 use directory::Directory;
+use lock::Locked;
 use record::Record;
+use slots::Found;
 use tries::Tries;
 
 /// A call that had the file for longer than this, because its process stood still, has failed: its slots may be long over.
@@ -167,15 +171,15 @@ impl FileBackend {
         self.shared.losses.load(Ordering::Relaxed)
     }
 
-    /// Does `call` to the record of a limit, at a time, as soon as its file is not locked.
-    fn at<'a, T: Send + 'a>(
+    /// Tries until it gets the file, or for 400 ms.
+    fn again<'a, T: Send + 'a>(
         &'a self,
         limit: &'a str,
-        call: impl Fn(&mut Record) -> T + Send + 'a,
+        once: impl Fn() -> Result<Option<T>, BackendError> + Send + 'a,
     ) -> Answer<'a, T> {
         let mut tries = Tries::default();
         Box::pin(poll_fn(move |context| {
-            match self.shared.once(limit, &call) {
+            match once() {
                 Ok(Some(answer)) => return Poll::Ready(Ok(answer)),
                 Ok(None) => {}
                 Err(why) => return Poll::Ready(Err(why)),
@@ -196,11 +200,7 @@ impl FileBackend {
 
 impl Shared {
     /// None if somebody else has the file.
-    fn once<T>(
-        &self,
-        limit: &str,
-        call: impl Fn(&mut Record) -> T,
-    ) -> Result<Option<T>, BackendError> {
+    fn call(&self, limit: &str, call: &Call) -> Result<Option<Reply>, BackendError> {
         let path = self.directory.file(limit);
         let done = self.change(&path, limit, call);
         let done = done.map_err(|error| error.about(&path))?;
@@ -215,37 +215,25 @@ impl Shared {
         answer.map(Some)
     }
 
-    fn change<T>(
-        &self,
-        path: &Path,
-        limit: &str,
-        call: impl Fn(&mut Record) -> T,
-    ) -> Result<Option<Done<T>>, Trouble> {
+    fn change(&self, path: &Path, limit: &str, call: &Call) -> Result<Option<Done>, Trouble> {
         let Some(locked) = self.directory.lock(path)? else {
             return Ok(None);
         };
-        // Read under the lock, so that no call sees a time before that of the one before it.
-        let reading = self.clock.read();
-        // Only now, so that what is granted here was granted before the file was deleted, should it be: whoever makes it anew waits out
-        // the grace from then on.
-        if !locked.is_still_at(path)? {
+        let Some((found, reading)) = self.read(path, limit, &locked)? else {
             return Ok(None);
-        }
-        let found = slots::read(&locked.file)?;
-        if let Some(version) = found.foreign {
-            return Err(Trouble::Foreign(version));
-        }
+        };
         let (last, mut record) = match found.newest {
             Some((last, record)) => (Some(last), record),
             None => (None, Record::new(limit, reading)),
         };
-        if record.limit != limit {
-            return Err(Trouble::Another(record.limit));
-        }
-        record.owes_grace |= !found.is_sound;
         record.anchor = record.anchor.at(reading);
         let now = record.anchor.now;
-        let answer = call(&mut record);
+        if let Some(state) = &mut record.calendar.state
+            && !found.is_sound
+        {
+            grace::wait_out(state, now, call.grace);
+        }
+        let answer = record.calendar.apply(now, call);
         slots::write(&locked.file, last, &record)?;
         let took = record.anchor.at(self.clock.read()).now - now;
         let answer = if took > LONGEST_CALL {
@@ -260,11 +248,50 @@ impl Shared {
             is_lost: !found.is_sound && !locked.is_empty,
         }))
     }
+
+    /// None if somebody else has the file. Writes nothing.
+    fn look(&self, path: &Path, limit: &str) -> Result<Option<Option<LimitState>>, Trouble> {
+        let locked = match Locked::open_to_read(path) {
+            Ok(Some(locked)) => locked,
+            Ok(None) => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(None)),
+            Err(error) => return Err(error.into()),
+        };
+        let found = self.read(path, limit, &locked)?;
+        Ok(found.map(|(found, reading)| {
+            let (_, record) = found.newest?;
+            record.calendar.look(record.anchor.at(reading).now)
+        }))
+    }
+
+    /// What is in a file, and when that was. None if it is not in its place any more.
+    fn read(
+        &self,
+        path: &Path,
+        limit: &str,
+        locked: &Locked,
+    ) -> Result<Option<(Found, Reading)>, Trouble> {
+        // Read under the lock, so that no call sees a time before that of the one before it.
+        let reading = self.clock.read();
+        // Only now, so that what is granted here was granted before the file was deleted, should it be: whoever makes it anew waits out
+        // the grace from then on.
+        if !locked.is_still_at(path)? {
+            return Ok(None);
+        }
+        let found = slots::read(&locked.file)?;
+        if let Some(version) = found.foreign {
+            return Err(Trouble::Foreign(version));
+        }
+        match found.newest {
+            Some((_, record)) if record.limit != limit => Err(Trouble::Another(record.limit)),
+            newest => Ok(Some((Found { newest, ..found }, reading))),
+        }
+    }
 }
 
 /// A call that had the file, and has left its record there.
-struct Done<T> {
-    answer: Result<T, BackendError>,
+struct Done {
+    answer: Result<Reply, BackendError>,
     /// Whether the file was half written or damaged.
     is_lost: bool,
 }
@@ -317,33 +344,17 @@ impl fmt::Debug for FileBackend {
 }
 
 impl Backend for FileBackend {
-    fn reserve<'a>(&'a self, limit: &'a str, ask: Ask) -> Answer<'a, Lease> {
-        self.at(limit, move |record| {
-            let now = record.anchor.now;
-            if record.owes_grace {
-                record.stored.wait_out(now, ask.grace);
-                record.owes_grace = false;
-            }
-            record.stored.note(ask.host);
-            record.stored.calendar.reserve(now, ask)
-        })
+    fn call<'a>(&'a self, limit: &'a str, call: Call) -> Answer<'a, Reply> {
+        self.again(limit, move || self.shared.call(limit, &call))
     }
 
-    fn give_back<'a>(&'a self, limit: &'a str, lease: Lease, count: u32) -> Answer<'a, bool> {
-        self.at(limit, move |record| {
-            record.stored.calendar.give_back(lease, count)
-        })
-    }
-
-    fn hold<'a>(&'a self, limit: &'a str, duration: Duration) -> Answer<'a, Epoch> {
-        self.at(limit, move |record| {
-            record.stored.calendar.hold(record.anchor.now, duration)
-        })
-    }
-
-    fn retune<'a>(&'a self, limit: &'a str, interval: Duration) -> Answer<'a, Epoch> {
-        self.at(limit, move |record| {
-            record.stored.calendar.retune(record.anchor.now, interval)
+    /// Of a file that is half written or damaged, what is still known. That the next call has to wait out the grace is not seen before it
+    /// is made.
+    fn look<'a>(&'a self, limit: &'a str) -> Answer<'a, Option<LimitState>> {
+        self.again(limit, move || {
+            let path = self.shared.directory.file(limit);
+            let state = self.shared.look(&path, limit);
+            state.map_err(|error| error.about(&path))
         })
     }
 }

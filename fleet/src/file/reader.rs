@@ -1,4 +1,4 @@
-//! [`Reader`]: takes numbers from bytes, as long as there are any.
+//! [`Reader`]: takes numbers and text from bytes, as long as there are any.
 
 /// Bytes that are not read yet.
 pub(super) struct Reader<'a> {
@@ -14,7 +14,13 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
-    pub(super) fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
+    /// As many bytes of text as a number before them says.
+    pub(super) fn text(&mut self) -> Option<&'a str> {
+        let length = usize::try_from(self.number()?).ok()?;
+        str::from_utf8(self.bytes(length)?).ok()
+    }
+
+    fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.rest.split_at_checked(count)?;
         self.rest = rest;
         Some(taken)

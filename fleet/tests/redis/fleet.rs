@@ -29,6 +29,10 @@ pub(crate) struct Plan {
     pub(crate) span: Duration,
     pub(crate) timeout: Duration,
     pub(crate) away: Away,
+    /// How long calls take on the first host, the second, and so on, again and again.
+    pub(crate) calls: Vec<Duration>,
+    /// When the first host is idle, from the beginning on, and so on.
+    pub(crate) idle: Vec<[Duration; 2]>,
 }
 
 impl Plan {
@@ -39,8 +43,10 @@ impl Plan {
             threads: 8,
             interval: Duration::from_secs(1) / per_second,
             span,
-            timeout: Duration::from_millis(500),
+            timeout: Duration::from_millis(250),
             away: Away::default(),
+            calls: vec![Duration::ZERO],
+            idle: Vec::new(),
         }
     }
 
@@ -48,6 +54,7 @@ impl Plan {
         let folder = tempfile::tempdir().unwrap();
         let began = now();
         let end = began + u64::try_from(self.span.as_micros()).unwrap();
+        let after = |span: Duration| began + u64::try_from(span.as_micros()).unwrap();
         let hosts = (0..self.hosts)
             .map(|number| {
                 host::launch(&Orders {
@@ -59,6 +66,8 @@ impl Plan {
                     end,
                     timeout: self.timeout,
                     away: self.away,
+                    call: self.calls[number % self.calls.len()],
+                    idle: self.idle.get(number).map_or([0; 2], |idle| idle.map(after)),
                 })
             })
             .collect();
@@ -223,6 +232,27 @@ impl Log {
     pub(crate) fn stall(&self) -> Duration {
         let gaps = self.releases.windows(2).map(|pair| pair[1] - pair[0]);
         Duration::from_micros(gaps.max().unwrap_or(0))
+    }
+
+    pub(crate) fn per_second(&self) -> f64 {
+        1e6 / self.interval as f64
+    }
+
+    /// The most releases in any second, as a part of the rate.
+    pub(crate) fn most_in_a_second(&self) -> f64 {
+        let at = |first: usize| self.releases[first] + 1_000_000;
+        let until = |first: usize| self.releases.partition_point(|one| *one < at(first));
+        let most = (0..self.releases.len())
+            .map(|first| until(first) - first)
+            .max();
+        most.unwrap_or(0) as f64 * self.interval as f64 / 1e6
+    }
+
+    /// Releases from then to then, from the beginning on.
+    pub(crate) fn within(&self, from: Duration, to: Duration) -> usize {
+        let at = |span: Duration| self.began + u64::try_from(span.as_micros()).unwrap();
+        let until = |span| self.releases.partition_point(|one| *one < at(span));
+        until(to) - until(from)
     }
 
     /// The rate from the first release to the last, as a part of the one asked for.

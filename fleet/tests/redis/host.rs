@@ -28,6 +28,10 @@ pub(crate) struct Orders {
     pub(crate) end: u64,
     pub(crate) timeout: Duration,
     pub(crate) away: Away,
+    /// How long each thread's call takes.
+    pub(crate) call: Duration,
+    /// Its threads do nothing from then to then, on the clock of [`now`].
+    pub(crate) idle: [u64; 2],
 }
 
 /// Microseconds of the clock that all processes of a machine share.
@@ -51,6 +55,8 @@ pub(crate) fn launch(orders: &Orders) -> Child {
         .arg(orders.end.to_string())
         .arg(orders.timeout.as_micros().to_string())
         .arg(away.to_string())
+        .arg(orders.call.as_micros().to_string())
+        .args(orders.idle.map(|at| at.to_string()))
         .stdin(Stdio::null())
         .spawn()
         .unwrap()
@@ -58,7 +64,20 @@ pub(crate) fn launch(orders: &Orders) -> Child {
 
 /// What `main` does as a host.
 pub(crate) fn run(arguments: &[String]) {
-    let [url, number, folder, interval, threads, end, timeout, away] = arguments else {
+    let [
+        url,
+        number,
+        folder,
+        interval,
+        threads,
+        end,
+        timeout,
+        away,
+        call,
+        from,
+        to,
+    ] = arguments
+    else {
         panic!("not a host's arguments: {arguments:?}");
     };
     let micros = |text: &String| Duration::from_micros(text.parse().unwrap());
@@ -75,6 +94,8 @@ pub(crate) fn run(arguments: &[String]) {
         end: end.parse().unwrap(),
         timeout: micros(timeout),
         away,
+        call: micros(call),
+        idle: [from, to].map(|at| at.parse().unwrap()),
     });
 }
 
@@ -97,13 +118,21 @@ fn host(orders: &Orders) {
     let workers: Vec<_> = (0..orders.threads)
         .map(|_| {
             let (queue, releases, end) = (queue.clone(), Arc::clone(&releases), orders.end);
+            let (call, [from, to]) = (orders.call, orders.idle);
             thread::spawn(move || {
                 while now() < end {
+                    if (from..to).contains(&now()) {
+                        let left = to - now().min(to);
+                        thread::sleep(Duration::from_micros(left));
+                    }
                     let waiter = queue.enqueue().unwrap();
                     if waiter.wait().is_err() {
                         break;
                     }
                     write(&releases, &[now()]);
+                    if !call.is_zero() {
+                        thread::sleep(call);
+                    }
                 }
             })
         })

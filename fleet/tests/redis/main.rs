@@ -18,6 +18,7 @@ mod fake;
 mod faults;
 mod fleet;
 mod host;
+mod hostile;
 mod options;
 mod proxy;
 mod scripts;
@@ -116,6 +117,8 @@ fn main() {
             an_answer_of_the_wrong_shape_ends_the_connection
             a_lease_of_the_wrong_shape_is_refused
             an_answer_that_claims_to_be_endless_is_given_up;
+        hostile:
+            a_rate_that_the_server_forgot_comes_back;
         terms:
             a_hold_by_one_host_reaches_the_other
             a_new_rate_set_by_one_host_reaches_the_other;
@@ -138,6 +141,8 @@ fn main() {
             four_hosts_keep_99_percent_of_the_rate_and_share_it_evenly;
         faults:
             every_fault_keeps_its_bounds;
+        hostile:
+            hostile_places_keep_the_rate_and_starve_nobody;
         cost:
             what_one_core_of_redis_bears;
     };
