@@ -147,7 +147,7 @@ pub struct SeenHost {
     pub host: u64,
     /// What people call it.
     pub label: String,
-    /// For how much longer it counts as there, microseconds: from 10 s after it asked on.
+    /// For how much longer it counts as there, microseconds: 8 s after it asked, for a host with the defaults.
     pub counts_for: u64,
 }
 

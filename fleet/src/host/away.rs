@@ -9,7 +9,7 @@ use std::time::Duration;
 pub enum Away {
     /// Each host releases one each interval × the number of hosts, for `at_most` this long; then nobody.
     ///
-    /// The number is the one that the backend told last, if it counts: once this host has asked for some seconds (5 by default), and
+    /// The number is the one that the backend told last, if it counts: once this host has asked for some seconds (4 by default), and
     /// for half as long after the last answer. A host that starts then, or was idle, can't know how many others there are, and releases nobody.
     /// With [`expected_hosts`](crate::FleetLimit::expected_hosts) it needs no number of the backend's.
     ///

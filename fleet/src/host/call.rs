@@ -9,7 +9,7 @@ use crate::backend::{Action, Call, Terms};
 /// Fewer hosts than this ask for each slot where slots are farther apart than the horizon, on average.
 const ASKS_A_SLOT: u64 = 2;
 /// How often all hosts together ask for the terms while they wait for their chance to get a slot. Microseconds.
-const LOOK: u64 = 20_000;
+const LOOK: u64 = 15_000;
 /// The same where slots are farther apart than the horizon.
 const LOOK_RARE: u64 = 500_000;
 /// How often each asks for them at the least, where there are not too many.

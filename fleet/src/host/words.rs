@@ -38,7 +38,7 @@ pub struct Config {
 impl Config {
     /// How far apart answers may be for this host to know how many others there are.
     pub(super) fn contact(&self, interval: u64) -> u64 {
-        const SHORTEST: u64 = 2_500_000;
+        const SHORTEST: u64 = 2_000_000;
         const LONGEST: u64 = 150_000_000;
         let calls = 2 * self.horizon + 4 * self.timeout;
         SHORTEST

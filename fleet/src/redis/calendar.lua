@@ -1,7 +1,8 @@
 -- One call on the calendar of a limit: what `Calendar::apply` does. O(log hosts + runs of free slots).
 --
 -- KEYS  state (a hash), seen (a sorted set: 'host label' -> until when it counts; and '!' with the state's birth -> -1)
--- ARGV  action, 'host label', interval, epoch, hold, grace, window; and by the action:
+-- ARGV  action, 'host label', interval, epoch, hold, grace, window, for how many milliseconds after their last use keys are kept (0 for
+--       ever); and by the action:
 --       reserve: want, spacing, after, horizon    give_back: born, epoch, then first, count and step of each run
 --       hold: for how long    resume    retune: interval              times in microseconds
 -- Answers now, born, quiet, interval, hold, epoch, hosts, next, taken back, and first, count and step of each run granted.
@@ -198,13 +199,13 @@ local function take(from, stop, want)
 end
 
 if action == 'reserve' then
-    local want, spacing, horizon = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[11])
+    local want, spacing, horizon = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[12])
     redis.call('ZREMRANGEBYSCORE', KEYS[2], 0, '(' .. text(now))
     redis.call('ZADD', KEYS[2], text(now + ARGV[7]), ARGV[2])
     hosts = redis.call('ZCARD', KEYS[2]) - 1
 
     local opens = math.max(now, quiet, hold)
-    local from, stop, left = math.max(opens, now + ARGV[10]), now + horizon, want
+    local from, stop, left = math.max(opens, now + ARGV[11]), now + horizon, want
     local earliest = from
     local dense = spacing <= interval
     while left > 0 do
@@ -244,16 +245,16 @@ if action == 'reserve' then
         end
     end
 elseif action == 'give_back' then
-    if tonumber(ARGV[8]) == born and tonumber(ARGV[9]) >= tuned then
-        for at = #ARGV - 2, 10, -3 do
+    if tonumber(ARGV[9]) == born and tonumber(ARGV[10]) >= tuned then
+        for at = #ARGV - 2, 11, -3 do
             back = back + take_back(tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]))
         end
     end
 elseif action == 'hold' then
-    set_hold(math.max(hold, now + ARGV[8]))
+    set_hold(math.max(hold, now + ARGV[9]))
 elseif action == 'resume' then
     set_hold(0)
-elseif retune(tonumber(ARGV[8])) then
+elseif retune(tonumber(ARGV[9])) then
     raise()
     tuned = epoch
 end
@@ -264,10 +265,15 @@ for at, run in ipairs(free) do
 end
 redis.call('HSET', KEYS[1], 'born', text(born), 'last', text(last), 'quiet', text(quiet), 'tat', text(tat),
     'interval', text(interval), 'epoch', text(epoch), 'tuned', text(tuned), 'hold', text(hold), 'free', table.concat(runs, ','))
--- A week, in milliseconds, after the last slot, the last hold and the last call.
-local keep = text(math.floor((math.max(tat, hold, now) - now) / 1000) + 604800000)
-redis.call('PEXPIRE', KEYS[1], keep)
-redis.call('PEXPIRE', KEYS[2], keep)
+-- After the last slot, the last hold and the last call.
+local keep = tonumber(ARGV[8])
+for _, key in ipairs({KEYS[1], KEYS[2]}) do
+    if keep == 0 then
+        redis.call('PERSIST', key)
+    else
+        redis.call('PEXPIRE', key, text(math.floor((math.max(tat, hold, now) - now) / 1000) + keep))
+    end
+end
 
 local answer = {now, born, quiet, interval, math.max(hold - now, 0), epoch, hosts, following, back}
 for _, run in ipairs(granted) do

@@ -22,6 +22,7 @@ mod tls;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
@@ -76,6 +77,8 @@ struct Shared {
 struct Work {
     link: Link,
     script: Script,
+    /// How long keys are kept after their last use; zero for ever.
+    keep: Duration,
 }
 
 impl RedisBackend {
@@ -114,6 +117,7 @@ impl RedisBackend {
         #[cfg(feature = "tls")]
         // Fails if the program has chosen one before, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let keep = options.keep;
         let link = Link::new(Target::parse(url)?, options)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             // One: a connection knows by it whether a command was sent.
@@ -128,6 +132,7 @@ impl RedisBackend {
         let work = Arc::new(Work {
             link,
             script: Script::new(),
+            keep,
         });
         let shared = Arc::new(Shared {
             work,
@@ -185,7 +190,8 @@ impl fmt::Debug for RedisBackend {
 impl Backend for RedisBackend {
     fn call<'a>(&'a self, limit: &'a str, call: backend::Call) -> Answer<'a, Reply> {
         let work = Arc::clone(&self.shared.work);
-        let call = work.link.keys.of(limit).map(|keys| Call::new(keys, &call));
+        let keys = work.link.keys.of(limit);
+        let call = keys.map(|keys| Call::new(keys, work.keep, &call));
         self.run(async move { work.link.call(&work.script, call?, script::reply).await })
     }
 

@@ -31,6 +31,7 @@ use crate::backend::BackendError;
 pub struct RedisOptions {
     pub(super) connect_timeout: Duration,
     pub(super) response_timeout: Duration,
+    pub(super) keep: Duration,
     prefix: String,
     credentials: Credentials,
     #[cfg(feature = "tls")]
@@ -44,6 +45,7 @@ enum Credentials {
     From(Provider),
 }
 
+const WEEK: Duration = Duration::from_secs(7 * 86_400);
 const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_secs(3600);
 
@@ -54,6 +56,7 @@ impl RedisOptions {
         Self {
             connect_timeout: Duration::from_secs(1),
             response_timeout: Duration::from_secs(1),
+            keep: WEEK,
             prefix: DEFAULT_PREFIX.to_owned(),
             credentials: Credentials::OfTheUrl,
             #[cfg(feature = "tls")]
@@ -73,6 +76,14 @@ impl RedisOptions {
     #[must_use]
     pub fn response_timeout(mut self, timeout: Duration) -> Self {
         self.response_timeout = timeout;
+        self
+    }
+
+    /// Keeps the keys of a limit for ever, and not for a week after their last use: a server whose `maxmemory-policy` is one of the `volatile-…`
+    /// ones evicts keys that expire, and no others. A user with few rights needs `+persist` for it.
+    #[must_use]
+    pub fn keep_forever(mut self) -> Self {
+        self.keep = Duration::ZERO;
         self
     }
 

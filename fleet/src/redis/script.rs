@@ -1,5 +1,7 @@
 //! The script, its calls as commands, and its answers. What it does is written in [`calendar`](crate::calendar).
 
+use std::time::Duration;
+
 use redis::{Cmd, Value};
 
 use super::keys::Keys;
@@ -47,7 +49,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn new(keys: Keys, call: &crate::backend::Call) -> Self {
+    pub(super) fn new(keys: Keys, keep: Duration, call: &crate::backend::Call) -> Self {
         let span = |micros: u64| micros.min(MAX_MICROS);
         let known = call.known;
         let interval = |micros: u64| span(micros).max(1);
@@ -81,6 +83,7 @@ impl Call {
             span(known.hold),
             span(call.grace),
             span(call.window),
+            u64::try_from(keep.as_millis()).unwrap_or(0),
         ];
         let mut arguments = vec![name.to_owned(), format!("{} {}", call.host, call.label)];
         arguments.extend(numbers.iter().chain(&more).map(u64::to_string));

@@ -38,10 +38,10 @@ pub(crate) fn config() -> Config {
     }
 }
 
-/// With the horizon and the timeout that are the defaults: the contact time is 2.5 s.
+/// With a contact time of 2.5 s: twice the horizon, and four times the timeout.
 pub(crate) fn brisk() -> Config {
     Config {
-        horizon: 500 * MS,
+        horizon: 750 * MS,
         timeout: 250 * MS,
         ..config()
     }

