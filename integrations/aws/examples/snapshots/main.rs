@@ -8,7 +8,7 @@ mod listing;
 use std::process::ExitCode;
 
 use apiqueue::{Limit, Limits, Rate, Registry};
-use apiqueue_aws::PacedHttpClient;
+use apiqueue_aws::Paced;
 use apiqueue_scan::{Buckets, Endpoint, limits};
 use aws_config::{BehaviorVersion, ConfigLoader, Region};
 use aws_sdk_ec2::config::Credentials;
