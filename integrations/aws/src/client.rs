@@ -9,6 +9,7 @@ use aws_runtime::invocation_id::InvocationId;
 use aws_smithy_async::future::timeout::Timeout;
 use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep};
 use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
     SharedHttpConnector,
@@ -74,8 +75,7 @@ impl HttpClient for PacedHttpClient {
         components: &RuntimeComponentsBuilder,
         config: &ConfigBag,
     ) -> Result<(), BoxError> {
-        let inner: &dyn HttpClient = &self.inner;
-        inner.validate_base_client_config(components, config)
+        self.inner.validate_base_client_config(components, config)
     }
 
     fn validate_final_config(
@@ -86,8 +86,11 @@ impl HttpClient for PacedHttpClient {
         if self.terms.timeout.is_some() && components.sleep_impl().is_none() {
             return Err("an attempt timeout needs the configuration's sleep_impl".into());
         }
-        let inner: &dyn HttpClient = &self.inner;
-        inner.validate_final_config(components, config)
+        self.inner.validate_final_config(components, config)
+    }
+
+    fn connector_metadata(&self) -> Option<ConnectorMetadata> {
+        self.inner.connector_metadata()
     }
 }
 

@@ -17,9 +17,7 @@ use aws_smithy_runtime_api::client::identity::http::{Login, Token};
 use aws_smithy_runtime_api::client::identity::{
     Identity, IdentityFuture, ResolveCachedIdentity, SharedIdentityCache, SharedIdentityResolver,
 };
-use aws_smithy_runtime_api::client::runtime_components::{
-    RuntimeComponents, RuntimeComponentsBuilder,
-};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, FrozenLayer};
 
 use crate::attempt::Attempt;
@@ -106,23 +104,18 @@ impl ResolveCachedIdentity for PacedIdentityCache {
         }
     }
 
-    fn validate_base_client_config(
-        &self,
-        components: &RuntimeComponentsBuilder,
-        config: &ConfigBag,
-    ) -> Result<(), BoxError> {
-        // `SharedIdentityCache` hands validation on by a trait that is sealed, and by this one.
-        let inner: &dyn ResolveCachedIdentity = &self.inner;
-        inner.validate_base_client_config(components, config)
-    }
-
+    /// A shared cache does not hand this on to the one inside, so that what the SDK's own asks for is asked for here.
     fn validate_final_config(
         &self,
         components: &RuntimeComponents,
-        config: &ConfigBag,
+        _: &ConfigBag,
     ) -> Result<(), BoxError> {
-        let inner: &dyn ResolveCachedIdentity = &self.inner;
-        inner.validate_final_config(components, config)
+        if components.time_source().is_none() || components.sleep_impl().is_none() {
+            return Err(
+                "an identity cache needs the configuration's time_source and sleep_impl".into(),
+            );
+        }
+        Ok(())
     }
 }
 

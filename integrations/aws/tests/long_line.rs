@@ -116,10 +116,7 @@ async fn two_thousand_calls_of_sixty_four_callers_pass_ec2s_buckets_without_a_re
         time: time.clone(),
         oldest: Arc::default(),
     };
-    // The server's `Date` is the real one, by which the SDK would correct the mocked time.
-    let loader = loader(&endpoint, ages.clone())
-        .time_source(time.clone())
-        .disable_clock_skew_correction(true);
+    let loader = loader(&endpoint, ages.clone()).time_source(time.clone());
     let route: Route<Attempt> = Route::to(queue.clone());
     let config = Paced::routed(route).config(&loader.load().await).unwrap();
 

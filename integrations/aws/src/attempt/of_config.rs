@@ -85,7 +85,7 @@ impl Rules {
     }
 }
 
-/// `Endpoint` has had a method of this name since `aws-smithy-types` 1.9, which then goes before this one.
+/// With a newer `aws-smithy-types`, 1.9 for one, `Endpoint` has a method of this name itself, which goes before this one.
 trait AuthSchemes {
     #[allow(dead_code, reason = "with a newer runtime")]
     fn auth_schemes(&self) -> &[Unheard] {

@@ -1,5 +1,5 @@
 //! What the integration relies on in the SDK's runtime, with two small services: STS, and Polly for REST and presigning. CI runs this
-//! with the oldest runtime that is allowed, too.
+//! with the newest runtime, too.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
 mod failing;
