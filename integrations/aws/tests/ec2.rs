@@ -10,6 +10,7 @@ use std::time::Duration;
 use apiqueue::{Limit, Limits, Rate, Registry, Route, Stop, Throttled};
 use apiqueue_aws::{Attempt, Paced};
 use apiqueue_scan::{Buckets, Endpoint, limits};
+use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_sdk_ec2::config::Credentials;
 
@@ -48,7 +49,8 @@ async fn paced_listings_are_never_throttled_and_others_are() {
     // With so few permits a second some are, however slow this machine is; whether all listings fail does not matter.
     let server = endpoint(0.5);
     let http = aws_smithy_http_client::Builder::new().build_http();
-    let bare = loader(&server).http_client(http).load().await;
+    let bare = loader(&server).http_client(http);
+    let bare = bare.retry_config(RetryConfig::disabled()).load().await;
     let _ = listing::run(&bare, 16, 100).await;
     assert!(server.stop() > 0);
 
