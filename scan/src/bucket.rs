@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::limits::{self, Limit};
 
@@ -10,6 +10,7 @@ use crate::limits::{self, Limit};
 pub struct Buckets {
     scanned: Limit,
     scale: f64,
+    now: Box<dyn Fn() -> Duration + Send + Sync>,
     buckets: Mutex<HashMap<Key, Bucket>>,
 }
 
@@ -20,24 +21,36 @@ impl Buckets {
     /// Refills go `scale` times faster than EC2's. `scanned` is the limit of the action that the scanner calls.
     #[must_use]
     pub fn new(scanned: Limit, scale: f64) -> Self {
+        let began = Instant::now();
         Self {
             scanned,
             scale,
+            now: Box::new(move || began.elapsed()),
             buckets: Mutex::default(),
+        }
+    }
+
+    /// Refilled by this clock in place of the system's: it tells the time since whenever it began, and never goes back.
+    #[must_use]
+    pub fn by_clock(self, now: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        Self {
+            now: Box::new(now),
+            ..self
         }
     }
 
     /// Takes one call from `account`'s bucket for `action`, if it has one.
     pub(crate) fn take(&self, account: &str, action: &str, narrowed: bool) -> bool {
         let key = (account.to_owned(), action.to_owned(), narrowed);
+        let now = (self.now)();
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         buckets
             .entry(key)
             .or_insert_with(|| {
                 let Limit { size, refill } = limits::of(action, narrowed, self.scanned);
-                Bucket::new(size, refill * self.scale)
+                Bucket::new(size, refill * self.scale, now)
             })
-            .take()
+            .take(now)
     }
 }
 
@@ -46,24 +59,24 @@ struct Bucket {
     size: f64,
     per_second: f64,
     level: f64,
-    at: Instant,
+    at: Duration,
 }
 
 impl Bucket {
-    fn new(size: u32, per_second: f64) -> Self {
+    fn new(size: u32, per_second: f64, at: Duration) -> Self {
         let size = f64::from(size);
         Self {
             size,
             per_second,
             level: size,
-            at: Instant::now(),
+            at,
         }
     }
 
-    fn take(&mut self) -> bool {
-        let now = Instant::now();
-        let refilled = now.duration_since(self.at).as_secs_f64() * self.per_second;
-        self.at = now;
+    fn take(&mut self, now: Duration) -> bool {
+        // Readings of two callers may come in the other order.
+        let refilled = now.saturating_sub(self.at).as_secs_f64() * self.per_second;
+        self.at = self.at.max(now);
         self.level = (self.level + refilled).min(self.size);
         let granted = self.level >= 1.0;
         if granted {

@@ -96,6 +96,8 @@ async fn serve(listener: TcpListener, buckets: Arc<Buckets>, throttled: Arc<Atom
         tokio::spawn(async move {
             // A connection that breaks is the client's to notice.
             let _ = hyper::server::conn::http1::Builder::new()
+                // The time may be mocked, which clients would correct by it.
+                .auto_date_header(false)
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
         });

@@ -87,7 +87,7 @@
 //! | `metrics` | `apiqueue_released_total`, `_cancelled_total`, `_refused_total`, `_wait_seconds`, `_interval_seconds`, and the gauges `_depth`, `_calls_under_way` and `_rate_per_second`, labelled `queue`; install the recorder before starting queues |
 //! | `quanta` | `CycleClock`: the processor's cycle counter as a clock |
 //! | `tokio` | `TokioTimer`: a driver as a task of tokio, to the system's precision; with `TokioClock` tests whose time is paused take none |
-//! | `toml` | `Registry::from_toml`: limits of keys, and accounts that they share, from a file |
+//! | `toml` | `Registry::from_toml`: limits of keys, and accounts that they share, from a file; `Limits::aws`: those that AWS publishes |
 //! | `http` | `Route`: which queue a request goes through, and what its answer does to that queue. Parts of it: `Throttled`, how long to hold after an answer that throttles, by its status and its `Retry-After`; `Follow`, rates and holds by the `RateLimit` and `X-RateLimit-…` fields of every answer |
 //! | `embedded-hal` | `StdDelay`: embedded-hal's `DelayNs`, blocking and async, over the operating system |
 //!

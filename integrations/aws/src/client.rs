@@ -1,80 +1,63 @@
-//! [`PacedHttpClient`]: the SDK's HTTP client with a queue before it.
+//! [`PacedHttpClient`]: the SDK's HTTP client, which uses the turns that attempts have had, and tells the queue what came of them.
 
+use std::error::Error;
 use std::fmt;
-use std::hash::Hash;
+use std::time::Duration;
 
-use apiqueue::{Closed, Registry, Route};
+use apiqueue::{Closed, Route, Turn};
+use aws_runtime::invocation_id::InvocationId;
+use aws_smithy_async::future::timeout::Timeout;
+use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep};
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::body::SdkBody;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use http_body_util::{BodyExt, Limited};
+use aws_smithy_runtime_api::client::runtime_components::{
+    RuntimeComponents, RuntimeComponentsBuilder,
+};
+use aws_smithy_types::config_bag::ConfigBag;
 
+use crate::answer::Answer;
 use crate::attempt::Attempt;
-use crate::codes;
+use crate::granted::{Granted, Pass};
 
-/// The largest error answer that is read, in bytes; those of AWS take less than a kilobyte.
-const MAX_ERROR_BODY: usize = 1 << 20;
-
-/// An HTTP client for the SDK's configuration that lets each attempt take its turn. Give it to `http_client` of the
-/// SDK's configuration loader. Clones share the queues.
+/// An HTTP client for the SDK's configuration that uses the turns which attempts had before they were signed, and lets requests that
+/// had none wait; from [`Paced::http_client`](crate::Paced::http_client).
 #[derive(Clone)]
-pub struct PacedHttpClient<C> {
-    inner: C,
+pub struct PacedHttpClient {
+    inner: SharedHttpClient,
+    terms: Terms,
+}
+
+/// What each connector goes by.
+#[derive(Clone)]
+struct Terms {
     route: Route<Attempt>,
+    granted: Granted,
+    timeout: Option<Duration>,
 }
 
-impl<C: HttpClient> PacedHttpClient<C> {
-    /// By queues whose keys are `service/region/class`.
-    #[must_use]
-    pub fn new(inner: C, registry: Registry<String>) -> Self {
-        Self::keyed(inner, registry, Attempt::key)
-    }
-
-    /// By queues whose keys are of your own making.
-    #[must_use]
-    pub fn keyed<K>(
-        inner: C,
-        registry: Registry<K>,
-        key: impl Fn(&Attempt) -> K + Send + Sync + 'static,
-    ) -> Self
-    where
-        K: Hash + Eq + Clone + Send + Sync + 'static,
-    {
-        Self::routed(inner, Route::keyed(registry, key))
-    }
-
-    /// By this route, which says what answers do: hold, follow, charge. Or through this one [`ApiQueue`](apiqueue::ApiQueue).
-    ///
-    /// An error answer whose code the SDK takes for throttling counts as one with status 429.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// use apiqueue::{Limit, Limits, Rate, Registry, Route, Throttled};
-    /// use apiqueue_aws::{Attempt, PacedHttpClient};
-    ///
-    /// let limits = Limits::new(Limit::None).set("ec2/*/describe", Limit::rate(Rate::per_second(9)?));
-    /// let route = Route::keyed(Registry::from(limits), Attempt::key)
-    ///     .hold(Throttled::default().without_hint(Duration::from_secs(2)));
-    /// let http = aws_smithy_http_client::Builder::new().build_http();
-    /// let http = PacedHttpClient::routed(http, route);
-    /// # Ok::<(), apiqueue::RateError>(())
-    /// ```
-    #[must_use]
-    pub fn routed(inner: C, route: impl Into<Route<Attempt>>) -> Self {
-        Self {
-            inner,
-            route: route.into(),
-        }
+impl PacedHttpClient {
+    pub(crate) fn new(
+        inner: SharedHttpClient,
+        route: Route<Attempt>,
+        granted: Granted,
+        timeout: Option<Duration>,
+    ) -> Self {
+        let terms = Terms {
+            route,
+            granted,
+            timeout,
+        };
+        Self { inner, terms }
     }
 }
 
-impl<C: HttpClient + Clone + 'static> HttpClient for PacedHttpClient<C> {
+impl HttpClient for PacedHttpClient {
     fn http_connector(
         &self,
         settings: &HttpConnectorSettings,
@@ -82,81 +65,118 @@ impl<C: HttpClient + Clone + 'static> HttpClient for PacedHttpClient<C> {
     ) -> SharedHttpConnector {
         SharedHttpConnector::new(Paced {
             inner: self.inner.http_connector(settings, components),
-            route: self.route.clone(),
+            terms: self.terms.clone(),
+            sleep: components.sleep_impl(),
         })
+    }
+
+    fn validate_base_client_config(
+        &self,
+        components: &RuntimeComponentsBuilder,
+        config: &ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.inner.validate_base_client_config(components, config)
+    }
+
+    fn validate_final_config(
+        &self,
+        components: &RuntimeComponents,
+        config: &ConfigBag,
+    ) -> Result<(), BoxError> {
+        if self.terms.timeout.is_some() && components.sleep_impl().is_none() {
+            return Err("an attempt timeout needs the configuration's sleep_impl".into());
+        }
+        self.inner.validate_final_config(components, config)
+    }
+
+    fn connector_metadata(&self) -> Option<ConnectorMetadata> {
+        self.inner.connector_metadata()
     }
 }
 
-impl<C: fmt::Debug> fmt::Debug for PacedHttpClient<C> {
+impl fmt::Debug for PacedHttpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PacedHttpClient")
             .field("inner", &self.inner)
-            .field("route", &self.route)
-            .finish()
+            .field("route", &self.terms.route)
+            .field("attempt_timeout", &self.terms.timeout)
+            .finish_non_exhaustive()
     }
 }
 
-#[derive(Debug)]
 struct Paced {
     inner: SharedHttpConnector,
-    route: Route<Attempt>,
+    terms: Terms,
+    sleep: Option<SharedAsyncSleep>,
 }
 
 impl HttpConnector for Paced {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let (inner, route) = (self.inner.clone(), self.route.clone());
-        // The place is taken here, so that attempts stand in the order in which they were made.
-        let place = route.place(&Attempt::of(&request));
+        let (inner, terms, sleep) = (self.inner.clone(), self.terms.clone(), self.sleep.clone());
+        // A turn or a place is taken here, so that requests stand in the order in which they were made.
+        let granted = id(&request).and_then(|id| terms.granted.take(&id));
+        let place = match granted {
+            Some(_) => Ok(None),
+            None => terms.route.place(&Attempt::sent(&request)),
+        };
         HttpConnectorFuture::new(async move {
             let closed = |why: Closed| ConnectorError::user(why.into());
             let turn = match place.map_err(|why| ConnectorError::user(why.into()))? {
                 Some(place) => Some(place.await.map_err(closed)?.await.map_err(closed)?),
-                None => None,
+                None => match granted {
+                    Some(Pass::Turn(turn)) => Some(turn),
+                    Some(Pass::Free) | None => None,
+                },
             };
-            // Without an answer the turn is dropped, which tells the queue nothing.
-            let mut answer = inner.call(request).await?;
-            let Some(turn) = turn else {
-                return Ok(answer);
-            };
-            let (read, status) = status(&mut answer).await;
-            route.answered(Some(turn), status, &headers(&answer));
-            read.map(|()| answer)
+            let call = send(&inner, request, turn, terms.route);
+            match (terms.timeout, sleep) {
+                (Some(timeout), Some(sleep)) => {
+                    let limited = Timeout::new(call, sleep.sleep(timeout)).await;
+                    let over = |_| Err(ConnectorError::timeout(TimedOut(timeout).into()));
+                    limited.unwrap_or_else(over)
+                }
+                _ => call.await,
+            }
         })
     }
 }
 
-/// The status of an answer, which is 429 for an error whose code throttles: that is in the body, which is read then.
-async fn status(answer: &mut HttpResponse) -> (Result<(), ConnectorError>, StatusCode) {
-    let status = answer.status().as_u16();
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-    if !status.is_client_error() && !status.is_server_error() {
-        return (Ok(()), status);
+/// Without an answer the turn is dropped, which tells the queue nothing.
+async fn send(
+    inner: &SharedHttpConnector,
+    request: HttpRequest,
+    turn: Option<Turn<'static>>,
+    route: Route<Attempt>,
+) -> Result<HttpResponse, ConnectorError> {
+    let mut response = inner.call(request).await?;
+    if let Some(turn) = turn {
+        Answer::watch(&mut response, route, turn);
     }
-    let body = Limited::new(answer.take_body(), MAX_ERROR_BODY);
-    let body = match body.collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(why) => return (Err(ConnectorError::io(why)), status),
-    };
-    let text = String::from_utf8_lossy(&body);
-    let code = codes::code(answer.headers().get("x-amzn-errortype"), &text);
-    let status = match code {
-        Some(code) if codes::throttles(code) => StatusCode::TOO_MANY_REQUESTS,
-        _ => status,
-    };
-    *answer.body_mut() = SdkBody::from(body);
-    (Ok(()), status)
+    Ok(response)
 }
 
-/// Those that can be read.
-fn headers(answer: &HttpResponse) -> HeaderMap {
-    let headers = answer.headers().iter();
-    headers
-        .filter_map(|(name, value)| {
-            let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-            Some((name, HeaderValue::from_str(value).ok()?))
-        })
-        .fold(HeaderMap::new(), |mut map, (name, value)| {
-            map.append(name, value);
-            map
-        })
+/// The id that the SDK gave to the operation. Any value that is a header's can be one.
+fn id(request: &HttpRequest) -> Option<InvocationId> {
+    let id = request.headers().get("amz-sdk-invocation-id")?;
+    Some(InvocationId::new(id.to_owned()))
 }
+
+impl fmt::Debug for Paced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Paced")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An attempt was under way for too long.
+#[derive(Debug)]
+struct TimedOut(Duration);
+
+impl fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no answer within {:?} after the attempt's turn", self.0)
+    }
+}
+
+impl Error for TimedOut {}

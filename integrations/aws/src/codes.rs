@@ -1,28 +1,10 @@
 //! Which error codes mean that the caller is throttled.
 
-/// As the SDKs classify them: AWS SDKs and Tools Reference Guide, "Retry behavior", and the SDK's own list for EC2.
-const THROTTLING: [&str; 16] = [
-    "BandwidthLimitExceeded",
-    "EC2ThrottledException",
-    "LimitExceededException",
-    "PriorRequestNotComplete",
-    "ProvisionedThroughputExceeded",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "RequestThrottled",
-    "RequestThrottledException",
-    "SlowDown",
-    "ThrottledException",
-    "Throttling",
-    "ThrottlingException",
-    "TooManyRequests",
-    "TooManyRequestsException",
-    "TransactionInProgressException",
-];
+use aws_runtime::retries::classifiers::THROTTLING_ERRORS;
 
-/// Whether an error's code is one of those.
+/// Whether an error's code is one of those that the SDK itself takes for throttling.
 pub(crate) fn throttles(code: &str) -> bool {
-    THROTTLING.contains(&code)
+    THROTTLING_ERRORS.contains(&code)
 }
 
 /// The error code of an answer: of its header, its JSON or its XML.

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use apiqueue::{ApiQueue, Route};
-use apiqueue_aws::{Attempt, PacedHttpClient};
+use apiqueue_aws::{Attempt, Paced};
 use apiqueue_loopback::fleet::Fleet;
 use apiqueue_loopback::{Loopback, answers};
 use apiqueue_scan::{Buckets, Endpoint, limits};
@@ -21,8 +21,9 @@ async fn client(url: String, route: impl Into<Route<Attempt>>) -> Client {
         .region(Region::new("eu-west-1"))
         .credentials_provider(Credentials::new("EXAMPLE", "example", None, None, "test"))
         .retry_config(RetryConfig::disabled())
-        .http_client(PacedHttpClient::routed(http, route));
-    Client::new(&config.load().await)
+        .http_client(http);
+    let paced = Paced::routed(route).config(&config.load().await);
+    Client::new(&paced.unwrap())
 }
 
 async fn call(client: &Client) -> bool {

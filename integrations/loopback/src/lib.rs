@@ -6,15 +6,18 @@
 //! | `/throttle/SECONDS` | 503 with that `Retry-After`, and `x` in place of a number: without the header |
 //! | `/left/N/SECONDS` | 200 with `X-RateLimit-Remaining` and `-Reset` of these |
 //! | `/answer/STATUS/NAME=VALUE/…` | that status, with these headers, a `+` in them for a space |
+//! | `/cut/STATUS` | that status and the first of a body; then the connection is closed |
+//! | `/stall/STATUS` | the same; then nothing more comes, and the connection stays open |
 //! | `/reset` | none: the connection is closed |
 //! | `/hang` | none: the connection stays open |
 //! | anything else | 200 |
 //!
-//! What the AWS SDK takes for an answer without volumes is the body of a 200. It notes when each request arrived, its path and query,
-//! and how many were under way at once.
+//! What the AWS SDK takes for an answer without volumes is the body of a 200. It notes when each request arrived, its path,
+//! query and headers, and how many were under way at once.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 pub mod answers;
+mod body;
 pub mod fleet;
 
 use std::net::SocketAddr;
@@ -22,12 +25,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
+
+use crate::body::Body;
 
 const BODY: &str = "<DescribeVolumesResponse/>";
 
@@ -71,6 +75,8 @@ pub struct Arrival {
     pub at: Instant,
     /// Its path and query.
     pub target: String,
+    /// Its headers.
+    pub headers: HeaderMap,
 }
 
 impl Loopback {
@@ -80,6 +86,19 @@ impl Loopback {
     /// When the system allows no server on loopback.
     #[must_use]
     pub fn start() -> Self {
+        Self::with_dates(true)
+    }
+
+    /// The same, but its answers have no `Date`.
+    ///
+    /// # Panics
+    /// When the system allows no server on loopback.
+    #[must_use]
+    pub fn without_dates() -> Self {
+        Self::with_dates(false)
+    }
+
+    fn with_dates(dates: bool) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -92,7 +111,12 @@ impl Loopback {
         let notes = Arc::new(Notes::default());
         let noted = Arc::clone(&notes);
         runtime.spawn(async move {
-            serve(TcpListener::from_std(listener).expect("a socket"), noted).await;
+            serve(
+                TcpListener::from_std(listener).expect("a socket"),
+                noted,
+                dates,
+            )
+            .await;
         });
         Self {
             address,
@@ -138,7 +162,7 @@ impl Drop for Loopback {
     }
 }
 
-async fn serve(listener: TcpListener, notes: Arc<Notes>) {
+async fn serve(listener: TcpListener, notes: Arc<Notes>, dates: bool) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             continue;
@@ -149,6 +173,7 @@ async fn serve(listener: TcpListener, notes: Arc<Notes>) {
                 notes.arrivals.lock().unwrap().push(Arrival {
                     at: Instant::now(),
                     target: request.uri().to_string(),
+                    headers: request.headers().clone(),
                 });
                 let under_way = UnderWay::begin(&notes);
                 let path = request.uri().path().to_owned();
@@ -159,6 +184,7 @@ async fn serve(listener: TcpListener, notes: Arc<Notes>) {
             });
             // A connection that breaks is the client's to notice, and here often meant.
             let _ = hyper::server::conn::http1::Builder::new()
+                .auto_date_header(dates)
                 .serve_connection(TokioIo::new(stream), answer)
                 .await;
         });
@@ -167,7 +193,7 @@ async fn serve(listener: TcpListener, notes: Arc<Notes>) {
 
 /// An error closes the connection.
 #[derive(Debug)]
-struct Reset;
+pub(crate) struct Reset;
 
 impl std::fmt::Display for Reset {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -177,7 +203,7 @@ impl std::fmt::Display for Reset {
 
 impl std::error::Error for Reset {}
 
-async fn answer(path: String) -> Result<Response<Full<Bytes>>, Reset> {
+async fn answer(path: String) -> Result<Response<Body>, Reset> {
     let mut parts = path.trim_start_matches('/').split('/');
     match (parts.next(), parts.next()) {
         (Some("delay"), Some(ms)) => {
@@ -189,13 +215,13 @@ async fn answer(path: String) -> Result<Response<Full<Bytes>>, Reset> {
                 Ok(_) => answer.header("retry-after", hint),
                 Err(_) => answer,
             };
-            return Ok(answer.body(Full::default()).unwrap());
+            return Ok(answer.body(Body::whole("")).unwrap());
         }
         (Some("left"), Some(left)) => {
             let answer = Response::builder()
                 .header("x-ratelimit-remaining", left)
                 .header("x-ratelimit-reset", parts.next().unwrap_or_default());
-            return Ok(answer.body(Full::default()).unwrap());
+            return Ok(answer.body(Body::whole("")).unwrap());
         }
         (Some("answer"), Some(status)) => {
             let headers = parts.filter_map(|header| header.split_once('='));
@@ -203,11 +229,19 @@ async fn answer(path: String) -> Result<Response<Full<Bytes>>, Reset> {
             let answer = headers.fold(answer, |answer, (name, value)| {
                 answer.header(name, value.replace('+', " "))
             });
-            return Ok(answer.body(Full::default()).unwrap());
+            return Ok(answer.body(Body::whole("")).unwrap());
+        }
+        (Some("cut"), Some(status)) => {
+            let answer = Response::builder().status(status);
+            return Ok(answer.body(Body::cut()).unwrap());
+        }
+        (Some("stall"), Some(status)) => {
+            let answer = Response::builder().status(status);
+            return Ok(answer.body(Body::stalled()).unwrap());
         }
         (Some("reset"), _) => return Err(Reset),
         (Some("hang"), _) => std::future::pending().await,
         _ => {}
     }
-    Ok(Response::new(Full::from(BODY)))
+    Ok(Response::new(Body::whole(BODY)))
 }

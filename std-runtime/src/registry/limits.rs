@@ -37,12 +37,16 @@ impl Limit {
 /// included.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    default: Limit,
+    /// None where those beneath say it.
+    default: Option<Limit>,
     exact: BTreeMap<String, Limit>,
     /// The most specific first.
     patterns: Vec<(String, Limit)>,
     /// Those that a file names.
     accounts: BTreeMap<String, Account>,
+    /// For keys of which nothing is said here.
+    #[cfg(feature = "toml")]
+    beneath: Option<Box<Self>>,
 }
 
 impl Limits {
@@ -50,10 +54,30 @@ impl Limits {
     #[must_use]
     pub fn new(default: Limit) -> Self {
         Self {
-            default,
+            default: Some(default),
             exact: BTreeMap::new(),
             patterns: Vec::new(),
             accounts: BTreeMap::new(),
+            #[cfg(feature = "toml")]
+            beneath: None,
+        }
+    }
+
+    /// Nothing is said here, by default either.
+    #[cfg(feature = "toml")]
+    pub(super) fn over(beneath: Self) -> Self {
+        Self {
+            default: None,
+            beneath: Some(Box::new(beneath)),
+            ..Self::new(Limit::None)
+        }
+    }
+
+    #[cfg(feature = "toml")]
+    pub(super) fn with_default(self, default: Limit) -> Self {
+        Self {
+            default: Some(default),
+            ..self
         }
     }
 
@@ -66,7 +90,19 @@ impl Limits {
     /// where the limits are not from a file.
     #[must_use]
     pub fn account(&self, name: &str) -> Option<Account> {
-        self.accounts.get(name).cloned()
+        let account = self.accounts.get(name).cloned();
+        account.or_else(|| self.beneath()?.account(name))
+    }
+
+    #[cfg(feature = "toml")]
+    fn beneath(&self) -> Option<&Self> {
+        self.beneath.as_deref()
+    }
+
+    #[cfg(not(feature = "toml"))]
+    #[expect(clippy::unused_self, reason = "there is only one layer without files")]
+    fn beneath(&self) -> Option<&Self> {
+        None
     }
 
     /// Sets the limit of a key or, with a `*` in it, of all keys of that pattern.
@@ -87,19 +123,23 @@ impl Limits {
     /// The limit of `key`.
     #[must_use]
     pub fn of(&self, key: &str) -> Limit {
-        let pattern = || {
-            let mut patterns = self.patterns.iter();
-            patterns.find(|(pattern, _)| matches(pattern, key))
-        };
-        let limit = self
-            .exact
-            .get(key)
-            .or_else(|| pattern().map(|(_, limit)| limit))
-            .unwrap_or(&self.default);
-        match limit {
+        let mut layers = std::iter::successors(Some(self), |layer| layer.beneath());
+        let limit = layers.find_map(|layer| layer.said(key));
+        match limit.unwrap_or(&Limit::None) {
             Limit::Queue(builder) => Limit::Queue(builder.clone().name(key)),
             Limit::None => Limit::None,
         }
+    }
+
+    /// What is said of `key` here.
+    fn said(&self, key: &str) -> Option<&Limit> {
+        let pattern = || {
+            let mut patterns = self.patterns.iter();
+            let found = patterns.find(|(pattern, _)| matches(pattern, key));
+            found.map(|(_, limit)| limit)
+        };
+        let exact = self.exact.get(key);
+        exact.or_else(pattern).or(self.default.as_ref())
     }
 }
 

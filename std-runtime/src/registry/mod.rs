@@ -400,7 +400,7 @@ impl Registry<String> {
     /// where something means nothing without something else.
     #[cfg(feature = "toml")]
     pub fn from_toml(text: &str) -> Result<Self, FileError> {
-        file::parse(text).map(Self::from)
+        file::parse(text, None).map(Self::from)
     }
 }
 

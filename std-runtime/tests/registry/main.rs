@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 #[cfg(feature = "toml")]
+mod aws;
+#[cfg(feature = "toml")]
 mod file;
 mod forget;
 mod names;

@@ -32,11 +32,7 @@ pub(crate) struct Outcome {
 
 /// Runs `listings` of all snapshots at the same time, `page` snapshots a page.
 pub(crate) async fn run(config: &SdkConfig, listings: u32, page: i32) -> Result<Outcome, Failure> {
-    let counts = Counts::default();
-    let config = aws_sdk_ec2::config::Builder::from(config)
-        .interceptor(counts.clone())
-        .build();
-    let client = Client::from_conf(config);
+    let (client, counts) = counted(config);
     let start = Instant::now();
     let listings: Vec<_> = (0..listings)
         .map(|_| {
@@ -62,25 +58,45 @@ pub(crate) async fn run(config: &SdkConfig, listings: u32, page: i32) -> Result<
             }
         }
     }
-    let attempts = counts.attempts.load(Ordering::Relaxed);
     match first {
         // Nothing worked: that is no result but an error.
         Some(why) if failed == total && snapshots == 0 => Err(why),
         _ => Ok(Outcome {
             time: start.elapsed(),
             snapshots,
-            attempts,
-            retries: attempts - counts.operations.load(Ordering::Relaxed),
+            attempts: counts.attempts(),
+            retries: counts.retries(),
             failed,
         }),
     }
 }
 
+/// A client whose operations and attempts are counted.
+pub(crate) fn counted(config: &SdkConfig) -> (Client, Counts) {
+    let counts = Counts::default();
+    let config = aws_sdk_ec2::config::Builder::from(config)
+        .interceptor(counts.clone())
+        .build();
+    (Client::from_conf(config), counts)
+}
+
 /// Counts operations and attempts from inside the SDK.
 #[derive(Clone, Debug, Default)]
-struct Counts {
+pub(crate) struct Counts {
     operations: Arc<AtomicU64>,
     attempts: Arc<AtomicU64>,
+}
+
+impl Counts {
+    /// Requests that the SDK made.
+    pub(crate) fn attempts(&self) -> u64 {
+        self.attempts.load(Ordering::Relaxed)
+    }
+
+    /// Those of them that were retries.
+    pub(crate) fn retries(&self) -> u64 {
+        self.attempts() - self.operations.load(Ordering::Relaxed)
+    }
 }
 
 impl Intercept for Counts {

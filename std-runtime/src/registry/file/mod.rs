@@ -1,6 +1,7 @@
 //! Limits from TOML, and errors that name line, key and range.
 
 mod accounts;
+mod aws;
 mod error;
 mod limit;
 mod table;
@@ -44,11 +45,38 @@ impl Limits {
     /// # Errors
     /// [`FileError`] with the line, the key and what it may be.
     pub fn from_toml(text: &str) -> Result<Self, FileError> {
-        parse(text)
+        parse(text, None)
+    }
+
+    /// The same limits under those of a file, which is as for [`from_toml`](Self::from_toml). What it says of a key goes first, by name
+    /// or by pattern, however specific the pattern beneath is. It need not say a `[default]`; where it does, nothing beneath counts.
+    /// Its keys may be `within` its own accounts, and no others.
+    ///
+    /// ```
+    /// use apiqueue::{Limits, Registry};
+    ///
+    /// let limits = Limits::aws().overridden(r#"
+    ///     ["ec2/*/Describe*"]     # was raised for this account
+    ///     per_second = 100
+    ///     burst = 500
+    ///     leave_percent = 20
+    /// "#)?;
+    /// let registry = Registry::from(limits);
+    /// let raised = registry.queue("ec2/eu-west-1/DescribeSnapshots")?.unwrap();
+    /// assert_eq!(raised.rate().to_string(), "80/s (burst 400)");
+    /// let published = registry.queue("ec2/eu-west-1/CreateTags")?.unwrap();
+    /// assert_eq!(published.rate().to_string(), "9/s (burst 90)");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`FileError`] with the line, the key and what it may be.
+    pub fn overridden(self, text: &str) -> Result<Self, FileError> {
+        parse(text, Some(self))
     }
 }
 
-pub(super) fn parse(file: &str) -> Result<Limits, FileError> {
+pub(super) fn parse(file: &str, beneath: Option<Limits>) -> Result<Limits, FileError> {
     let text = Text(file);
     let root = DeTable::parse(file).map_err(|why| {
         let at = why.span().map_or(0, |span| span.start);
@@ -76,20 +104,25 @@ pub(super) fn parse(file: &str) -> Result<Limits, FileError> {
         }
     }
     let accounts = accounts::start(&accounts)?;
-    let mut limits = None;
+    let mut default = None;
     let mut keyed = Vec::new();
     for (key, table) in &keys {
         let limit = limit(table, &accounts)?;
         if *key == "default" {
-            limits = Some(Limits::new(limit));
+            default = Some(limit);
         } else {
             keyed.push((*key, limit));
         }
     }
-    let limits = limits.ok_or_else(|| {
-        let what = "missing: say per_second, every or unlimited = true there";
-        text.error(0, "default", what)
-    })?;
+    let limits = match (beneath, default) {
+        (Some(beneath), None) => Limits::over(beneath),
+        (Some(beneath), Some(default)) => Limits::over(beneath).with_default(default),
+        (None, Some(default)) => Limits::new(default),
+        (None, None) => {
+            let what = "missing: say per_second, every or unlimited = true there";
+            return Err(text.error(0, "default", what));
+        }
+    };
     let limits = limits.with_accounts(accounts);
     let each = keyed.into_iter();
     Ok(each.fold(limits, |limits, (key, limit)| limits.set(key, limit)))
