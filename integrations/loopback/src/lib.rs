@@ -6,26 +6,33 @@
 //! | `/throttle/SECONDS` | 503 with that `Retry-After`, and `x` in place of a number: without the header |
 //! | `/left/N/SECONDS` | 200 with `X-RateLimit-Remaining` and `-Reset` of these |
 //! | `/answer/STATUS/NAME=VALUE/…` | that status, with these headers, a `+` in them for a space |
+//! | `/forbidden/MESSAGE` | 403 as GitHub gives it, with calls left and this message in its body |
+//! | `/cut/STATUS` | that status, and a body that ends too early, as the connection is closed; of a 403 as GitHub gives it |
 //! | `/reset` | none: the connection is closed |
 //! | `/hang` | none: the connection stays open |
 //! | anything else | 200 |
 //!
 //! What the AWS SDK takes for an answer without volumes is the body of a 200. It notes when each request arrived, its path and query,
-//! and how many were under way at once.
+//! and how many were under way at once. [`Loopback::answering`] has a test's own answers come first.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 pub mod answers;
 pub mod fleet;
 
+use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full};
+pub use hyper::body::Bytes;
+use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+pub use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
@@ -39,6 +46,9 @@ pub struct Loopback {
     notes: Arc<Notes>,
     runtime: Option<tokio::runtime::Runtime>,
 }
+
+/// A test's own answers; none for what the path says.
+type Answers = dyn Fn(&Request<Bytes>) -> Option<Response<Bytes>> + Send + Sync;
 
 #[derive(Debug, Default)]
 struct Notes {
@@ -80,6 +90,18 @@ impl Loopback {
     /// When the system allows no server on loopback.
     #[must_use]
     pub fn start() -> Self {
+        Self::answering(|_| None)
+    }
+
+    /// The same with answers of the test's own, to requests that have come whole. Where it gives none, the path says what comes.
+    ///
+    /// # Panics
+    /// As above.
+    #[must_use]
+    pub fn answering(
+        answers: impl Fn(&Request<Bytes>) -> Option<Response<Bytes>> + Send + Sync + 'static,
+    ) -> Self {
+        let answers: Arc<Answers> = Arc::new(answers);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -92,7 +114,8 @@ impl Loopback {
         let notes = Arc::new(Notes::default());
         let noted = Arc::clone(&notes);
         runtime.spawn(async move {
-            serve(TcpListener::from_std(listener).expect("a socket"), noted).await;
+            let listener = TcpListener::from_std(listener).expect("a socket");
+            serve(listener, noted, answers).await;
         });
         Self {
             address,
@@ -138,12 +161,12 @@ impl Drop for Loopback {
     }
 }
 
-async fn serve(listener: TcpListener, notes: Arc<Notes>) {
+async fn serve(listener: TcpListener, notes: Arc<Notes>, answers: Arc<Answers>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             continue;
         };
-        let notes = Arc::clone(&notes);
+        let (notes, answers) = (Arc::clone(&notes), Arc::clone(&answers));
         tokio::spawn(async move {
             let answer = service_fn(move |request: Request<Incoming>| {
                 notes.arrivals.lock().unwrap().push(Arrival {
@@ -151,10 +174,16 @@ async fn serve(listener: TcpListener, notes: Arc<Notes>) {
                     target: request.uri().to_string(),
                 });
                 let under_way = UnderWay::begin(&notes);
-                let path = request.uri().path().to_owned();
+                let answers = Arc::clone(&answers);
                 async move {
                     let _until_it_is_answered = under_way;
-                    answer(path).await
+                    let (parts, body) = request.into_parts();
+                    let body = body.collect().await.map_err(|_| Reset)?.to_bytes();
+                    let request = Request::from_parts(parts, body);
+                    match answers(&request) {
+                        Some(answer) => Ok(answer.map(whole)),
+                        None => answer(request.uri().path()).await,
+                    }
                 }
             });
             // A connection that breaks is the client's to notice, and here often meant.
@@ -163,6 +192,51 @@ async fn serve(listener: TcpListener, notes: Arc<Notes>) {
                 .await;
         });
     }
+}
+
+type Body = BoxBody<Bytes, Reset>;
+
+fn whole(body: impl Into<Bytes>) -> Body {
+    let body: Full<Bytes> = Full::new(body.into());
+    body.map_err(|never| match never {}).boxed()
+}
+
+/// A body that breaks off after its beginning, late enough that the head has left.
+struct Cut {
+    begin: Option<Bytes>,
+    end: Pin<Box<tokio::time::Sleep>>,
+}
+
+fn cut() -> Body {
+    Cut {
+        begin: Some(Bytes::from("{")),
+        end: Box::pin(tokio::time::sleep(Duration::from_millis(20))),
+    }
+    .boxed()
+}
+
+impl hyper::body::Body for Cut {
+    type Data = Bytes;
+    type Error = Reset;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Reset>>> {
+        match self.begin.take() {
+            Some(begin) => Poll::Ready(Some(Ok(Frame::data(begin)))),
+            None => self.end.as_mut().poll(cx).map(|()| Some(Err(Reset))),
+        }
+    }
+}
+
+/// As GitHub gives it while calls are left.
+fn forbidden() -> hyper::http::response::Builder {
+    Response::builder()
+        .status(403)
+        .header("x-github-request-id", "0F5A:2B:1C")
+        .header("x-ratelimit-remaining", "21")
+        .header("x-ratelimit-reset", "60")
 }
 
 /// An error closes the connection.
@@ -177,7 +251,7 @@ impl std::fmt::Display for Reset {
 
 impl std::error::Error for Reset {}
 
-async fn answer(path: String) -> Result<Response<Full<Bytes>>, Reset> {
+async fn answer(path: &str) -> Result<Response<Body>, Reset> {
     let mut parts = path.trim_start_matches('/').split('/');
     match (parts.next(), parts.next()) {
         (Some("delay"), Some(ms)) => {
@@ -189,13 +263,13 @@ async fn answer(path: String) -> Result<Response<Full<Bytes>>, Reset> {
                 Ok(_) => answer.header("retry-after", hint),
                 Err(_) => answer,
             };
-            return Ok(answer.body(Full::default()).unwrap());
+            return Ok(answer.body(whole("")).unwrap());
         }
         (Some("left"), Some(left)) => {
             let answer = Response::builder()
                 .header("x-ratelimit-remaining", left)
                 .header("x-ratelimit-reset", parts.next().unwrap_or_default());
-            return Ok(answer.body(Full::default()).unwrap());
+            return Ok(answer.body(whole("")).unwrap());
         }
         (Some("answer"), Some(status)) => {
             let headers = parts.filter_map(|header| header.split_once('='));
@@ -203,11 +277,19 @@ async fn answer(path: String) -> Result<Response<Full<Bytes>>, Reset> {
             let answer = headers.fold(answer, |answer, (name, value)| {
                 answer.header(name, value.replace('+', " "))
             });
-            return Ok(answer.body(Full::default()).unwrap());
+            return Ok(answer.body(whole("")).unwrap());
+        }
+        (Some("forbidden"), Some(message)) => {
+            let body = format!("{{\"message\":\"{}\"}}", message.replace('+', " "));
+            return Ok(forbidden().body(whole(body)).unwrap());
+        }
+        (Some("cut"), Some("403")) => return Ok(forbidden().body(cut()).unwrap()),
+        (Some("cut"), Some(status)) => {
+            return Ok(Response::builder().status(status).body(cut()).unwrap());
         }
         (Some("reset"), _) => return Err(Reset),
         (Some("hang"), _) => std::future::pending().await,
         _ => {}
     }
-    Ok(Response::new(Full::from(BODY)))
+    Ok(Response::new(whole(BODY)))
 }

@@ -16,17 +16,17 @@ use crate::throttled::Throttled;
 /// | read | by |
 /// |---|---|
 /// | `Retry-After` and its like, of an answer with a status from 400 on | anybody, as [`Throttled`] reads them |
-/// | `Gh-Limited-By`, of a 403, 429 or 503 | GitHub, as [`Throttled`] reads it |
+/// | `Gh-Limited-By` and `X-GitHub-Request-Id`, of a 403, 429 or 503 | GitHub, as [`Throttled`] reads them |
 /// | `RateLimit`, `RateLimit-Policy`: `"default";r=50;t=30`, `"default";q=100;w=60` | the IETF's draft |
 /// | `RateLimit-Remaining`, `-Reset` | its older drafts, GitLab |
 /// | `X-RateLimit-Remaining`, `-Reset`, or `-Reset-After` where there is one | GitHub, Reddit, Discord |
 /// | `X-Rate-Limit-Remaining`, `-Reset` | X |
 /// | `X-RateLimit-Remaining-Requests`, `…-Tokens`, and `-Reset-…` | OpenAI |
 /// | `X-RateLimit-Requests-Remaining`, `…-Endpoint-Requests-…`, `…-Complexity-…`, and `-Reset` | Linear |
-/// | `Anthropic-RateLimit-Requests-Remaining`, `…-Tokens-…`, `…-Input-Tokens-…`, `…-Output-Tokens-…`, and `-Reset` | Anthropic |
+/// | `Anthropic-RateLimit-Requests-Remaining`, `…-Tokens-…`, `…-Input-Tokens-…`, `…-Output-Tokens-…`, and `-Reset` | Anthropic; there and by OpenAI the reset is when all is there again, so that a hold until then is longer than it had to be: [`Throttled::cap`] bounds it |
 ///
 /// A reset is a number of seconds from now, or of the Unix epoch from 10<sup>9</sup> on, and of its milliseconds from 10<sup>12</sup> on; a date as in
-/// `Date`; a time of RFC 3339; or a sum such as `6m0s` or `20ms`. One that is over says nothing. Times are judged by the answer's own
+/// `Date`; a time of RFC 3339; or a sum such as `1d2h`, `6m0s` or `20ms`. One that is over says nothing. Times are judged by the answer's own
 /// `Date`, as [`Throttled`] does; what an answer with an `Age` says of what remains is old, and ignored.
 ///
 /// With `r` calls remaining until a reset in `t`:

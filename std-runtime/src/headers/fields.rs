@@ -83,6 +83,7 @@ const FAMILIES: [Family; 12] = [
         "anthropic-ratelimit-output-tokens-remaining",
         &["anthropic-ratelimit-output-tokens-reset"],
     ),
+    // Not read: anthropic-priority-input-tokens-remaining and its like. Where nothing is left of that tier, the standard one serves.
 ];
 
 pub(super) fn allowances(headers: &Headers<'_>) -> impl Iterator<Item = Allowance> {
