@@ -93,7 +93,8 @@ impl Loopback {
         Self::answering(|_| None)
     }
 
-    /// The same with answers of the test's own, to requests that have come whole. Where it gives none, the path says what comes.
+    /// The same with answers of the test's own, to requests that have come whole. Where it gives none, the path says what comes. One with
+    /// a header `x-after` leaves so many milliseconds later.
     ///
     /// # Panics
     /// As above.
@@ -181,7 +182,12 @@ async fn serve(listener: TcpListener, notes: Arc<Notes>, answers: Arc<Answers>) 
                     let body = body.collect().await.map_err(|_| Reset)?.to_bytes();
                     let request = Request::from_parts(parts, body);
                     match answers(&request) {
-                        Some(answer) => Ok(answer.map(whole)),
+                        Some(answer) => {
+                            let after = answer.headers().get("x-after");
+                            let after = after.and_then(|ms| ms.to_str().ok()?.parse().ok());
+                            tokio::time::sleep(Duration::from_millis(after.unwrap_or(0))).await;
+                            Ok(answer.map(whole))
+                        }
                         None => answer(request.uri().path()).await,
                     }
                 }
