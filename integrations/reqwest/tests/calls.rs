@@ -141,3 +141,41 @@ async fn the_hosts_of_a_fleet_keep_to_one_rate() {
     }
     fleet.check(12);
 }
+
+/// Before it has a place, in line, and on the wire.
+#[tokio::test]
+async fn a_call_that_is_given_up_costs_nobody_a_turn_at_whatever_stage() {
+    let server = Loopback::start();
+    let builder = ApiQueue::builder().at_once(1).capacity(1);
+    let queue = builder.start().unwrap();
+    let client = client(queue.clone());
+    let spawn = |path: &str| {
+        let (client, url) = (client.clone(), server.url(path));
+        tokio::spawn(async move { status(&client, url).await })
+    };
+    let until = async |is_so: &dyn Fn() -> bool| {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let on_the_wire = spawn("/hang");
+    until(&|| !server.arrivals().is_empty()).await;
+    let in_line = spawn("/a");
+    until(&|| queue.len() == 1).await;
+    let without_place = spawn("/b");
+    until(&|| queue.stats().without_place == 1).await;
+    let last = spawn("/c");
+    until(&|| queue.stats().without_place == 2).await;
+    for call in [without_place, in_line, on_the_wire] {
+        call.abort();
+        assert!(call.await.unwrap_err().is_cancelled());
+    }
+    assert_eq!(last.await.unwrap().unwrap(), 200);
+    let arrived: Vec<_> = server
+        .arrivals()
+        .into_iter()
+        .map(|call| call.target)
+        .collect();
+    assert_eq!(arrived, ["/hang", "/c"]);
+    assert_eq!((queue.under_way(), queue.len()), (0, 0));
+}
