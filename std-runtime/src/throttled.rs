@@ -21,7 +21,7 @@ const SECONDARY: Duration = Duration::from_secs(60);
 /// |---|---|
 /// | `Retry-After-Ms`, `X-Ms-Retry-After-Ms`, `X-Amz-Retry-After` | milliseconds |
 /// | `Retry-After` | seconds, or a date; zero seconds mean now, and a date that is over says nothing |
-/// | nothing remains, by any of the fields that [`Follow`](crate::Follow) reads | until that is reset |
+/// | nothing remains, by any of the fields that [`Follow`](crate::Follow) reads | until that is reset, or as that one says of what gathers |
 /// | a secondary limit of GitHub's: a `Gh-Limited-By`, a 429 with an `X-GitHub-Request-Id`, or a 403 with that whose body says so | a minute, the least that GitHub asks for |
 /// | nothing of these | [`without_hint`](Self::without_hint) |
 ///
@@ -166,11 +166,11 @@ pub(crate) fn throttles(status: StatusCode, headers: &Headers<'_>) -> bool {
     }
 }
 
-/// When the last of those is reset of which nothing remains.
+/// When the last of those is there again of which nothing remains.
 fn reset(headers: &Headers<'_>) -> Option<Duration> {
     let allowances = headers.allowances().into_iter();
     let empty = allowances.filter(|left| left.remaining == Some(0));
-    empty.filter_map(|left| left.reset).max()
+    empty.filter_map(|left| left.wait()).max()
 }
 
 #[cfg(test)]

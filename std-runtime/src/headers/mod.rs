@@ -42,6 +42,21 @@ pub(crate) struct Allowance {
     pub(crate) policy: Option<(u64, Duration)>,
     /// What is counted are calls.
     pub(crate) of_calls: bool,
+    /// So many more come until the reset, one after the other; none where all come with it, or nobody tells.
+    pub(crate) gathers: u64,
+}
+
+/// Where nothing is left of what gathers all the time, so large a part of it is waited for.
+const PART: u32 = 10;
+
+impl Allowance {
+    /// How long to stay away where nothing remains.
+    pub(crate) fn wait(&self) -> Option<Duration> {
+        match self.gathers {
+            0 => self.reset,
+            _ => self.reset.map(|reset| reset / PART),
+        }
+    }
 }
 
 impl<'h> Headers<'h> {

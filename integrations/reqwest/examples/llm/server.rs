@@ -35,10 +35,14 @@ impl Bucket {
         self.at = now;
     }
 
-    /// The headers of OpenAI: what is left, and when all is there again.
+    /// The headers of OpenAI: the limit, what is left of it, and when all is there again.
     fn tell(&self, of: &str, answer: Builder) -> Builder {
         let millis = (self.size - self.left) / self.per_second * 1e3;
         answer
+            .header(
+                format!("x-ratelimit-limit-{of}"),
+                format!("{:.0}", self.size),
+            )
             .header(
                 format!("x-ratelimit-remaining-{of}"),
                 format!("{:.0}", self.left.max(0.0).floor()),
