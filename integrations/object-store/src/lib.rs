@@ -18,7 +18,7 @@ pub struct PacedConnector<C> {
 }
 
 impl<C: HttpConnector> PacedConnector<C> {
-    /// Over this connector, such as [`ReqwestConnector`](object_store::client::ReqwestConnector); by this route, or through this one
+    /// Over this connector, such as object_store's `ReqwestConnector`; by this route, or through this one
     /// [`ApiQueue`](apiqueue::ApiQueue), which status 429 and 503 then hold.
     ///
     /// ```
