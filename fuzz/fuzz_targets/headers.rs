@@ -8,7 +8,7 @@ use arbitrary::Arbitrary;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use libfuzzer_sys::fuzz_target;
 
-const NAMES: [&str; 30] = [
+const NAMES: [&str; 35] = [
     "age",
     "date",
     "gh-limited-by",
@@ -39,6 +39,11 @@ const NAMES: [&str; 30] = [
     "anthropic-ratelimit-requests-reset",
     "anthropic-ratelimit-tokens-remaining",
     "anthropic-ratelimit-tokens-reset",
+    "x-github-request-id",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-limit-tokens",
+    "anthropic-ratelimit-requests-limit",
+    "anthropic-ratelimit-tokens-limit",
 ];
 
 /// What is read before `Retry-After`.
@@ -49,6 +54,7 @@ struct Answer {
     throttles: bool,
     is_forbidden: bool,
     fields: Vec<(u8, Vec<u8>)>,
+    body: Vec<u8>,
 }
 
 const CAP: Duration = Duration::from_secs(60);
@@ -72,6 +78,8 @@ fuzz_target!(|answer: Answer| {
     } else {
         StatusCode::OK
     };
+    let hold = throttled.hold_with_body(status, &headers, &answer.body);
+    assert!(hold.is_none_or(|hold| hold <= CAP));
     let advice = follow.advice_of(status, &headers);
     assert!(advice.hold.is_none_or(|hold| hold <= CAP));
     assert!(

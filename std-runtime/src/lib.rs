@@ -54,6 +54,7 @@
 //! | permits come from elsewhere | [`Builder::granted`], [`grant`](ApiQueue::grant); a [`Source`] of your own, [`Builder::shared`] |
 //! | the end | [`stop`](ApiQueue::stop), [`stop_async`](ApiQueue::stop_async) |
 //! | how is it doing? | [`stats`](ApiQueue::stats) |
+//! | who made me wait? | [`Turn::waited_for`], [`waited_behind`](Turn::waited_behind) and [`held`](Turn::held); [`Stats::latest_long_wait`], and a line in the log for waits longer than [`Builder::long_wait`] |
 //!
 //! # The driver
 //! One background thread drives all queues of the process. It starts with the first queue, ends after the last, and
@@ -83,7 +84,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | `tracing` | events of target `apiqueue`: changes at `DEBUG`, each release at `TRACE`, survived panics at `ERROR` |
+//! | `tracing` | events of target `apiqueue`: long waits at `INFO`, at most one a second and queue, with what made them ([`Builder::long_wait`]); changes at `DEBUG`, each release at `TRACE`, survived panics at `ERROR` |
 //! | `metrics` | `apiqueue_released_total`, `_cancelled_total`, `_refused_total`, `_wait_seconds`, `_interval_seconds`, and the gauges `_depth`, `_calls_under_way` and `_rate_per_second`, labelled `queue`; install the recorder before starting queues |
 //! | `quanta` | `CycleClock`: the processor's cycle counter as a clock |
 //! | `tokio` | `TokioTimer`: a driver as a task of tokio, to the system's precision; with `TokioClock` tests whose time is paused take none |
@@ -144,7 +145,7 @@ pub use registry::FileError;
 pub use registry::{Limit, Limits, Registry, RegistryReport};
 #[cfg(feature = "http")]
 pub use route::Route;
-pub use stats::{Intervals, Stats, Waits};
+pub use stats::{Intervals, LongWait, Stats, Waits};
 #[cfg(feature = "http")]
 pub use throttled::Throttled;
 pub use wait::next_turn::NextTurn;

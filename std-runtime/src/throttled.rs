@@ -15,14 +15,14 @@ const SECONDARY: Duration = Duration::from_secs(60);
 /// | it throttles | |
 /// |---|---|
 /// | status 429 or 503 | always |
-/// | status 403 | where its headers tell it from a plain "forbidden": it says when to come back, or that nothing remains, or has a `Gh-Limited-By` |
+/// | status 403 | where it is told from a plain "forbidden": it says when to come back, or that nothing remains, or has a `Gh-Limited-By`, or GitHub's body names a secondary limit |
 ///
 /// | the hold, of those the first that the answer has | |
 /// |---|---|
 /// | `Retry-After-Ms`, `X-Ms-Retry-After-Ms`, `X-Amz-Retry-After` | milliseconds |
 /// | `Retry-After` | seconds, or a date; zero seconds mean now, and a date that is over says nothing |
-/// | nothing remains, by any of the fields that [`Follow`](crate::Follow) reads | until that is reset |
-/// | `Gh-Limited-By` | a minute, the least that GitHub asks for after a secondary limit |
+/// | nothing remains, by any of the fields that [`Follow`](crate::Follow) reads | until that is reset, or as that one says of what gathers |
+/// | a secondary limit of GitHub's: a `Gh-Limited-By`, a 429 with an `X-GitHub-Request-Id`, or a 403 with that whose body says so | a minute, the least that GitHub asks for |
 /// | nothing of these | [`without_hint`](Self::without_hint) |
 ///
 /// It is capped, since a server that says a year by mistake would stall the client that long.
@@ -33,8 +33,9 @@ const SECONDARY: Duration = Duration::from_secs(60);
 ///
 /// # GitHub's secondary limits
 /// GitHub does not always send a `Retry-After` or `Gh-Limited-By` with them. A 403 with neither, while calls remain, is told from a plain
-/// "forbidden" by its body only, which is not read here: who reads it and finds "secondary rate limit" calls
-/// [`hold_for`](crate::ApiQueue::hold_for) with a minute or more.
+/// "forbidden" by its body only: [`is_told_by_body`](Self::is_told_by_body) says when to read it, and
+/// [`hold_with_body`](Self::hold_with_body), or [`Route::answered_with_body`](crate::Route::answered_with_body), take it. The
+/// integration for reqwest does so by itself.
 ///
 /// ```
 /// use apiqueue::Throttled;
@@ -88,13 +89,51 @@ impl Throttled {
     /// The same from the parts of an answer.
     #[must_use]
     pub fn hold_of(&self, status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
-        self.at(status, &Headers::new(headers, SystemTime::now()))
+        self.hold_with_body(status, headers, &[])
+    }
+
+    /// The same with the body of an answer that [is told by it](Self::is_told_by_body). Of it the first 16 KiB are looked at.
+    ///
+    /// ```
+    /// use apiqueue::Throttled;
+    /// use std::time::Duration;
+    ///
+    /// let (parts, body) = http::Response::builder()
+    ///     .status(403)
+    ///     .header("x-github-request-id", "0F5A:2B:1C")
+    ///     .header("x-ratelimit-remaining", "21")
+    ///     .body(br#"{"message":"You have exceeded a secondary rate limit."}"#)?
+    ///     .into_parts();
+    /// assert!(Throttled::is_told_by_body(parts.status, &parts.headers));
+    /// let hold = Throttled::default().hold_with_body(parts.status, &parts.headers, body);
+    /// assert_eq!(hold, Some(Duration::from_secs(60)));
+    /// # Ok::<(), http::Error>(())
+    /// ```
+    #[must_use]
+    pub fn hold_with_body(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Option<Duration> {
+        let headers = Headers::new(headers, SystemTime::now()).with_body(body);
+        self.at(status, &headers)
+    }
+
+    /// Whether only the body tells if the answer throttles: a 403 of GitHub whose headers say nothing of it.
+    #[must_use]
+    pub fn is_told_by_body(status: StatusCode, headers: &HeaderMap) -> bool {
+        let headers = Headers::new(headers, SystemTime::now());
+        status == StatusCode::FORBIDDEN && headers.is_githubs() && !throttles(status, &headers)
     }
 
     pub(crate) fn at(&self, status: StatusCode, headers: &Headers<'_>) -> Option<Duration> {
         throttles(status, headers).then(|| {
             let hint = headers.retry_after().or_else(|| reset(headers));
-            let minute = || headers.names_secondary_limit().then_some(SECONDARY);
+            // Of a 429 with calls left GitHub has nothing else to say.
+            let is_secondary = headers.names_secondary_limit()
+                || (headers.is_githubs() && status == StatusCode::TOO_MANY_REQUESTS);
+            let minute = || is_secondary.then_some(SECONDARY);
             let hold = hint.or_else(minute).unwrap_or(self.without_hint);
             hold.min(self.cap)
         })
@@ -127,11 +166,11 @@ pub(crate) fn throttles(status: StatusCode, headers: &Headers<'_>) -> bool {
     }
 }
 
-/// When the last of those is reset of which nothing remains.
+/// When the last of those is there again of which nothing remains.
 fn reset(headers: &Headers<'_>) -> Option<Duration> {
     let allowances = headers.allowances().into_iter();
     let empty = allowances.filter(|left| left.remaining == Some(0));
-    empty.filter_map(|left| left.reset).max()
+    empty.filter_map(|left| left.wait()).max()
 }
 
 #[cfg(test)]

@@ -172,3 +172,107 @@ fn stats_show_in_one_block() {
            wait       p50 0.000ns, p99 20.000ms, max 20.000ms"
     );
 }
+
+/// A queue of one each 100 ms that tells waits from 200 ms on.
+fn impatient() -> (ApiQueue, Arc<ManualClock<u64>>) {
+    let clock = Arc::new(ManualClock::<u64>::new(5));
+    let builder = ApiQueue::builder().every(ms(100)).long_wait(ms(200));
+    let builder = builder.clock(Arc::clone(&clock)).manual();
+    (builder.start().unwrap(), clock)
+}
+
+#[test]
+fn a_long_wait_tells_who_was_ahead_the_rate_and_how_long_the_queue_was_held() {
+    let (queue, clock) = impatient();
+    queue.wait_turn().unwrap();
+    let line = [(); 4].map(|()| queue.enqueue().unwrap());
+    queue.hold_for(ms(50)).unwrap();
+    let mut turns = Vec::new();
+    for waiter in line {
+        clock.advance(100 * MS);
+        assert_eq!(queue.advance().released, 1);
+        turns.push(waiter.wait().unwrap());
+        queue.hold_for(ms(20)).unwrap();
+    }
+    // One that is held meanwhile for 50 ms, and 20 after each release.
+    let told = |turn: &apiqueue::Turn| (turn.waited(), turn.waited_behind(), turn.held());
+    let told: Vec<_> = turns.iter().map(told).collect();
+    assert_eq!(
+        told,
+        [
+            (ms(100), 0, ms(50)),
+            (ms(200), 1, ms(70)),
+            (ms(300), 2, ms(90)),
+            (ms(400), 3, ms(110)),
+        ]
+    );
+    let stats = queue.stats();
+    let latest = stats.latest_long_wait.unwrap();
+    assert_eq!(stats.long_waits, 3, "100 ms is not long");
+    assert_eq!(
+        (latest.waited, latest.ahead, latest.held, latest.rate),
+        (ms(400), 3, ms(110), queue.rate())
+    );
+    let shown = "400.0ms behind 3 others, at 10/s, of it 110.0ms held";
+    assert_eq!(latest.to_string(), shown);
+    let block = stats.to_string();
+    assert!(block.ends_with(&format!("long waits 3, the latest {shown}")));
+}
+
+#[test]
+fn a_long_wait_that_nobody_held_says_so_and_one_who_left_had_none() {
+    let (queue, clock) = impatient();
+    queue.wait_turn().unwrap();
+    let (waits, leaves) = (queue.enqueue().unwrap(), queue.enqueue().unwrap());
+    // Over before it came, and after it went.
+    queue.hold_for(ms(1)).unwrap();
+    queue.resume();
+    clock.advance(250 * MS);
+    drop(leaves);
+    assert_eq!(queue.advance().released, 1);
+    assert!(!waits.is_waiting());
+    clock.advance(250 * MS);
+    queue.hold_for(ms(10)).unwrap();
+    let turn = waits.wait().unwrap();
+    assert_eq!((turn.waited(), turn.held()), (ms(250), ms(0)));
+    let stats = queue.stats();
+    assert_eq!(stats.long_waits, 1, "told once, and who left was not told");
+    assert_eq!(
+        stats.latest_long_wait.unwrap().to_string(),
+        "250.0ms, at 10/s"
+    );
+    // Who passes waits for nothing.
+    clock.advance(500 * MS);
+    let turn = queue.wait_turn().unwrap();
+    assert_eq!((turn.waited_behind(), turn.held()), (0, ms(0)));
+}
+
+#[test]
+fn the_time_before_a_paused_queue_is_resumed_is_a_hold() {
+    let clock = Arc::new(ManualClock::<u64>::new(5));
+    let builder = ApiQueue::builder().every(ms(100)).paused();
+    let builder = builder.long_wait(ms(1)).clock(Arc::clone(&clock)).manual();
+    let queue = builder.start().unwrap();
+    let waiter = queue.enqueue().unwrap();
+    clock.advance(300 * MS);
+    queue.resume();
+    clock.advance(5 * MS);
+    let _ = queue.advance();
+    assert_eq!(waiter.wait().unwrap().held(), ms(300));
+    assert_eq!(queue.stats().latest_long_wait.unwrap().waited, ms(305));
+}
+
+#[test]
+fn a_queue_may_tell_no_wait_or_every_one() {
+    for (from, told) in [(Duration::MAX, 0), (Duration::ZERO, 1)] {
+        let clock = Arc::new(ManualClock::<u64>::new(5));
+        let builder = ApiQueue::builder().every(ms(1)).long_wait(from);
+        let queue = builder.clock(Arc::clone(&clock)).manual().start().unwrap();
+        queue.wait_turn().unwrap();
+        let waiter = queue.enqueue().unwrap();
+        clock.advance(60_000 * MS);
+        let _ = queue.advance();
+        waiter.wait().unwrap();
+        assert_eq!(queue.stats().long_waits, told);
+    }
+}

@@ -149,12 +149,11 @@ fn metrics_and_stats_agree_on_permits_that_came_back() {
     }
 }
 
+/// What is logged of a life, down to this level.
 #[cfg(feature = "tracing")]
-#[test]
-fn tracing_tells_of_changes_and_releases() {
+fn log_of(level: tracing::Level, life: impl FnOnce()) -> String {
     use std::io::Write;
 
-    let _alone = ALONE.lock().unwrap();
     #[derive(Clone, Default)]
     struct Log(Arc<Mutex<Vec<u8>>>);
     impl Write for Log {
@@ -169,13 +168,58 @@ fn tracing_tells_of_changes_and_releases() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
+        .with_max_level(level)
         .without_time()
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
-    tracing::subscriber::with_default(subscriber, a_short_life);
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    tracing::subscriber::with_default(subscriber, life);
+    String::from_utf8(log.0.lock().unwrap().clone()).unwrap()
+}
+
+/// Thirty wait, one each 100 ms, while the first 300 are a hold.
+#[cfg(feature = "tracing")]
+#[test]
+fn a_long_wait_is_told_once_a_second_with_what_made_it() {
+    let _alone = ALONE.lock().unwrap();
+    let log = log_of(tracing::Level::INFO, || {
+        let clock = Arc::new(ManualClock::<u64>::new(0));
+        let queue = ApiQueue::builder()
+            .per_second(10)
+            .name("ec2")
+            .long_wait(Duration::from_millis(500))
+            .clock(Arc::clone(&clock))
+            .manual()
+            .start()
+            .unwrap();
+        queue.hold_for(Duration::from_millis(300)).unwrap();
+        let line: Vec<_> = (0..30).map(|_| queue.enqueue().unwrap()).collect();
+        clock.advance(200_000_000);
+        for waiter in line {
+            clock.advance(100_000_000);
+            assert_eq!(queue.advance().released, 1);
+            waiter.wait().unwrap();
+        }
+        assert_eq!(queue.stats().long_waits, 28);
+    });
+    let told: Vec<&str> = log.lines().collect();
+    // At 500 ms, 1.5 and 2.5 s.
+    assert_eq!(
+        told,
+        [
+            "INFO apiqueue: waited 500.0ms behind 2 others, at 10/s, of it 300.0ms held queue=ec2 waited=500ms held=300ms ahead=2 interval=100ms count=1",
+            "INFO apiqueue: waited 1.5s behind 12 others, at 10/s, of it 300.0ms held queue=ec2 waited=1.5s held=300ms ahead=12 interval=100ms count=10",
+            "INFO apiqueue: waited 2.5s behind 22 others, at 10/s, of it 300.0ms held queue=ec2 waited=2.5s held=300ms ahead=22 interval=100ms count=10",
+        ]
+        .map(|line| format!(" {line}"))
+    );
+}
+
+#[cfg(feature = "tracing")]
+#[test]
+fn tracing_tells_of_changes_and_releases() {
+    let _alone = ALONE.lock().unwrap();
+    let log = log_of(tracing::Level::TRACE, a_short_life);
     let events: Vec<(&str, &str)> = log
         .lines()
         .map(|line| line.trim().split_once(" apiqueue: ").unwrap())

@@ -6,14 +6,15 @@
 //! | `/throttle/SECONDS` | 503 with that `Retry-After`, and `x` in place of a number: without the header |
 //! | `/left/N/SECONDS` | 200 with `X-RateLimit-Remaining` and `-Reset` of these |
 //! | `/answer/STATUS/NAME=VALUE/…` | that status, with these headers, a `+` in them for a space |
-//! | `/cut/STATUS` | that status and the first of a body; then the connection is closed |
+//! | `/forbidden/MESSAGE` | 403 as GitHub gives it, with calls left and this message in its body |
+//! | `/cut/STATUS` | that status and the first of a body; then the connection is closed; of a 403 as GitHub gives it |
 //! | `/stall/STATUS` | the same; then nothing more comes, and the connection stays open |
 //! | `/reset` | none: the connection is closed |
 //! | `/hang` | none: the connection stays open |
 //! | anything else | 200 |
 //!
 //! What the AWS SDK takes for an answer without volumes is the body of a 200. It notes when each request arrived, its path,
-//! query and headers, and how many were under way at once.
+//! query and headers, and how many were under way at once. [`Loopback::answering`] has a test's own answers come first.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 pub mod answers;
@@ -25,9 +26,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use http_body_util::BodyExt;
+pub use hyper::body::Bytes;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper::{HeaderMap, Request, Response};
+use hyper::{HeaderMap, http};
+pub use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
@@ -43,6 +47,9 @@ pub struct Loopback {
     notes: Arc<Notes>,
     runtime: Option<tokio::runtime::Runtime>,
 }
+
+/// A test's own answers; none for what the path says.
+type Answers = dyn Fn(&Request<Bytes>) -> Option<Response<Bytes>> + Send + Sync;
 
 #[derive(Debug, Default)]
 struct Notes {
@@ -86,7 +93,7 @@ impl Loopback {
     /// When the system allows no server on loopback.
     #[must_use]
     pub fn start() -> Self {
-        Self::with_dates(true)
+        Self::answering(|_| None)
     }
 
     /// The same, but its answers have no `Date`.
@@ -95,10 +102,22 @@ impl Loopback {
     /// When the system allows no server on loopback.
     #[must_use]
     pub fn without_dates() -> Self {
-        Self::with_dates(false)
+        Self::serving(Arc::new(|_| None), false)
     }
 
-    fn with_dates(dates: bool) -> Self {
+    /// The same with answers of the test's own, to requests that have come whole. Where it gives none, the path says what comes. One with
+    /// a header `x-after` leaves so many milliseconds later.
+    ///
+    /// # Panics
+    /// When the system allows no server on loopback.
+    #[must_use]
+    pub fn answering(
+        answers: impl Fn(&Request<Bytes>) -> Option<Response<Bytes>> + Send + Sync + 'static,
+    ) -> Self {
+        Self::serving(Arc::new(answers), true)
+    }
+
+    fn serving(answers: Arc<Answers>, dates: bool) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -111,12 +130,8 @@ impl Loopback {
         let notes = Arc::new(Notes::default());
         let noted = Arc::clone(&notes);
         runtime.spawn(async move {
-            serve(
-                TcpListener::from_std(listener).expect("a socket"),
-                noted,
-                dates,
-            )
-            .await;
+            let listener = TcpListener::from_std(listener).expect("a socket");
+            serve(listener, noted, answers, dates).await;
         });
         Self {
             address,
@@ -162,12 +177,12 @@ impl Drop for Loopback {
     }
 }
 
-async fn serve(listener: TcpListener, notes: Arc<Notes>, dates: bool) {
+async fn serve(listener: TcpListener, notes: Arc<Notes>, answers: Arc<Answers>, dates: bool) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             continue;
         };
-        let notes = Arc::clone(&notes);
+        let (notes, answers) = (Arc::clone(&notes), Arc::clone(&answers));
         tokio::spawn(async move {
             let answer = service_fn(move |request: Request<Incoming>| {
                 notes.arrivals.lock().unwrap().push(Arrival {
@@ -176,10 +191,21 @@ async fn serve(listener: TcpListener, notes: Arc<Notes>, dates: bool) {
                     headers: request.headers().clone(),
                 });
                 let under_way = UnderWay::begin(&notes);
-                let path = request.uri().path().to_owned();
+                let answers = Arc::clone(&answers);
                 async move {
                     let _until_it_is_answered = under_way;
-                    answer(path).await
+                    let (parts, body) = request.into_parts();
+                    let body = body.collect().await.map_err(|_| Reset)?.to_bytes();
+                    let request = Request::from_parts(parts, body);
+                    match answers(&request) {
+                        Some(answer) => {
+                            let after = answer.headers().get("x-after");
+                            let after = after.and_then(|ms| ms.to_str().ok()?.parse().ok());
+                            tokio::time::sleep(Duration::from_millis(after.unwrap_or(0))).await;
+                            Ok(answer.map(Body::whole))
+                        }
+                        None => answer(request.uri().path()).await,
+                    }
                 }
             });
             // A connection that breaks is the client's to notice, and here often meant.
@@ -189,6 +215,15 @@ async fn serve(listener: TcpListener, notes: Arc<Notes>, dates: bool) {
                 .await;
         });
     }
+}
+
+/// As GitHub gives it while calls are left.
+fn forbidden() -> http::response::Builder {
+    Response::builder()
+        .status(403)
+        .header("x-github-request-id", "0F5A:2B:1C")
+        .header("x-ratelimit-remaining", "21")
+        .header("x-ratelimit-reset", "60")
 }
 
 /// An error closes the connection.
@@ -203,7 +238,7 @@ impl std::fmt::Display for Reset {
 
 impl std::error::Error for Reset {}
 
-async fn answer(path: String) -> Result<Response<Body>, Reset> {
+async fn answer(path: &str) -> Result<Response<Body>, Reset> {
     let mut parts = path.trim_start_matches('/').split('/');
     match (parts.next(), parts.next()) {
         (Some("delay"), Some(ms)) => {
@@ -231,13 +266,20 @@ async fn answer(path: String) -> Result<Response<Body>, Reset> {
             });
             return Ok(answer.body(Body::whole("")).unwrap());
         }
-        (Some("cut"), Some(status)) => {
-            let answer = Response::builder().status(status);
-            return Ok(answer.body(Body::cut()).unwrap());
+        (Some("forbidden"), Some(message)) => {
+            let body = format!("{{\"message\":\"{}\"}}", message.replace('+', " "));
+            return Ok(forbidden().body(Body::whole(body)).unwrap());
         }
-        (Some("stall"), Some(status)) => {
-            let answer = Response::builder().status(status);
-            return Ok(answer.body(Body::stalled()).unwrap());
+        (Some(how @ ("cut" | "stall")), Some(status)) => {
+            let answer = match status {
+                "403" => forbidden(),
+                _ => Response::builder().status(status),
+            };
+            let body = match how {
+                "cut" => Body::cut(),
+                _ => Body::stalled(),
+            };
+            return Ok(answer.body(body).unwrap());
         }
         (Some("reset"), _) => return Err(Reset),
         (Some("hang"), _) => std::future::pending().await,

@@ -3,9 +3,10 @@
 
 use std::fmt;
 
-use apiqueue::Route;
+use apiqueue::{Route, Throttled};
+use bytes::Bytes;
 use http::Extensions;
-use reqwest::{Request, Response};
+use reqwest::{Body, Request, Response, ResponseBuilderExt};
 use reqwest_middleware::{Error, Middleware, Next, Result};
 
 /// Lets each request take its turn. Where the line is full, it waits for room, in order.
@@ -54,9 +55,33 @@ impl Middleware for QueueMiddleware {
         };
         // Without an answer the turn is dropped, which tells the queue nothing.
         let answer = next.run(request, extensions).await?;
-        self.route.answered(turn, answer.status(), answer.headers());
+        let (status, headers) = (answer.status(), answer.headers());
+        if turn.is_none() || !Throttled::is_told_by_body(status, headers) {
+            self.route.answered(turn, status, headers);
+            return Ok(answer);
+        }
+        let (answer, body) = with_body(answer).await?;
+        let (status, headers) = (answer.status(), answer.headers());
+        self.route.answered_with_body(turn, status, headers, &body);
         Ok(answer)
     }
+}
+
+/// The same answer, and its body, which is there once more.
+async fn with_body(answer: Response) -> Result<(Response, Bytes)> {
+    let url = answer.url().clone();
+    let (mut parts, body) = http::Response::<Body>::from(answer).into_parts();
+    let body = Response::from(http::Response::new(body)).bytes().await?;
+    // What tells the URL is private to reqwest.
+    let told = http::Response::builder()
+        .url(url)
+        .body(())
+        .map(http::Response::into_parts);
+    if let Ok((told, ())) = told {
+        parts.extensions.extend(told.extensions);
+    }
+    let answer = http::Response::from_parts(parts, body.clone());
+    Ok((Response::from(answer), body))
 }
 
 impl fmt::Debug for QueueMiddleware {

@@ -16,7 +16,7 @@ use crate::throttled::Throttled;
 /// | read | by |
 /// |---|---|
 /// | `Retry-After` and its like, of an answer with a status from 400 on | anybody, as [`Throttled`] reads them |
-/// | `Gh-Limited-By`, of a 403, 429 or 503 | GitHub, as [`Throttled`] reads it |
+/// | `Gh-Limited-By` and `X-GitHub-Request-Id`, of a 403, 429 or 503 | GitHub, as [`Throttled`] reads them |
 /// | `RateLimit`, `RateLimit-Policy`: `"default";r=50;t=30`, `"default";q=100;w=60` | the IETF's draft |
 /// | `RateLimit-Remaining`, `-Reset` | its older drafts, GitLab |
 /// | `X-RateLimit-Remaining`, `-Reset`, or `-Reset-After` where there is one | GitHub, Reddit, Discord |
@@ -26,7 +26,7 @@ use crate::throttled::Throttled;
 /// | `Anthropic-RateLimit-Requests-Remaining`, `…-Tokens-…`, `…-Input-Tokens-…`, `…-Output-Tokens-…`, and `-Reset` | Anthropic |
 ///
 /// A reset is a number of seconds from now, or of the Unix epoch from 10<sup>9</sup> on, and of its milliseconds from 10<sup>12</sup> on; a date as in
-/// `Date`; a time of RFC 3339; or a sum such as `6m0s` or `20ms`. One that is over says nothing. Times are judged by the answer's own
+/// `Date`; a time of RFC 3339; or a sum such as `1d2h`, `6m0s` or `20ms`. One that is over says nothing. Times are judged by the answer's own
 /// `Date`, as [`Throttled`] does; what an answer with an `Age` says of what remains is old, and ignored.
 ///
 /// With `r` calls remaining until a reset in `t`:
@@ -37,6 +37,13 @@ use crate::throttled::Throttled;
 ///   no r, q calls in each w  →  rate: one each w / q
 /// ```
 ///
+/// By OpenAI and Anthropic a reset is when all is there again, and what is missing gathers until then. With `l` as their limit:
+///
+/// ```text
+///   r > 0     →  rate: one each t / max(r, l − r)     what remains, or what gathers, if that is more
+///   r = 0     →  hold for t / 10, until a tenth of it is there; then that rate
+/// ```
+///
 /// Of several fields the slowest rate and the longest hold count, but where there is a `Retry-After` it alone makes the hold. A
 /// number of tokens or points is no number of calls: it makes a hold when none remains, and no rate. What can't be read is ignored. A hold
 /// is at most as long as [`Throttled::cap`], since a server that says a year by mistake would stall the client that long; a
@@ -45,7 +52,7 @@ use crate::throttled::Throttled;
 /// # No more than remain
 /// Where the fastest rate and its burst could spend more than `r` calls before the reset, the permits that have gathered go, but one:
 /// [`Advice::evenly`]. From then until the reset no more than `r` calls of weight 1 go. They may gather anew meanwhile, at the rate that the
-/// server allows. Not in that promise are calls that were under way when the server counted; a slowest rate that is faster than `t / r`; a
+/// server allows. Where more gathers meanwhile, that comes on top. Not in that promise are calls that were under way when the server counted; a slowest rate that is faster than `t / r`; a
 /// [`catch_up`](crate::Builder::catch_up) above a second; and sources of permits outside of this crate, such as a fleet's, which give what
 /// they give.
 ///
@@ -160,9 +167,16 @@ impl Follow {
             ..Advice::default()
         };
         match (allowance.remaining, allowance.reset) {
-            (Some(0), Some(reset)) => hold(Some(reset.min(self.throttled.longest()))),
+            (Some(0), Some(reset)) => {
+                let wait = allowance.wait().unwrap_or(reset);
+                let hold = hold(Some(wait.min(self.throttled.longest())));
+                match allowance.of_calls {
+                    true => hold.and(self.spread(reset, allowance.gathers)),
+                    false => hold,
+                }
+            }
             _ if !allowance.of_calls => hold(None),
-            (Some(remaining), Some(reset)) => self.spread(reset, remaining),
+            (Some(remaining), Some(reset)) => self.spread(reset, remaining.max(allowance.gathers)),
             _ => {
                 let policy = allowance.policy;
                 policy.map_or_else(Advice::default, |(count, time)| self.spread(time, count))

@@ -113,6 +113,39 @@ fn nothing_left_holds_until_the_reset() {
     assert_eq!(of(&past), Advice::default(), "it was reset already");
 }
 
+/// As of a thousand requests a minute, told by both.
+#[test]
+fn of_what_gathers_all_the_time_no_more_is_waited_for_than_has_to_be() {
+    let openai = |left: &str, reset: &str| {
+        of(&[
+            ("x-ratelimit-limit-requests", "1000"),
+            ("x-ratelimit-remaining-requests", left),
+            ("x-ratelimit-reset-requests", reset),
+        ])
+    };
+    assert_eq!(openai("1000", "0s"), Advice::default());
+    assert_eq!(openai("999", "60ms"), every(10), "the fastest");
+    assert_eq!(openai("500", "30s"), every(60));
+    // Not one in a minute: so many gather meanwhile.
+    assert_eq!(openai("1", "59.94s"), every(60));
+    let empty = openai("0", "60s");
+    assert_eq!((empty.rate, empty.hold), (every(60).rate, hold(6_000).hold));
+    let tokens = [
+        ("anthropic-ratelimit-input-tokens-limit", "80000"),
+        ("anthropic-ratelimit-input-tokens-remaining", "0"),
+        (
+            "anthropic-ratelimit-input-tokens-reset",
+            "2026-11-23T12:00:50Z",
+        ),
+    ];
+    assert_eq!(of(&tokens), hold(5_000));
+    assert_eq!(of_status(429, &tokens), hold(5_000));
+    assert_eq!(of(&tokens[1..]), hold(50_000), "without the limit");
+    // One that can't be is as if there were none.
+    let limit = ("anthropic-ratelimit-input-tokens-limit", "-1");
+    assert_eq!(of(&[limit, tokens[1], tokens[2]]), hold(50_000));
+}
+
 #[test]
 fn of_several_the_slowest_rate_and_the_longest_hold_count() {
     assert_eq!(

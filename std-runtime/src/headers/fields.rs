@@ -9,24 +9,33 @@ struct Family {
     /// The first that can be read counts.
     reset: &'static [&'static str],
     of_calls: bool,
+    /// How many there are when all are there, where they gather all the time and the reset is when they are: a bucket, not a window.
+    limit: Option<&'static str>,
 }
 
 const fn calls(remaining: &'static str, reset: &'static [&'static str]) -> Family {
-    let of_calls = true;
     Family {
         remaining,
         reset,
-        of_calls,
+        of_calls: true,
+        limit: None,
     }
 }
 
 /// Tokens of a language model, or points of a query.
 const fn others(remaining: &'static str, reset: &'static [&'static str]) -> Family {
-    let of_calls = false;
     Family {
-        remaining,
-        reset,
-        of_calls,
+        of_calls: false,
+        ..calls(remaining, reset)
+    }
+}
+
+impl Family {
+    const fn gathering(self, limit: &'static str) -> Self {
+        Self {
+            limit: Some(limit),
+            ..self
+        }
     }
 }
 
@@ -44,15 +53,17 @@ const FAMILIES: [Family; 12] = [
     ),
     // X (docs.x.com, "Rate limits"): seconds of the epoch.
     calls("x-rate-limit-remaining", &["x-rate-limit-reset"]),
-    // OpenAI (platform.openai.com, "Rate limits"): sums such as 6m0s.
+    // OpenAI (platform.openai.com, "Rate limits"): when the limit is back at its initial state, as sums such as 6m0s.
     calls(
         "x-ratelimit-remaining-requests",
         &["x-ratelimit-reset-requests"],
-    ),
+    )
+    .gathering("x-ratelimit-limit-requests"),
     others(
         "x-ratelimit-remaining-tokens",
         &["x-ratelimit-reset-tokens"],
-    ),
+    )
+    .gathering("x-ratelimit-limit-tokens"),
     // Linear (linear.app/developers/rate-limiting): milliseconds of the epoch.
     calls(
         "x-ratelimit-requests-remaining",
@@ -70,19 +81,24 @@ const FAMILIES: [Family; 12] = [
     calls(
         "anthropic-ratelimit-requests-remaining",
         &["anthropic-ratelimit-requests-reset"],
-    ),
+    )
+    .gathering("anthropic-ratelimit-requests-limit"),
     others(
         "anthropic-ratelimit-tokens-remaining",
         &["anthropic-ratelimit-tokens-reset"],
-    ),
+    )
+    .gathering("anthropic-ratelimit-tokens-limit"),
     others(
         "anthropic-ratelimit-input-tokens-remaining",
         &["anthropic-ratelimit-input-tokens-reset"],
-    ),
+    )
+    .gathering("anthropic-ratelimit-input-tokens-limit"),
     others(
         "anthropic-ratelimit-output-tokens-remaining",
         &["anthropic-ratelimit-output-tokens-reset"],
-    ),
+    )
+    .gathering("anthropic-ratelimit-output-tokens-limit"),
+    // Not read: anthropic-priority-input-tokens-remaining and its like. Where nothing is left of that tier, the standard one serves.
 ];
 
 pub(super) fn allowances(headers: &Headers<'_>) -> impl Iterator<Item = Allowance> {
@@ -95,11 +111,14 @@ pub(super) fn allowances(headers: &Headers<'_>) -> impl Iterator<Item = Allowanc
             When::From(span) => (!span.is_zero()).then_some(span),
             When::At(time) => headers.until(time),
         });
+        let remaining = whole(headers.text(family.remaining)?)?;
+        let limit = family.limit.and_then(|name| whole(headers.text(name)?));
         Some(Allowance {
-            remaining: Some(whole(headers.text(family.remaining)?)?),
+            remaining: Some(remaining),
             reset,
             policy: None,
             of_calls: family.of_calls,
+            gathers: limit.map_or(0, |limit| limit.saturating_sub(remaining)),
         })
     };
     FAMILIES.iter().filter_map(allowance)

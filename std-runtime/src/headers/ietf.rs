@@ -22,6 +22,7 @@ pub(super) fn allowances(headers: &Headers<'_>) -> Vec<Allowance> {
         policy: None,
         // Its policy says what is counted, and calls is what it does not have to say.
         of_calls: named(&policies, item).is_none_or(counts_calls),
+        gathers: 0,
     });
     let of_policies = policies
         .iter()

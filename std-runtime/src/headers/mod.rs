@@ -13,10 +13,11 @@ use std::time::{Duration, SystemTime};
 use http::HeaderMap;
 use http::header::{AGE, DATE};
 
-/// The headers of an answer, and the time it is there where they were written.
+/// The headers of an answer, the time it is there where they were written, and its body where that was read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Headers<'h> {
     fields: &'h HeaderMap,
+    body: &'h [u8],
     /// By the server's clock, where the answer tells it.
     now: SystemTime,
     /// How old a cache says that the answer is, in seconds.
@@ -25,6 +26,11 @@ pub(crate) struct Headers<'h> {
 
 /// An age that is longer counts as this (RFC 9111, section 1.2.2).
 const OLDEST: u64 = 1 << 31;
+
+/// How GitHub says in an error's body that one of its secondary limits was met.
+const SECONDARY: [&str; 2] = ["secondary rate", "abuse detection"];
+/// So many bytes of a body are looked at.
+const LONGEST_BODY: usize = 1 << 14;
 
 /// What a server allows until when.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +42,21 @@ pub(crate) struct Allowance {
     pub(crate) policy: Option<(u64, Duration)>,
     /// What is counted are calls.
     pub(crate) of_calls: bool,
+    /// So many more come until the reset, one after the other; none where all come with it, or nobody tells.
+    pub(crate) gathers: u64,
+}
+
+/// Where nothing is left of what gathers all the time, so large a part of it is waited for.
+const PART: u32 = 10;
+
+impl Allowance {
+    /// How long to stay away where nothing remains.
+    pub(crate) fn wait(&self) -> Option<Duration> {
+        match self.gathers {
+            0 => self.reset,
+            _ => self.reset.map(|reset| reset / PART),
+        }
+    }
 }
 
 impl<'h> Headers<'h> {
@@ -44,13 +65,23 @@ impl<'h> Headers<'h> {
     /// (RFC 9110, section 6.6.1; RFC 9111, section 5.1).
     pub(crate) fn new(fields: &'h HeaderMap, clock: SystemTime) -> Self {
         let text = |name| fields.get(name)?.to_str().ok();
-        let age = text(AGE).and_then(time::seconds);
-        let age = age.map_or(0, |age| age.as_secs().min(OLDEST));
+        let age = text(AGE).and_then(time::whole);
+        let age = age.map_or(0, |age| age.min(OLDEST));
         let date = text(DATE).and_then(|date| httpdate::parse_http_date(date.trim()).ok());
         let now = date.map_or(clock, |date| {
             date.checked_add(Duration::from_secs(age)).unwrap_or(date)
         });
-        Self { fields, now, age }
+        Self {
+            fields,
+            body: &[],
+            now,
+            age,
+        }
+    }
+
+    /// With the answer's body, which counts where the fields leave something open.
+    pub(crate) fn with_body(self, body: &'h [u8]) -> Self {
+        Self { body, ..self }
     }
 
     /// How long the server asks to stay away.
@@ -71,7 +102,21 @@ impl<'h> Headers<'h> {
 
     /// Whether GitHub names a limit besides the one that it counts down in its headers.
     pub(crate) fn names_secondary_limit(&self) -> bool {
-        self.fields.contains_key("gh-limited-by")
+        self.fields.contains_key("gh-limited-by") || (self.is_githubs() && self.body_names_limit())
+    }
+
+    /// Whether GitHub gave the answer: github.com, or a server of one's own.
+    pub(crate) fn is_githubs(&self) -> bool {
+        self.fields.contains_key("x-github-request-id")
+    }
+
+    /// By the words that octokit's plugin-throttling looks for, and those that GitHub used before.
+    fn body_names_limit(&self) -> bool {
+        let begin = self.body.get(..LONGEST_BODY).unwrap_or(self.body);
+        SECONDARY.iter().any(|words| {
+            let mut places = begin.windows(words.len());
+            places.any(|place| place.eq_ignore_ascii_case(words.as_bytes()))
+        })
     }
 
     /// A field without the spaces around it.

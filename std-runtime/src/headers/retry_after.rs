@@ -11,7 +11,8 @@ use super::{Headers, time};
 const MILLIS: [&str; 3] = ["retry-after-ms", "x-ms-retry-after-ms", "x-amz-retry-after"];
 
 /// As those say, being more precise, or else `Retry-After`: seconds from when the answer has come, or a date (RFC 9110, section
-/// 10.2.3). A date that is over says nothing.
+/// 10.2.3). Some send seconds with a fraction, which openai-python and anthropic-sdk-python heed as well. A date that is over says
+/// nothing.
 pub(super) fn retry_after(headers: &Headers<'_>) -> Option<Duration> {
     let millis = MILLIS
         .iter()

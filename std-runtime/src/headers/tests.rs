@@ -49,6 +49,7 @@ fn a_reset_is_read_in_every_notation_by_the_answer_s_own_date() {
         ("2026-11-23T06:30:30-05:30", 30_000),
         ("6m0s", 360_000),
         ("1h2m3.5s", 3_723_500),
+        ("1d2h", 93_600_000),
         ("20ms", 20),
     ] {
         assert_eq!(reset(value), Some(millis), "{value}");
@@ -75,6 +76,8 @@ fn what_is_reset_already_or_can_not_be_read_says_nothing() {
         ".",
         "soon",
         "5s5m",
+        "1h1d",
+        "1d1d",
         "m",
         "2026-11-23T12:00:30",
         "2026-11-23",

@@ -14,14 +14,19 @@ pub(super) enum When {
     At(SystemTime),
 }
 
-/// A whole number of seconds. So many digits that they are no u64 mean for ever.
-pub(super) fn seconds(value: &str) -> Option<Duration> {
+/// Digits alone. So many that they are no u64 mean the largest.
+pub(super) fn whole(value: &str) -> Option<u64> {
     let value = value.trim();
     let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| Duration::from_secs(value.parse().unwrap_or(u64::MAX)))
+    is_number.then(|| value.parse().unwrap_or(u64::MAX))
 }
 
-/// A number of milliseconds, with a fraction or not. As above.
+/// A number of seconds, with a fraction or not. One that is too large means for ever.
+pub(super) fn seconds(value: &str) -> Option<Duration> {
+    Some(Duration::try_from_secs_f64(decimal(value)?).unwrap_or(Duration::MAX))
+}
+
+/// A number of milliseconds. As above.
 pub(super) fn millis(value: &str) -> Option<Duration> {
     let millis = decimal(value)?;
     Some(Duration::try_from_secs_f64(millis / 1e3).unwrap_or(Duration::MAX))
@@ -67,15 +72,17 @@ fn rfc3339(value: &str) -> Option<SystemTime> {
     }
 }
 
-/// A sum such as `1h2m3.5s`, in h, m, s and ms, each at most once and in this order.
+/// A sum such as `1h2m3.5s`, in d, h, m, s and ms, each at most once and in this order.
 fn units(mut value: &str) -> Option<Duration> {
     let mut sum = Duration::ZERO;
     let mut smallest = f64::INFINITY;
     while !value.is_empty() {
         let end = value.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let (number, rest) = value.split_at_checked(end)?;
-        let (unit, rest) = [("ms", 1e-3), ("h", 3600.0), ("m", 60.0), ("s", 1.0)]
+        let units = [("ms", 1e-3), ("d", 86_400.0), ("h", 3600.0)];
+        let (unit, rest) = units
             .iter()
+            .chain(&[("m", 60.0), ("s", 1.0)])
             .find_map(|&(name, seconds)| Some((seconds, rest.strip_prefix(name)?)))?;
         if unit >= smallest {
             return None;

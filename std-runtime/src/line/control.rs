@@ -101,6 +101,7 @@ impl Line {
         let until = self.now().wrapping_add(nanos);
         // Ordering: Relaxed, as in `resume`; only told to those who ask what they have waited for.
         self.held_until.fetch_max(until, Ordering::Relaxed);
+        self.holds.begin(until.wrapping_sub(nanos), until);
         self.has_held.store(true, Ordering::Release);
         if self.supply.is_schedule() {
             // Never an error: it was checked, and what has passed meanwhile holds nothing back.
@@ -112,7 +113,9 @@ impl Line {
 
     /// Ends a hold. One that has the queue begin ends only those that were set here meanwhile, as a source's may be others'.
     pub(crate) fn resume(self: &Arc<Self>) {
-        self.held_until.fetch_min(self.now(), Ordering::Relaxed);
+        let now = self.now();
+        self.held_until.fetch_min(now, Ordering::Relaxed);
+        self.holds.end(now);
         // Ordering: AcqRel, and Acquire where it is read; the wake-up is what has others look again.
         let has_begun = self.is_paused.swap(false, Ordering::AcqRel);
         let has_held = self.has_held.swap(false, Ordering::AcqRel);

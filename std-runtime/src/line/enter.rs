@@ -6,8 +6,9 @@ use std::sync::Arc;
 use apiqueue_core::{EnqueueError, Status, TryAcquireError};
 
 use super::nested::{What, unless_nested};
-use super::waited_for::WaitedFor;
-use super::{CoreWaiter, DrivenBy, Hold, Line, Place};
+use super::place::{CoreWaiter, Hold};
+use super::waited_for::Ahead;
+use super::{DrivenBy, Line, Place};
 use crate::guarded::let_go;
 use crate::stats::telemetry;
 
@@ -53,19 +54,16 @@ impl Line {
                 return Err(EnqueueError::Closed);
             }
             self.passes.count(at);
-            return Ok(Place::new(core, at, WaitedFor::Nothing));
+            return Ok(Place::new(core, at, Ahead::PASSED));
         }
         let now = self.now();
         if core.peek() == Status::Released {
             self.passes.count(now);
-            return Ok(Place::new(core, now, WaitedFor::Nothing));
+            return Ok(Place::new(core, now, Ahead::PASSED));
         }
         self.counters.joined();
-        let reason = match core.position() {
-            Some(0) | None => WaitedFor::Rate,
-            Some(_) => WaitedFor::Others,
-        };
-        let place = Place::new(core, now, reason);
+        let ahead = Ahead::at(core.position());
+        let place = Place::new(core, now, ahead);
         self.tell_level();
         self.has_lost_its_clock();
         if self.queue.rate().interval() < self.helps_below {

@@ -29,5 +29,7 @@ pub(crate) struct Terms {
     pub(crate) is_paused: bool,
     /// The smallest burst of the limits beside the rate.
     pub(crate) burst_within: usize,
+    /// From how long on a wait is told, in nanoseconds.
+    pub(crate) long_wait: u64,
     pub(crate) controller: Option<Adaptive>,
 }

@@ -15,6 +15,9 @@ use crate::queue::parts::Driving;
 use crate::rate::Rate;
 
 const DEFAULT_CAPACITY: usize = 1024;
+/// From how long on a wait is told.
+const LONG_WAIT: Duration = Duration::from_secs(1);
+
 /// Sets up an [`ApiQueue`].
 ///
 /// Of several calls that set the rate the last one counts. What can't be is told by [`start`](Self::start).
@@ -49,6 +52,7 @@ pub struct Builder {
     pub(super) name: String,
     pub(super) manual: bool,
     pub(super) spin: Duration,
+    pub(super) long_wait: Duration,
     pub(super) catch_up: Option<Duration>,
     pub(super) clock: Option<Arc<dyn Clock<Tick = u64> + Send + Sync>>,
     pub(super) auto_advance: Option<Arc<ManualClock<u64>>>,
@@ -73,6 +77,7 @@ impl Default for Builder {
             name: String::new(),
             manual: false,
             spin: Duration::ZERO,
+            long_wait: LONG_WAIT,
             catch_up: None,
             clock: None,
             auto_advance: None,
@@ -265,6 +270,14 @@ impl Builder {
         self
     }
 
+    /// From how long on a wait in line is told (default 1 s): [`Stats::long_waits`](crate::Stats::long_waits) counts such, with what the
+    /// latest was like, and with the feature `tracing` there is an event of level `INFO` for one a second at most. Of
+    /// [`Duration::MAX`] there are none.
+    pub fn long_wait(mut self, from: Duration) -> Self {
+        self.long_wait = from;
+        self
+    }
+
     /// Paces the queue by a clock of your own, whose readings are nanoseconds from wherever it likes (default:
     /// [`MonotonicClock`](crate::MonotonicClock)). The driver still sleeps by the system's: where yours goes slower it
     /// looks again, where it jumps ahead tell the driver by [`ApiQueue::wake_driver`]. Where it panics the queue is closed.
@@ -346,6 +359,7 @@ impl fmt::Debug for Builder {
             .field("name", &self.name)
             .field("manual", &self.manual)
             .field("spin", &self.spin)
+            .field("long_wait", &self.long_wait)
             .field("catch_up", &self.catch_up)
             .finish_non_exhaustive()
     }

@@ -187,6 +187,8 @@ impl ApiQueue {
             since_last_release: line.counters.since_last(line.now(), &line.passes),
             intervals: line.counters.intervals(),
             waits: line.counters.waits(line.passes.so_far()),
+            long_waits: line.long_waits.count(),
+            latest_long_wait: line.long_waits.latest(),
         }
     }
 

@@ -107,6 +107,7 @@ impl Builder {
                 at_once,
                 is_paused: self.paused,
                 burst_within,
+                long_wait: u64::try_from(self.long_wait.as_nanos()).unwrap_or(u64::MAX),
                 controller: controller.map(Adaptive::new),
             },
         })

@@ -15,6 +15,18 @@ impl<R: ?Sized> Route<R> {
     /// Does what the route says after an answer, to the queue that `turn` is one of, and ends the call there. Nothing without a turn,
     /// which a request that is not limited has none of.
     pub fn answered(&self, turn: Option<Turn<'_>>, status: StatusCode, headers: &HeaderMap) {
+        self.answered_with_body(turn, status, headers, &[]);
+    }
+
+    /// The same with the body, of an answer that is [told by it](crate::Throttled::is_told_by_body) whether it throttles: a 403 of GitHub.
+    /// Of any other the body says nothing, and need not be read.
+    pub fn answered_with_body(
+        &self,
+        turn: Option<Turn<'_>>,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) {
         let Some(turn) = turn else {
             return;
         };
@@ -25,7 +37,7 @@ impl<R: ?Sized> Route<R> {
                 let _ = turn.queue().charge(permits);
             }
         }
-        let headers = Headers::new(headers, SystemTime::now());
+        let headers = Headers::new(headers, SystemTime::now()).with_body(body);
         let follow = self.terms.follow.as_ref();
         let advice = follow.map_or_else(Advice::default, |follow| follow.at(status, &headers));
         if !turn.is_adaptive() {

@@ -166,8 +166,28 @@ impl<R: ?Sized> Route<R> {
     /// # Cancel safety
     /// Dropping what it gives leaves the line and costs nobody a turn.
     pub fn place(&self, request: &R) -> Result<Option<Enqueue>, StartError> {
-        let queue = (self.terms.choose)(request)?;
+        let queue = self.queue(request)?;
         Ok(queue.map(|queue| queue.enqueue_async()))
+    }
+
+    /// The queue that a request goes through; none where it is not limited. For clients that block, which wait there for their turn:
+    ///
+    /// ```
+    /// use apiqueue::{ApiQueue, Route};
+    ///
+    /// let route: Route<str> = Route::to(ApiQueue::builder().per_second(1000).start()?);
+    /// let queue = route.queue("http://api.example.com/")?;
+    /// let turn = queue.as_ref().map(ApiQueue::wait_turn).transpose()?;
+    /// // … the call …
+    /// let answer = http::Response::builder().status(429).body(())?;
+    /// route.answered(turn, answer.status(), answer.headers());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`StartError`] when the queue of a key can't be started.
+    pub fn queue(&self, request: &R) -> Result<Option<ApiQueue>, StartError> {
+        (self.terms.choose)(request)
     }
 }
 

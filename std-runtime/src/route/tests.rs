@@ -110,6 +110,29 @@ fn answers_that_throttle_hold_by_default_as_long_as_they_say() {
 }
 
 #[test]
+fn the_body_of_a_github_403_is_heeded() {
+    let (queue, clock) = by_hand();
+    let route: Route<str> = Route::to(queue.clone());
+    let mut headers = HeaderMap::new();
+    headers.insert("x-github-request-id", "0F5A:2B".parse().unwrap());
+    for (body, tenths) in [
+        (&b"Must have admin rights"[..], 1),
+        (b"a secondary rate limit", 600),
+    ] {
+        clock.advance(SECOND);
+        route.answered_with_body(turn(&route), StatusCode::FORBIDDEN, &headers, body);
+        assert_eq!(tenths_to_the_next(&queue, &clock), tenths);
+    }
+    // An adaptive queue hears that the call was refused.
+    let (queue, _clock) = adaptive();
+    let before = queue.rate().interval();
+    let route: Route<str> = Route::to(queue.clone()).never_hold();
+    let body = b"secondary rate limit";
+    route.answered_with_body(turn(&route), StatusCode::FORBIDDEN, &headers, body);
+    assert!(queue.rate().interval() > before);
+}
+
+#[test]
 fn a_route_holds_as_it_is_told_or_never() {
     let (queue, clock) = by_hand();
     let longer = Throttled::default().without_hint(seconds(4));

@@ -55,6 +55,26 @@ pub struct Stats {
     pub intervals: Option<Intervals>,
     /// How long those released had waited; none before the first.
     pub waits: Option<Waits>,
+    /// How many of them had waited for as long as [`long_wait`](crate::Builder::long_wait) or longer.
+    pub long_waits: u64,
+    /// What made the latest of those wait.
+    pub latest_long_wait: Option<LongWait>,
+}
+
+/// A wait that was longer than somebody wanted to know of: [`Builder::long_wait`](crate::Builder::long_wait). `Display` shows it in one
+/// line, such as `12.3s behind 40 others, at 5/s, of it 4.0s held`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LongWait {
+    /// From taking the place to seeing the release.
+    pub waited: Duration,
+    /// For so much of that the queue was [held](crate::ApiQueue::hold_for), by an answer or by hand, or
+    /// [paused](crate::Builder::paused).
+    pub held: Duration,
+    /// How many were ahead in line when the place was taken.
+    pub ahead: usize,
+    /// The queue's rate at the end of the wait.
+    pub rate: Rate,
 }
 
 /// The time from one release to the next, of the last 256 releases for which somebody had to wait: a pause in which nobody
@@ -86,6 +106,22 @@ pub struct Waits {
     pub p99: Duration,
     /// The longest wait, exactly.
     pub max: Duration,
+}
+
+impl fmt::Display for LongWait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1?}", self.waited)?;
+        match self.ahead {
+            0 => {}
+            1 => write!(f, " behind another one")?,
+            ahead => write!(f, " behind {ahead} others")?,
+        }
+        write!(f, ", at {}", self.rate)?;
+        if !self.held.is_zero() {
+            write!(f, ", of it {:.1?} held", self.held)?;
+        }
+        Ok(())
+    }
 }
 
 impl fmt::Display for Stats {
@@ -127,6 +163,9 @@ impl fmt::Display for Stats {
                 f,
                 "\n  wait       p50 {p50:.3?}, p99 {p99:.3?}, max {max:.3?}"
             )?;
+        }
+        if let Some(latest) = self.latest_long_wait {
+            write!(f, "\n  long waits {}, the latest {latest}", self.long_waits)?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::rate::Rate;
+use crate::stats::LongWait;
 
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 use crate::guarded::guarded;
@@ -56,6 +57,25 @@ impl Telemetry {
         });
         #[cfg(feature = "tracing")]
         guarded(|| tracing::trace!(target: "apiqueue", queue = %self.name, ?wait, "released"));
+    }
+
+    /// Somebody has seen the release after a long wait, the last of so many since one was told.
+    #[inline]
+    pub(crate) fn waited_long(&self, wait: &LongWait, count: u64) {
+        #[cfg(feature = "tracing")]
+        guarded(|| {
+            let LongWait {
+                waited,
+                held,
+                ahead,
+                rate,
+                ..
+            } = wait;
+            let interval = rate.interval();
+            tracing::info!(target: "apiqueue", queue = %self.name, ?waited, ?held, ahead, ?interval, count, "waited {wait}");
+        });
+        #[cfg(not(feature = "tracing"))]
+        let _ = (wait, count);
     }
 
     #[inline]

@@ -3,16 +3,21 @@ use super::*;
 
 const NOON: &str = "Mon, 23 Nov 2026 12:00:00 GMT";
 
-/// Of an answer that comes when it is noon here.
-fn hold(status: u16, fields: &[(&str, &str)]) -> Option<Duration> {
-    let throttled = Throttled::default()
-        .cap(Duration::from_secs(7200))
-        .without_hint(Duration::from_millis(300));
+fn map(fields: &[(&str, &str)]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in fields {
         let name = http::HeaderName::from_bytes(name.as_bytes()).unwrap();
         headers.append(name, value.parse().unwrap());
     }
+    headers
+}
+
+/// Of an answer that comes when it is noon here.
+fn hold(status: u16, fields: &[(&str, &str)]) -> Option<Duration> {
+    let throttled = Throttled::default()
+        .cap(Duration::from_secs(7200))
+        .without_hint(Duration::from_millis(300));
+    let headers = map(fields);
     let noon = httpdate::parse_http_date(NOON).unwrap();
     let status = StatusCode::from_u16(status).unwrap();
     throttled.at(status, &Headers::new(&headers, noon))
@@ -60,6 +65,55 @@ fn github_s_limits_are_told_from_a_plain_forbidden() {
         );
     }
     assert_eq!(hold(403, &[empty]), NO_HINT);
+}
+
+/// Such as came of the search for issues: no `Retry-After`, no `Gh-Limited-By`, and calls left.
+#[test]
+fn github_s_secondary_limit_without_a_header_is_told_by_its_body() {
+    let github = ("x-github-request-id", "0F5A:2B:1C");
+    let left = [
+        ("x-ratelimit-limit", "30"),
+        ("x-ratelimit-remaining", "21"),
+        ("x-ratelimit-reset", "1795435260"),
+        ("x-ratelimit-resource", "search"),
+    ];
+    let of = |status: u16, fields: &[(&str, &str)], body: &str| {
+        let mut headers = map(fields);
+        headers.append("date", NOON.parse().unwrap());
+        let status = StatusCode::from_u16(status).unwrap();
+        let noon = httpdate::parse_http_date(NOON).unwrap();
+        let asks = Throttled::is_told_by_body(status, &headers);
+        let headers = Headers::new(&headers, noon).with_body(body.as_bytes());
+        (asks, Throttled::default().at(status, &headers))
+    };
+    let secondary = "{\"message\":\"You have exceeded a secondary rate limit. Please wait a few minutes before you try again.\"}";
+    let abuse = "You have triggered an abuse detection mechanism.";
+    let forbidden = "{\"message\":\"Resource not accessible by integration\"}";
+    let fields = [&[github][..], &left].concat();
+    for (body, hold) in [
+        (secondary, seconds(60)),
+        (&secondary.to_uppercase(), seconds(60)),
+        (abuse, seconds(60)),
+        (forbidden, None),
+        ("", None),
+        (&format!("{:20000}{secondary}", ""), None),
+    ] {
+        assert_eq!(of(403, &fields, body), (true, hold), "{body}");
+    }
+    // Of others the body says nothing, and what headers say comes first.
+    assert_eq!(of(403, &left, secondary), (false, None));
+    assert_eq!(of(404, &fields, secondary), (false, None));
+    let told = [&fields[..], &[("retry-after", "30")]].concat();
+    assert_eq!(of(403, &told, secondary), (false, seconds(30)));
+    let empty = [
+        github,
+        ("x-ratelimit-remaining", "0"),
+        ("x-ratelimit-reset", "1795435240"),
+    ];
+    assert_eq!(of(403, &empty, secondary), (false, seconds(40)));
+    // A 429 needs no body: with calls left there is no other limit.
+    assert_eq!(of(429, &fields, ""), (false, seconds(60)));
+    assert_eq!(of(429, &left, ""), (false, seconds(1)));
 }
 
 #[test]
@@ -140,10 +194,14 @@ fn milliseconds_are_read_before_seconds() {
 
 #[test]
 fn what_is_no_time_is_no_hint() {
-    for value in ["", "-3", "1.5", "soon", "+7", "NaN", "inf", "1e3", "."] {
+    for value in [
+        "", "-3", "1.5s", "soon", "+7", "NaN", "inf", "1e3", ".", "1.2.3",
+    ] {
         assert_eq!(hold(429, &[("retry-after", value)]), NO_HINT, "{value}");
     }
     assert_eq!(hold(429, &[("retry-after", " 7 ")]), seconds(7));
+    let fraction = hold(429, &[("retry-after", "1.5")]);
+    assert_eq!(fraction, Some(Duration::from_millis(1500)));
     let twice = [("retry-after", "7"), ("retry-after", "9")];
     assert_eq!(hold(429, &twice), seconds(7), "the first counts");
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use apiqueue_core::{ChargeError, Outcome, Word};
 
-use crate::line::waited_for::WaitedFor;
+use crate::line::waited_for::{Ahead, WaitedFor};
 use crate::line::{Gone, Line};
 use crate::rate::MAX_SPAN;
 use crate::stats::telemetry;
@@ -37,7 +37,7 @@ pub struct Turn<'q> {
     told: u64,
     /// In nanoseconds.
     waited: u64,
-    reason: WaitedFor,
+    ahead: Ahead,
 }
 
 /// How it holds on to the queue.
@@ -53,7 +53,7 @@ impl<'q> Turn<'q> {
             weight: gone.weight,
             told: gone.told,
             waited: gone.waited,
-            reason: gone.reason,
+            ahead: gone.ahead,
         }
     }
 
@@ -65,7 +65,7 @@ impl<'q> Turn<'q> {
             weight: 1,
             told: at,
             waited: 0,
-            reason: WaitedFor::Nothing,
+            ahead: Ahead::PASSED,
         }
     }
 
@@ -92,7 +92,25 @@ impl<'q> Turn<'q> {
     /// What for.
     #[must_use]
     pub fn waited_for(&self) -> WaitedFor {
-        self.reason
+        self.ahead.waited_for()
+    }
+
+    /// How many were ahead of it when it took its place.
+    #[must_use]
+    pub fn waited_behind(&self) -> usize {
+        self.ahead.count()
+    }
+
+    /// For how much of the time that it waited the queue was [held](crate::ApiQueue::hold_for), by an answer or by hand, or
+    /// [paused](crate::Builder::paused). Of holds that were apart the queue remembers the latest 16.
+    #[must_use]
+    pub fn held(&self) -> Duration {
+        if self.ahead.was_held() {
+            let since = self.told.saturating_sub(self.waited);
+            self.line().held_within(since, self.told)
+        } else {
+            Duration::ZERO
+        }
     }
 
     /// How long ago it came.
@@ -177,7 +195,7 @@ impl fmt::Debug for Turn<'_> {
         f.debug_struct("Turn")
             .field("queue", &self.line().name)
             .field("waited", &self.waited())
-            .field("waited_for", &self.reason)
+            .field("waited_for", &self.waited_for())
             .finish_non_exhaustive()
     }
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const NAMES: [&str; 34] = [
+const NAMES: [&str; 39] = [
     "age",
     "date",
     "gh-limited-by",
@@ -39,6 +39,11 @@ const NAMES: [&str; 34] = [
     "anthropic-ratelimit-input-tokens-reset",
     "anthropic-ratelimit-output-tokens-remaining",
     "anthropic-ratelimit-output-tokens-reset",
+    "x-github-request-id",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-limit-tokens",
+    "anthropic-ratelimit-requests-limit",
+    "anthropic-ratelimit-input-tokens-limit",
 ];
 
 fn value() -> impl Strategy<Value = Vec<u8>> {
