@@ -20,8 +20,7 @@
 //!
 //! # When not to use it
 //! For one process: [`ApiQueue`](apiqueue::ApiQueue) releases the first caller without a thread switch, where this takes a round
-//! trip, and it needs no server. For limits that allow a burst: a fleet's releases are evenly spaced. For requests that come
-//! *in*: nobody should wait in line for a server that is over its limit.
+//! trip, and it needs no server. For requests that come *in*: nobody should wait in line for a server that is over its limit.
 //!
 //! # How it works
 //! The backend keeps a calendar for each limit: the next free slot, by its own clock, and the interval. A host with callers in
@@ -41,7 +40,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | any window of length w | at most `1 + (w + catch_up + trip) / interval` releases in the whole fleet: slots are never granted twice, and each is used between its time and *catch_up* + *trip* after. Not counted are releases whose permit came back |
+//! | any window of length w | at most `burst + (w + catch_up + trip) / interval` permits in the whole fleet: slots are never granted twice, and each is used between its time and *catch_up* + *trip* after. Not counted are releases whose permit came back |
 //! | a permit that comes back, of a released waiter who was dropped or a turn [given back](apiqueue::Turn::give_back) | the latest slot that this host used is used once more, if it is not older than *catch_up* and the rate has not changed: by one waiter, however many permits come back. A turn that is given back after its slot's time counts for the latest slot, too: with it one release more |
 //! | the mean rate | the rate, as long as callers are in line. Slots are lost with answers that get lost, and while a driver is held up for longer than *catch_up* |
 //! | order | first in, first out, on each host |

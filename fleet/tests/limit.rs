@@ -242,3 +242,43 @@ fn an_estimate_is_known_for_each_in_line() {
     // One each 10 ms, however they are held.
     assert!((ms(450)..=ms(510)).contains(&span), "{span:?}");
 }
+
+#[test]
+fn slots_gather_up_to_the_burst_whichever_queue_takes_them() {
+    let world = World::new();
+    let start = || {
+        let builder = ApiQueue::builder().per_second(100).burst(10);
+        let builder = builder
+            .shared(world.limit())
+            .clock(Arc::clone(&world.clock));
+        builder.manual().start().unwrap()
+    };
+    let (one, other) = (start(), start());
+    assert_eq!(one.rate().burst_size(), 10);
+    let _first = line(&one, 1);
+    let _ = one.advance();
+    world.clock.advance(5_000 * MS);
+    let _lines = [line(&one, 6), line(&other, 30)];
+    let released = |queue: &ApiQueue| queue.advance().released;
+    let at_once: usize = (0..10).map(|_| released(&one) + released(&other)).sum();
+    assert!((8..=10).contains(&at_once), "{at_once}");
+    let [here, there] = world.releases([&one, &other], 100);
+    assert!((9..=11).contains(&(here + there)), "{here} and {there}");
+}
+
+#[test]
+fn a_call_that_costs_more_is_followed_by_as_many_slots_without_a_release() {
+    let world = World::new();
+    let builder = ApiQueue::builder().per_second(100).burst(5);
+    let builder = builder
+        .shared(world.limit())
+        .clock(Arc::clone(&world.clock));
+    let queue = builder.manual().start().unwrap();
+    assert!(queue.enqueue_weighted(6).is_err(), "more than can gather");
+    let _line: Vec<_> = (0..100)
+        .map(|_| queue.enqueue_weighted(5).unwrap())
+        .collect();
+    world.releases([&queue], 500);
+    let [released] = world.releases([&queue], 1_000);
+    assert!((19..=21).contains(&released), "{released} of 20");
+}

@@ -12,10 +12,13 @@
 //!   the caller's epoch is higher:   retune to its interval; hold = now + the hold it knows of, or none; epoch = its epoch
 //!   free slots before now are gone
 //!
-//! reserve(want, spacing, after, horizon):
+//! reserve(want, spacing, after, horizon, burst, gathered):
 //!   seen     = those whose time is not before now, and the host until now + window
 //!   from     = max(now, quiet, hold, now + after)
 //!   until    = now + horizon
+//!   where after = 0:  first = max(tat, hold, quiet, now - (burst - 1) * interval);
+//!            up to gathered of the slots from first on that are before now, an interval apart; tat = behind the last of these;
+//!            want = 0 if there are more of them, else less by these
 //!   granted: up to want of the free slots in from ..= until, and then of those from max(tat, now, quiet, hold) on, an interval apart;
 //!            where the spacing is more than that, after each slot: from = max(from + spacing, slot + spacing - interval + 1);
 //!            slots that are passed over become free
@@ -37,6 +40,7 @@
 mod free;
 mod seen;
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 pub use free::{Free, MAX_RUNS};
@@ -108,13 +112,25 @@ impl Calendar {
                 spacing,
                 after,
                 horizon,
+                burst,
+                gathered,
             } => {
                 self.seen.keep_from(now);
                 let until = now.saturating_add(call.window.min(MAX_MICROS));
                 self.seen.ask(call.host, &call.label, until);
                 let from = state.opens(now).max(now.saturating_add(*after));
                 let until = now.saturating_add(*horizon);
-                reply.slots = state.grant(now, from, until, *want, *spacing);
+                let past = match after {
+                    0 => state.gather(now, *burst, *gathered),
+                    _ => None,
+                };
+                let (granted, want) = match past {
+                    // More have gathered than were asked for.
+                    Some((slots, true)) => (vec![slots], 0),
+                    Some((slots, false)) => (vec![slots], want.saturating_sub(slots.count)),
+                    None => (Vec::new(), *want),
+                };
+                reply.slots = state.grant(granted, now, from..=until, want, *spacing);
                 if reply.slots.is_empty() {
                     let start = state.tat.max(from);
                     reply.next = state.free.first(from).map_or(start, |free| free.min(start));
@@ -219,13 +235,43 @@ impl State {
         }
     }
 
-    /// Slots of `from ..= until`.
-    fn grant(&mut self, now: u64, from: u64, until: u64, want: u32, spacing: u64) -> Vec<Slots> {
-        let mut granted = Vec::new();
+    /// Up to `most` slots of the time before `now`, of as many as may gather, and whether there are more.
+    fn gather(&mut self, now: u64, burst: u32, most: u32) -> Option<(Slots, bool)> {
+        let span = self
+            .interval
+            .saturating_mul(u64::from(burst.saturating_sub(1)));
+        let first = self
+            .tat
+            .max(self.hold)
+            .max(self.quiet)
+            .max(now.saturating_sub(span));
+        let past = now.saturating_sub(first).div_ceil(self.interval);
+        let count = u32::try_from(past.min(u64::from(most))).unwrap_or(most);
+        if count == 0 {
+            return None;
+        }
+        self.tat = first.saturating_add(u64::from(count).saturating_mul(self.interval));
+        let slots = Slots {
+            first,
+            count,
+            step: self.interval,
+        };
+        Some((slots, past > u64::from(count)))
+    }
+
+    /// Slots of these times, after those that were granted.
+    fn grant(
+        &mut self,
+        mut granted: Vec<Slots>,
+        now: u64,
+        times: RangeInclusive<u64>,
+        want: u32,
+        spacing: u64,
+    ) -> Vec<Slots> {
+        let (mut from, until) = times.into_inner();
         let interval = self.interval;
         let is_dense = spacing <= interval;
         let mut left = want;
-        let mut from = from;
         while left > 0 {
             let most = if is_dense { left } else { 1 };
             let (taken, count) = (

@@ -130,6 +130,7 @@ impl World {
                 host: self.random(),
                 label: "simulated".into(),
                 interval: plan.interval,
+                burst: 1,
                 interval_wins: false,
                 horizon: plan.horizon(id),
                 timeout: plan.timeout,
