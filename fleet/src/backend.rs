@@ -56,6 +56,11 @@ pub enum Action {
         after: u64,
         /// No slot later than so long from now.
         horizon: u64,
+        /// How many slots may gather while nobody takes them: those of the time before now are free as long as there are no more. 1
+        /// for none.
+        burst: u32,
+        /// How many of these to grant, beside the others.
+        gathered: u32,
     },
     /// Take slots back that nobody has used.
     GiveBack {

@@ -14,11 +14,6 @@ pub enum FleetError {
         /// The name given.
         name: String,
     },
-    /// The rate has a burst: a fleet's releases are evenly spaced.
-    Burst {
-        /// The burst asked for.
-        burst: usize,
-    },
     /// The rate is strict: a fleet's slots are used late, by the round trip at least.
     Strict,
     /// A span of time is too short or too long.
@@ -60,7 +55,6 @@ impl fmt::Display for FleetError {
                 f,
                 "the name {name:?} is not of 1..={MAX_NAME} bytes without braces and control characters"
             ),
-            Self::Burst { burst } => write!(f, "a burst of {burst} is not in 1..=1 for a fleet"),
             Self::Strict => f.write_str("a fleet's rate is never strict"),
             Self::Span {
                 what,

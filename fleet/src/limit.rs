@@ -13,7 +13,7 @@ use crate::backend::{Backend, BackendError, LimitState};
 use crate::calendar::micros;
 use crate::error::{FleetError, MAX_NAME};
 use crate::host::{Away, Config, News};
-use crate::member::Member;
+use crate::member::{MAX_BURST, Member};
 use crate::members::{Counted, Members};
 use crate::stats::FleetStats;
 use crate::telling::Telling;
@@ -41,6 +41,10 @@ const MAX_MAX_LEASE: u32 = 1 << 16;
 /// The rate comes from the queue's builder: one release each interval, in the whole fleet, rounded up to whole microseconds. It counts
 /// only where the backend knows none for this name yet ([`News::OtherRate`] tells of another one, [`rate_wins`](Self::rate_wins) has it
 /// replaced); [`ApiQueue::set_rate`](apiqueue::ApiQueue::set_rate) changes it for all.
+///
+/// With a [burst](apiqueue::Builder::burst) of n, up to 65,536, the slots of a time in which nobody on any host took them gather, up to n; a
+/// call may then [cost](apiqueue::ApiQueue::enqueue_weighted) up to n of them. The burst is each queue's own: all of them should have the same.
+/// Without the backend nothing gathers.
 ///
 /// The builder's [`catch_up`](apiqueue::Builder::catch_up) is 100 ms by default here, and 1 ms to a second: so long after its time a slot may
 /// still be used by a driver that was held up. Somebody who came after it may use it for up to an interval, or 10 ms. What is older is gone, and makes no burst.
@@ -181,13 +185,10 @@ impl FleetLimit {
             let name = name.to_owned();
             return Err(FleetError::Name { name });
         }
-        if setup.rate.burst_size() != 1 {
-            let burst = setup.rate.burst_size();
-            return Err(FleetError::Burst { burst });
-        }
         if setup.rate.is_strict() {
             return Err(FleetError::Strict);
         }
+        let burst = u32::try_from(setup.rate.burst_size()).unwrap_or(u32::MAX);
         let ms = Duration::from_millis;
         let catch_up = setup
             .catch_up
@@ -196,6 +197,7 @@ impl FleetLimit {
             host: RandomState::new().hash_one(std::process::id()),
             label: self.label()?,
             interval: micros(setup.rate.interval()).max(1),
+            burst: number("burst", burst, 1, MAX_BURST)?,
             interval_wins: self.rate_wins,
             horizon: span("horizon", self.horizon, ms(100), ms(3_600_000))?,
             timeout: span("timeout", self.timeout, ms(1), ms(60_000))?,

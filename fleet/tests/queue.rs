@@ -154,6 +154,8 @@ fn a_host_that_is_gone_costs_no_more_than_its_lease() {
             spacing: 0,
             after: 0,
             horizon: 2_000_000,
+            burst: 1,
+            gathered: 0,
         },
     };
     let begun = Instant::now();
@@ -435,8 +437,8 @@ fn what_can_not_be_is_refused_with_the_value_and_the_range() {
         "a time to catch up of 0ns is not in 1ms..=1s"
     );
     assert_eq!(
-        why(per_second(10).burst(5)),
-        "a burst of 5 is not in 1..=1 for a fleet"
+        why(per_second(10).burst(70_000)),
+        "a burst of 70000 is not in 1..=65536"
     );
     assert_eq!(
         refused(limit(), per_second(10).strict()),
@@ -447,19 +449,31 @@ fn what_can_not_be_is_refused_with_the_value_and_the_range() {
     assert!(why(per_second(10).capacity(0)).contains("a capacity of 0 is not in"));
     let none = ApiQueue::builder().shared(limit()).start().unwrap_err();
     assert!(matches!(none, StartError::NoRate));
-    let outer = per_second(10).burst(5).shared(limit()).start().unwrap_err();
-    assert!(outer.to_string().contains("a burst of 5 is not in 1..=1"));
+    let outer = per_second(10).burst(70_000).shared(limit()).start();
+    let outer = outer.unwrap_err().to_string();
+    assert!(
+        outer.contains("a burst of 70000 is not in 1..=65536"),
+        "{outer}"
+    );
 }
 
 #[test]
-fn a_new_rate_lets_nobody_in_who_costs_more_than_a_slot() {
+fn a_new_rate_lets_in_who_costs_no_more_than_its_burst() {
     let queue = queue(1_000);
-    let burst = Rate::per_second(100).unwrap().burst(50).unwrap();
-    queue.set_rate(burst);
-    assert_eq!(queue.rate(), Rate::per_second(100).unwrap());
     assert!(matches!(
         queue.enqueue_weighted(2),
         Err(EnqueueError::Weight { weight: 2, max: 1 })
+    ));
+    let burst = Rate::per_second(100).unwrap().burst(50).unwrap();
+    queue.set_rate(burst);
+    assert_eq!(queue.rate(), burst);
+    queue.enqueue_weighted(2).unwrap().wait().unwrap();
+    assert!(matches!(
+        queue.enqueue_weighted(51),
+        Err(EnqueueError::Weight {
+            weight: 51,
+            max: 50
+        })
     ));
 }
 

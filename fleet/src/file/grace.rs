@@ -10,9 +10,7 @@ pub(super) fn wait_out(state: &mut State, now: u64, grace: u64) {
     // Also where the clock stands.
     state.born = now.max(state.born.saturating_add(1));
     // A longer grace of before is still to be waited out.
-    state.quiet = now
-        .saturating_add(grace.min(MAX_MICROS))
-        .max(state.quiet);
+    state.quiet = now.saturating_add(grace.min(MAX_MICROS)).max(state.quiet);
     state.tat = state.tat.max(state.quiet);
     state.tuned = state.epoch;
     state.free = Free::default();

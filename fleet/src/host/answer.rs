@@ -262,17 +262,31 @@ fn is_usable(action: &Action, reply: &Reply) -> bool {
         && terms.hold <= MAX_MICROS
         && reply.learning_until.saturating_sub(reply.now) <= 2 * MAX_MICROS
         && reply.next.saturating_sub(reply.now) <= 4 * MAX_MICROS;
-    let (want, until) = match action {
-        Action::Reserve { want, horizon, .. } => (*want, reply.now.saturating_add(*horizon)),
-        _ => (0, 0),
+    let (want, from, until) = match action {
+        Action::Reserve {
+            want,
+            horizon,
+            burst,
+            gathered,
+            ..
+        } => {
+            let past = u64::from(burst.saturating_sub(1)).saturating_mul(terms.interval);
+            let from = match gathered {
+                0 => reply.now,
+                _ => reply.now.saturating_sub(past),
+            };
+            let want = u64::from(*want) + u64::from(*gathered);
+            (want, from, reply.now.saturating_add(*horizon))
+        }
+        _ => (0, 0, 0),
     };
     let in_reach = |slots: &Slots| {
         let last = u64::from(slots.count.saturating_sub(1)).checked_mul(slots.step);
         let last = last.and_then(|span| span.checked_add(slots.first));
         slots.count > 0
             && (1..=MAX_MICROS).contains(&slots.step)
-            && slots.first >= reply.now
+            && slots.first >= from
             && last.is_some_and(|last| last <= until)
     };
-    sound && reply.granted() <= u64::from(want) && reply.slots.iter().all(in_reach)
+    sound && reply.granted() <= want && reply.slots.iter().all(in_reach)
 }

@@ -55,6 +55,11 @@ impl Host {
         self.hurry();
     }
 
+    /// How many slots may gather, for this host.
+    pub fn set_burst(&mut self, burst: u32) {
+        self.config.burst = burst.max(1);
+    }
+
     fn hurry(&mut self) {
         if self.failures == 0 {
             self.retry_at = 0;
@@ -195,10 +200,15 @@ impl Host {
         let held = usize::try_from(self.held.count()).unwrap_or(usize::MAX);
         let fair = self.lease_size();
         let spacing = self.reuse.spacing();
-        let want = if now < self.compete_at || line == 0 && !self.are_expected(now) {
-            0
+        let uncovered = line.saturating_sub(held);
+        let (want, gathered) = if now < self.compete_at || line == 0 && !self.are_expected(now) {
+            (0, 0)
         } else {
-            self.size.want(fair, line.saturating_sub(held))
+            let most = self.config.burst.min(self.config.max_lease);
+            let gathered = u32::try_from(uncovered).map_or(most, |line| line.min(most));
+            let has_burst = self.config.burst > 1 && !self.is_spaced();
+            let want = self.size.want(fair, uncovered);
+            (want, if has_burst { gathered } else { 0 })
         };
         let from = match self.held.last() {
             Some(last) if self.is_spaced() => last + spacing - self.interval,
@@ -210,6 +220,8 @@ impl Host {
             spacing: if self.is_spaced() { spacing } else { 0 },
             after,
             horizon: self.config.horizon,
+            burst: self.config.burst,
+            gathered,
         }
     }
 

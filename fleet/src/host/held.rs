@@ -40,6 +40,13 @@ impl Span {
 
     /// How many are before `time`.
     fn before(&self, time: u64) -> u32 {
+        if self.slots.step == 0 {
+            return if self.first() < time {
+                self.slots.count
+            } else {
+                0
+            };
+        }
         let past = time.saturating_sub(self.first()).div_ceil(self.slots.step);
         u32::try_from(past)
             .unwrap_or(u32::MAX)
@@ -92,14 +99,30 @@ impl Held {
         for (at, slots) in reply.slots.iter().enumerate() {
             let first = slots.first.wrapping_sub(ahead);
             if at == 0 {
-                self.begins = first;
+                self.begins = now.max(first);
             }
-            self.spans.push(Span {
+            let span = Span {
                 slots: Slots { first, ..*slots },
                 ahead,
                 born: reply.born,
                 epoch: reply.terms.epoch,
-            });
+            };
+            let past = reply.now.saturating_sub(slots.first).div_ceil(slots.step);
+            let past = u32::try_from(past).unwrap_or(u32::MAX).min(slots.count);
+            if past > 0 {
+                // Those that had gathered are due now, all of them.
+                let slots = Slots {
+                    first: now,
+                    count: past,
+                    step: 0,
+                };
+                self.spans.push(Span { slots, ..span });
+            }
+            if past < slots.count {
+                let mut rest = span;
+                rest.skip(past);
+                self.spans.push(rest);
+            }
         }
     }
 
@@ -255,7 +278,8 @@ impl Held {
         };
         for span in std::mem::take(&mut self.spans) {
             let count = u64::from(span.slots.count);
-            if span.born != born {
+            // The backend knows those that had gathered by other times.
+            if span.born != born || span.slots.step == 0 {
                 lost += count;
                 continue;
             }

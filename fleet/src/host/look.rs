@@ -30,6 +30,12 @@ impl Host {
         self.interval
     }
 
+    /// How many slots may gather.
+    #[must_use]
+    pub fn burst(&self) -> u32 {
+        self.config.burst
+    }
+
     /// The interval that it was made with, microseconds.
     #[must_use]
     pub fn built_interval(&self) -> u64 {

@@ -15,6 +15,8 @@ pub struct Config {
     pub label: Arc<str>,
     /// The interval if the backend knows none.
     pub interval: u64,
+    /// How many slots may gather while nobody takes them.
+    pub burst: u32,
     /// Whether that takes the place of another one that the backend knows.
     pub interval_wins: bool,
     /// How far ahead leases reach.

@@ -40,6 +40,9 @@ pub(crate) struct State {
     debt: usize,
 }
 
+/// How many slots may gather at most.
+pub(crate) const MAX_BURST: u32 = 1 << 16;
+
 /// How long a driver is put off that comes while another one is there, or that leaves no waker with a call. Microseconds.
 const SOON: u64 = 1_000;
 
@@ -89,12 +92,24 @@ impl Member {
         }
     }
 
-    /// Releases up to `count`. Says whether there were so many.
+    /// Releases those for whom there are `count` slots. Says whether there were so many. One who costs more is released at the first of them,
+    /// and the others are used up after it.
     fn release(&self, waiters: &Waiters<'_>, count: usize) -> bool {
-        let used = waiters.release(count);
-        let rest = count.saturating_sub(used);
-        self.with_state(|state| state.host.unused(rest));
-        rest == 0
+        let mut left = count;
+        while left > 0
+            && let Some(weight) = waiters.first_weight()
+            && waiters.release(1) == 1
+        {
+            left -= 1;
+            let more = weight.saturating_sub(1);
+            let paid = more.min(left);
+            left -= paid;
+            if more > paid {
+                self.with_state(|state| state.debt = state.debt.saturating_add(more - paid));
+            }
+        }
+        self.with_state(|state| state.host.unused(left));
+        left == 0
     }
 
     fn serve(&self, waiters: &Waiters<'_>, calls: &mut Calls) -> Next<u64> {
@@ -226,12 +241,18 @@ impl Permits for Member {
     }
 
     fn rate(&self) -> Option<Rate> {
-        let interval = self.with_state(|state| state.host.interval())?;
-        Rate::every(Duration::from_micros(interval)).ok()
+        let (interval, burst) =
+            self.with_state(|state| (state.host.interval(), state.host.burst()))?;
+        let rate = Rate::every(Duration::from_micros(interval)).ok()?;
+        rate.burst(burst).ok()
     }
 
     fn set_rate(&self, rate: Rate) {
-        self.with_state(|state| state.host.retune(micros(rate.interval())));
+        let burst = u32::try_from(rate.burst_size()).unwrap_or(u32::MAX);
+        self.with_state(|state| {
+            state.host.set_burst(burst.min(MAX_BURST));
+            state.host.retune(micros(rate.interval()));
+        });
     }
 
     fn hold(&self, nanos: u64) {

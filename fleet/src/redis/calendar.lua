@@ -3,7 +3,7 @@
 -- KEYS  state (a hash), seen (a sorted set: 'host label' -> until when it counts; and '!' with the state's birth -> -1)
 -- ARGV  action, 'host label', interval, epoch, hold, grace, window, for how many milliseconds after their last use keys are kept (0 for
 --       ever); and by the action:
---       reserve: want, spacing, after, horizon    give_back: born, epoch, then first, count and step of each run
+--       reserve: want, spacing, after, horizon, burst, gathered    give_back: born, epoch, then first, count and step of each run
 --       hold: for how long    resume    retune: interval              times in microseconds
 -- Answers now, born, quiet, interval, hold, epoch, hosts, next, taken back, and first, count and step of each run granted.
 --
@@ -208,6 +208,16 @@ if action == 'reserve' then
     local from, stop, left = math.max(opens, now + ARGV[11]), now + horizon, want
     local earliest = from
     local dense = spacing <= interval
+    if tonumber(ARGV[11]) == 0 then
+        local start = math.max(tat, hold, quiet, now - math.max(ARGV[13] - 1, 0) * interval)
+        local past = math.max(math.ceil((now - start) / interval), 0)
+        local count = math.min(past, tonumber(ARGV[14]))
+        if count > 0 then
+            granted[1] = {start, count, interval}
+            tat = start + count * interval
+            left = past > count and 0 or math.max(left - count, 0)
+        end
+    end
     while left > 0 do
         local count, first = take(from, stop, dense and left or 1)
         if count == 0 then

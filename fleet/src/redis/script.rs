@@ -59,9 +59,13 @@ impl Call {
                 spacing,
                 after,
                 horizon,
+                burst,
+                gathered,
             } => {
-                let spans = [*spacing, *after, *horizon].map(span);
-                ("reserve", [&[u64::from(*want)], &spans[..]].concat())
+                let [spacing, after, horizon] = [*spacing, *after, *horizon].map(span);
+                let [want, burst, gathered] = [*want, *burst, *gathered].map(u64::from);
+                let numbers = [want, spacing, after, horizon, burst, gathered];
+                ("reserve", numbers.to_vec())
             }
             Action::GiveBack { born, epoch, slots } => {
                 let numbers = slots.iter().flat_map(|slots| {

@@ -57,6 +57,8 @@ fn actions() -> Vec<Action> {
                     spacing: odd,
                     after: other,
                     horizon,
+                    burst: 1,
+                    gathered: 0,
                 });
             }
             for count in [0, 1, 2, 70, u32::MAX] {

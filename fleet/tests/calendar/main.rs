@@ -1,6 +1,7 @@
 //! The calendar: what a backend keeps of one limit.
 #![allow(clippy::unwrap_used)]
 
+mod burst;
 mod extremes;
 mod oracle;
 mod terms;
@@ -37,6 +38,8 @@ pub(crate) fn spaced(host: u64, want: u32, spacing: u64, after: u64) -> Call {
         spacing,
         after,
         horizon: 2 * SECOND,
+        burst: 1,
+        gathered: 0,
     };
     call(host, action)
 }

@@ -202,6 +202,8 @@ impl World {
             spacing,
             after,
             horizon,
+            burst: 1,
+            gathered: 0,
         });
         let now = self.clock();
         let reply = self.calendar.apply(now, &call);

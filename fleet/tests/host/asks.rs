@@ -141,6 +141,8 @@ fn callers(hosts: u32, count: usize, think: u64, until: u64) -> (Host, Vec<(u64,
         spacing: 0,
         after: 0,
         horizon: SECOND,
+        burst: 1,
+        gathered: 0,
     };
     (other.host, other.known.interval, other.grace, other.action) = (1, 5 * MS, 0, none);
     let mut back = vec![SECOND; count];

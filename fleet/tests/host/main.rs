@@ -26,6 +26,7 @@ pub(crate) fn config() -> Config {
         host: 7,
         label: "seven".into(),
         interval: 10 * MS,
+        burst: 1,
         interval_wins: false,
         horizon: 2 * SECOND,
         timeout: 500 * MS,

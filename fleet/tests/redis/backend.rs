@@ -32,6 +32,8 @@ pub(crate) fn ask() -> Call {
         spacing: 0,
         after: 0,
         horizon: 2_000_000,
+        burst: 1,
+        gathered: 0,
     })
 }
 

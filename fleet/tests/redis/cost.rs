@@ -70,6 +70,8 @@ fn client(url: &str, digest: &str, limits: u64, hosts: u64, spacing: u64) -> usi
                     spacing,
                     0,
                     2_000_000,
+                    1,
+                    0,
                 ])
                 .ignore();
         }

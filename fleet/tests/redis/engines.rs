@@ -29,6 +29,8 @@ fn reserve(backend: &RedisBackend, limit: &str) -> Result<Reply, BackendError> {
             spacing: 0,
             after: 0,
             horizon: 2_000_000,
+            burst: 1,
+            gathered: 0,
         },
     };
     block_on(backend.call(limit, call))

@@ -38,9 +38,18 @@ impl Clocked {
                 spacing,
                 after,
                 horizon,
+                burst,
+                gathered,
             } => (
                 "reserve",
-                vec![u64::from(*want), *spacing, *after, *horizon],
+                vec![
+                    u64::from(*want),
+                    *spacing,
+                    *after,
+                    *horizon,
+                    u64::from(*burst),
+                    u64::from(*gathered),
+                ],
             ),
             Action::GiveBack { born, epoch, slots } => {
                 let numbers = |run: &Slots| [run.first, u64::from(run.count), run.step];
@@ -164,6 +173,8 @@ fn reserve(want: u32) -> Call {
         spacing: 0,
         after: 0,
         horizon: 2_000_000,
+        burst: 1,
+        gathered: 0,
     })
 }
 
@@ -214,6 +225,8 @@ fn random_action(rng: &mut fastrand::Rng, leases: &[Reply], horizon: u64) -> Act
             spacing: if rng.bool() { 0 } else { span(rng) / 1_000 },
             after: if rng.bool() { 0 } else { spread(rng, 24) },
             horizon,
+            burst: u32::try_from(spread(rng, 8)).unwrap(),
+            gathered: u32::try_from(spread(rng, 8)).unwrap(),
         },
     }
 }
@@ -318,7 +331,10 @@ pub(crate) fn every_digit_of_the_clock_is_kept() {
         let lease = server.apply(now, &reserve(4));
         assert_eq!((lease.now, lease.born), (now, now));
         assert_eq!(server.stored()["tat"], (now + 3_000_000).to_string());
-        assert_eq!(server.seen(), BTreeMap::from([("7 seven".to_owned(), now + 10_000_000)]));
+        assert_eq!(
+            server.seen(),
+            BTreeMap::from([("7 seven".to_owned(), now + 10_000_000)])
+        );
         let held = server.apply(now, &call(Action::Hold(MAX_MICROS)));
         assert_eq!((held.terms.epoch, held.terms.hold), (now, MAX_MICROS));
         assert_eq!(server.stored()["hold"], (now + MAX_MICROS).to_string());

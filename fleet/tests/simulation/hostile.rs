@@ -273,3 +273,54 @@ fn fifty_hosts_at_a_hundred_a_second() {
     assert!(run.jain >= 0.95);
     assert!(run.calls_per_release <= 2.5);
 }
+
+/// Hosts that come and go, a server that is gone and comes back with or without its state, and a clock that steps, all at random: whoever goes
+/// on without the server knows how many there are at most.
+#[test]
+fn hosts_that_go_on_by_themselves_are_never_more_than_they_know() {
+    let mut alone = 0;
+    for number in 80..120 {
+        let mut random = seed(number);
+        let mut below = |n: u64| {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) % n
+        };
+        let steps = number % 2 == 0;
+        let hosts = 2 + usize::try_from(below(12)).unwrap();
+        let mut plan = Plan::new(seed(number), hosts, 100);
+        plan.idle = usize::try_from(below(hosts as u64 + 1)).unwrap();
+        plan.away = Away::default();
+        plan.until = 90 * SECOND;
+        let mut at = SECOND;
+        while at < 80 * SECOND {
+            at += below(1_500 * MS);
+            let host = usize::try_from(below(hosts as u64)).unwrap();
+            let fault = match below(12) {
+                0..5 => Fault::Come(host, 4),
+                5..8 => Fault::Go(host),
+                8 => Fault::Down(below(8 * SECOND)),
+                9 if steps => Fault::Step(HOUR),
+                10 if steps => Fault::Step(-HOUR),
+                _ => Fault::Forget,
+            };
+            plan.faults.push((at, fault));
+            if matches!(fault, Fault::Down(_)) && below(2) == 0 {
+                plan.faults.push((at, Fault::Forget));
+            }
+        }
+        let world = World::run(plan);
+        let run = world.measure("hosts, the server and its clock at random", 0, 90 * SECOND);
+        // Hosts that do not know yet that the server is back go on for a timeout and a pause, and with a clock that has stepped forward
+        // leases are granted again.
+        let known_later = 0.6 * 100.0 + world.twice as f64;
+        assert!(
+            run.excess <= world.slack() + hosts as f64 + known_later,
+            "{number}"
+        );
+        assert!(steps || world.twice == 0, "{number}: {} twice", world.twice);
+        alone += world.hosts().map(|host| host.counts(0).alone).sum::<u64>();
+    }
+    assert!(alone > 10_000, "{alone} releases without the server");
+}

@@ -5,6 +5,7 @@
 mod faults;
 mod hostile;
 mod log;
+mod node;
 mod plan;
 mod world;
 

@@ -7,6 +7,7 @@ use apiqueue_fleet::host::{Config, Host};
 use apiqueue_fleet::{Action, BackendError, Calendar, Call, Reply, Slots};
 
 use crate::log::{Log, jain};
+use crate::node::Node;
 use crate::plan::{Fault, MS, Plan, SECOND};
 
 enum Event {
@@ -15,38 +16,6 @@ enum Event {
     Reply(usize, u64, Reply),
     Arrive(usize),
     Fault(Fault),
-}
-
-struct Node {
-    host: Host,
-    line: usize,
-    one_way: u64,
-    /// The clock: what it reads at 0, and how fast it goes.
-    offset: u64,
-    skew: i64,
-    wake: u64,
-    dead: bool,
-    /// Callers do not come back.
-    closed: bool,
-    think: u64,
-    paused_until: u64,
-}
-
-impl Node {
-    fn local(&self, t: u64) -> u64 {
-        let off = i128::from(t) * i128::from(self.skew) / 1_000_000;
-        (self.offset + t).saturating_add_signed(off as i64)
-    }
-
-    /// When the clock will have reached `local`.
-    fn reaches(&self, local: u64, from: u64) -> u64 {
-        let mut t = from;
-        while let Some(left) = local.checked_sub(self.local(t)).filter(|&left| left > 0) {
-            // From below, even if the clock is fast.
-            t += (left - left / 1_000).max(1);
-        }
-        t
-    }
 }
 
 /// What came out.
@@ -130,6 +99,7 @@ impl World {
                 host: self.random(),
                 label: "simulated".into(),
                 interval: plan.interval,
+                burst: 1,
                 interval_wins: false,
                 horizon: plan.horizon(id),
                 timeout: plan.timeout,
