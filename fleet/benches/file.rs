@@ -23,7 +23,7 @@ mod unix {
     use std::process::{Command, Stdio};
     use std::time::{Duration, Instant};
 
-    use apiqueue_fleet::{Ask, Backend, FileBackend};
+    use apiqueue_fleet::{Action, Backend, Call, FileBackend, Terms};
     use futures_lite::future::block_on;
     use rustix::time::{ClockId, clock_gettime};
 
@@ -75,19 +75,30 @@ mod unix {
     /// What one process does: it prints how many calls it has made, and its processor time in microseconds.
     pub(crate) fn call(directory: &str, limit: &str, seconds: &str) {
         let files = FileBackend::open(directory).unwrap();
-        let ask = Ask {
-            host: u64::from(std::process::id()),
-            want: 1,
-            interval: Duration::from_micros(1),
-            horizon: Duration::from_secs(2),
-            grace: Duration::ZERO,
-            seen: Duration::from_secs(10),
+        let id = std::process::id();
+        let ask = Call {
+            host: u64::from(id),
+            label: id.to_string().into(),
+            known: Terms {
+                interval: 1,
+                ..Terms::default()
+            },
+            grace: 0,
+            window: 10_000_000,
+            action: Action::Reserve {
+                want: 1,
+                spacing: 0,
+                after: 0,
+                horizon: 2_000_000,
+                burst: 1,
+                gathered: 0,
+            },
         };
         let end = Instant::now() + Duration::from_secs(seconds.parse().unwrap());
         let mut calls: u64 = 0;
         while Instant::now() < end {
-            let lease = block_on(files.reserve(limit, ask)).unwrap();
-            assert_eq!(lease.count, 1);
+            let reply = block_on(files.call(limit, ask.clone())).unwrap();
+            assert_eq!(reply.granted(), 1);
             calls += 1;
         }
         let used = clock_gettime(ClockId::ProcessCPUTime);

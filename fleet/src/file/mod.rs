@@ -63,6 +63,8 @@ const LONGEST_CALL: u64 = 500_000;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
+/// [`FleetLimit::look`] makes and changes no file.
+///
 /// A handle: clones mean the same files. It keeps none of them open, and works in a forked child, too. A call takes about 10 µs and asks for no
 /// thread, unless it finds the file locked: then one wakes it to try again. It waits for no lock, and does not flush to the disk; where a disk
 /// can't keep up the system may make it wait all the same. A directory in memory (`$XDG_RUNTIME_DIR`) is free of that, and forgotten in a reboot.
@@ -73,8 +75,8 @@ const LONGEST_CALL: u64 = 500_000;
 /// | what happens | what comes of it |
 /// |---|---|
 /// | a process is killed, at whatever step | the kernel unlocks its file. Its slots are gone. If it was in the middle of a write, the others wait out the grace, as after a loss |
-/// | a process is stopped, or stands still, while it has a file | calls on this limit fail as [`BackendError::Away`] after 400 ms, until it goes on or is killed. Nothing blocks meanwhile. Its own call fails, too, after half a second: by so much a slot may be late, whatever [`FleetLimit::timeout`] says |
-/// | a file is damaged, or cut off | found by its checksums. Of what can still be read everything goes on, but all wait out the grace; without it, it begins anew. [`losses`](Self::losses) counts it |
+/// | a process is stopped, or stands still, while it has a file | calls on this limit fail as [`BackendError::Away`] after 200 ms, until it goes on or is killed. Nothing blocks meanwhile. Its own call fails, too, after half a second: by so much a slot may be late, whatever [`FleetLimit::timeout`] says |
+/// | a file is damaged, or cut off | found by its checksums. If one of its two records can still be read, the terms go on, and all wait out the grace, as [`News::Forgot`](crate::News::Forgot) tells; if none, the limit begins anew, after the grace. [`losses`](Self::losses) counts it |
 /// | a file is deleted, or the directory is | the limit begins anew, after the grace |
 /// | a file is put back as it was at some time before | not found out: what was granted since is granted again |
 /// | the disk is full, or the directory can't be written | calls fail, and nothing is granted |
@@ -83,8 +85,8 @@ const LONGEST_CALL: u64 = 500_000;
 /// | a reboot | the schedule goes on. As much time has passed as the wall clock says, or none if it went back |
 /// | a power failure | what the system had not written to the disk, mostly of the last half minute, is forgotten and may be granted again |
 ///
-/// The first call of a limit that has no file waits out the grace, too (2.5 s plus the interval): that there is no file does not say that
-/// there was none.
+/// The grace is horizon + timeout + interval, of which no more than a horizon counts: 0.75 s to 1.25 s by default. The first call of a limit
+/// that has no file waits it out, too: that there is no file does not say that there was none.
 ///
 /// # Permissions
 /// The directory is one that not everybody may write. One that is made has mode 0700, and its files have 0600. In a directory that its group may
@@ -171,7 +173,7 @@ impl FileBackend {
         self.shared.losses.load(Ordering::Relaxed)
     }
 
-    /// Tries until it gets the file, or for 400 ms.
+    /// Tries until it gets the file, or for 200 ms.
     fn again<'a, T: Send + 'a>(
         &'a self,
         limit: &'a str,

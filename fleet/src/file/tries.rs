@@ -8,7 +8,7 @@ const FIRST: Duration = Duration::from_micros(100);
 /// more rarely could miss all the moments between.
 const LONGEST: Duration = Duration::from_millis(1);
 /// Less than the time that a call has by default. Whoever has the file for so long stands still.
-const PATIENCE: Duration = Duration::from_millis(400);
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Those of one call.
 #[derive(Default)]
@@ -18,7 +18,7 @@ pub(super) struct Tries {
 }
 
 impl Tries {
-    /// How long to wait before the next one. Not any more after 400 ms: then it says how long it was.
+    /// How long to wait before the next one. Not any more after 200 ms: then it says how long it was.
     pub(super) fn pause(&mut self) -> Result<Duration, Duration> {
         let now = Instant::now();
         let spent = now - *self.since.get_or_insert(now);

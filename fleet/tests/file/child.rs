@@ -11,12 +11,15 @@ use std::time::{Duration, Instant};
 
 use apiqueue::{ApiQueue, Stop};
 use apiqueue_fleet::file::{Boot, MachineClock, Reading};
-use apiqueue_fleet::{Answer, Ask, Backend, BackendError, Epoch, FileBackend, FleetLimit, Lease};
+use apiqueue_fleet::{
+    Action, Answer, Backend, BackendError, Call, FileBackend, FleetLimit, LimitState, Reply, Slots,
+    Terms,
+};
 use futures_lite::future::block_on;
 use rustix::process::{Signal, getpid, kill_process};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::rig::{Granted, LIMIT};
+use crate::rig::{Granted, LIMIT, consecutive};
 
 /// Starts this program in a role.
 pub(crate) fn start(role: &str, arguments: &[&str]) -> Child {
@@ -59,14 +62,18 @@ pub(crate) fn play(arguments: &[&str]) -> bool {
 }
 
 /// An ask with a short grace, on the real clock.
-pub(crate) fn quick(want: u32) -> Ask {
-    Ask {
-        host: u64::from(std::process::id()),
-        want,
-        interval: Duration::from_micros(20),
-        horizon: Duration::from_millis(20),
-        grace: Duration::from_millis(30),
-        seen: Duration::from_secs(10),
+pub(crate) fn quick(want: u32) -> Call {
+    let id = std::process::id();
+    Call {
+        host: u64::from(id),
+        label: id.to_string().into(),
+        known: Terms {
+            interval: 20,
+            ..Terms::default()
+        },
+        grace: 30_000,
+        window: 10_000_000,
+        action: consecutive(want, 20_000),
     }
 }
 
@@ -80,11 +87,23 @@ fn take(directory: &str, log: &str) {
     };
     loop {
         let want = fastrand::u32(1..5);
-        let Ok(lease) = block_on(recorded.reserve(LIMIT, quick(want))) else {
+        let Ok(reply) = block_on(recorded.call(LIMIT, quick(want))) else {
             continue;
         };
-        if lease.count > 1 && fastrand::u8(..4) == 0 {
-            let _ = block_on(recorded.give_back(LIMIT, lease, 1));
+        if let Some(run) = reply.slots.last()
+            && fastrand::u8(..4) == 0
+        {
+            let last = Slots {
+                first: run.first + u64::from(run.count - 1) * run.step,
+                count: 1,
+                step: run.step,
+            };
+            let action = Action::GiveBack {
+                born: reply.born,
+                epoch: reply.terms.epoch,
+                slots: vec![last],
+            };
+            let _ = block_on(recorded.call(LIMIT, Call { action, ..quick(0) }));
         }
     }
 }
@@ -126,7 +145,7 @@ fn queue(directory: &str, log: &str, millis: u64) {
 
 fn once(directory: &str) {
     let answer =
-        FileBackend::open(directory).and_then(|files| block_on(files.reserve(LIMIT, quick(1))));
+        FileBackend::open(directory).and_then(|files| block_on(files.call(LIMIT, quick(1))));
     println!("{answer:?}");
 }
 
@@ -144,7 +163,7 @@ fn traced(directory: &str, log: &str) {
         assert_eq!(asked, 0);
     }
     kill_process(getpid(), Signal::STOP).unwrap();
-    block_on(recorded.reserve(LIMIT, quick(3))).unwrap();
+    block_on(recorded.call(LIMIT, quick(3))).unwrap();
 }
 
 /// Stops while it has the file locked: the clock is read under the lock.
@@ -169,7 +188,7 @@ fn stopped(directory: &str) {
     }
     let clock = Arc::new(Stops(AtomicBool::new(false)));
     let files = FileBackend::open_with_clock(directory, clock).unwrap();
-    println!("{:?}", block_on(files.reserve(LIMIT, quick(1))));
+    println!("{:?}", block_on(files.call(LIMIT, quick(1))));
 }
 
 /// One call of a process whose files may not be longer than this: its writes end where they are cut off.
@@ -182,7 +201,7 @@ fn small(directory: &str, bytes: u64) {
     };
     rustix::process::setrlimit(rustix::process::Resource::Fsize, limit).unwrap();
     let files = FileBackend::open(directory).unwrap();
-    let answer = block_on(files.reserve(LIMIT, quick(1)));
+    let answer = block_on(files.call(LIMIT, quick(1)));
     // A pipe is not a file.
     println!("{answer:?}");
 }
@@ -249,33 +268,25 @@ pub(crate) struct Recorded {
 }
 
 impl Backend for Recorded {
-    fn reserve<'a>(&'a self, limit: &'a str, ask: Ask) -> Answer<'a, Lease> {
-        Box::pin(async move {
-            let lease = self.backend.reserve(limit, ask).await?;
-            if lease.count > 0 {
-                write(
-                    &self.log,
-                    [lease.start, u64::from(lease.count), lease.interval],
-                );
+    fn call<'a>(&'a self, limit: &'a str, call: Call) -> Answer<'a, Reply> {
+        if let Action::GiveBack { slots, .. } = &call.action {
+            for run in slots {
+                for n in 0..u64::from(run.count) {
+                    write(&self.log, [run.first + n * run.step, 0, 0]);
+                }
             }
-            Ok::<_, BackendError>(lease)
+        }
+        Box::pin(async move {
+            let reply = self.backend.call(limit, call).await?;
+            for run in &reply.slots {
+                write(&self.log, [run.first, u64::from(run.count), run.step]);
+            }
+            Ok::<_, BackendError>(reply)
         })
     }
 
-    fn give_back<'a>(&'a self, limit: &'a str, lease: Lease, count: u32) -> Answer<'a, bool> {
-        let first = lease.start + u64::from(lease.count - count) * lease.interval;
-        for slot in 0..u64::from(count) {
-            write(&self.log, [first + slot * lease.interval, 0, 0]);
-        }
-        self.backend.give_back(limit, lease, count)
-    }
-
-    fn hold<'a>(&'a self, limit: &'a str, duration: Duration) -> Answer<'a, Epoch> {
-        self.backend.hold(limit, duration)
-    }
-
-    fn retune<'a>(&'a self, limit: &'a str, interval: Duration) -> Answer<'a, Epoch> {
-        self.backend.retune(limit, interval)
+    fn look<'a>(&'a self, limit: &'a str) -> Answer<'a, Option<LimitState>> {
+        self.backend.look(limit)
     }
 }
 

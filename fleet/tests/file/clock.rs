@@ -1,28 +1,25 @@
 //! One clock for all processes of a machine, in each boot and across them.
 
-use std::time::Duration;
+use apiqueue_fleet::{Action, Call, Terms};
 
-use apiqueue_fleet::Backend;
-use futures_lite::future::block_on;
-
-use crate::rig::{LIMIT, Rig, SECOND, ask};
+use crate::rig::{Rig, SECOND, call, consecutive};
 
 const HOUR: u64 = 3_600 * SECOND;
 
 /// One slot an hour: the first one was just taken. The time until the next one, as seen by a process that has just begun.
 fn hourly() -> Rig {
     let mut rig = Rig::ready();
-    block_on(rig.files.retune(LIMIT, Duration::from_micros(HOUR))).unwrap();
+    rig.order(Action::Retune(HOUR));
     rig.machine.pass(HOUR);
-    assert_eq!(rig.reserve(1).unwrap().count, 1);
+    assert_eq!(rig.reserve(1).unwrap().granted(), 1);
     rig
 }
 
 fn until_next(rig: &mut Rig) -> u64 {
     rig.restart();
-    let lease = rig.reserve(1).unwrap();
-    assert_eq!(lease.count, 0, "{lease:?}");
-    lease.start - lease.now
+    let reply = rig.reserve(1).unwrap();
+    assert_eq!(reply.granted(), 0, "{reply:?}");
+    reply.next - reply.now
 }
 
 pub(crate) fn a_quota_survives_a_restart() {
@@ -31,7 +28,7 @@ pub(crate) fn a_quota_survives_a_restart() {
     rig.machine.pass(HOUR / 2);
     assert_eq!(until_next(&mut rig), HOUR / 2);
     rig.machine.pass(HOUR / 2);
-    assert_eq!(rig.reserve(1).unwrap().count, 1);
+    assert_eq!(rig.reserve(1).unwrap().granted(), 1);
     assert_eq!(rig.files.losses(), 0);
 }
 
@@ -43,7 +40,7 @@ pub(crate) fn a_quota_survives_a_reboot_by_the_wall_clock() {
     assert_eq!(until_next(&mut rig), HOUR - HOUR / 2 - 10 * SECOND);
     // Off for so long that it is over.
     rig.machine.reboot(HOUR);
-    assert_eq!(rig.reserve(1).unwrap().count, 1, "without a grace");
+    assert_eq!(rig.reserve(1).unwrap().granted(), 1, "without a grace");
     assert_eq!(rig.granted.twice(HOUR), 0);
 }
 
@@ -55,8 +52,7 @@ pub(crate) fn a_wall_clock_that_went_back_over_a_reboot_stands_and_goes_on() {
         reading.since_boot = SECOND;
         reading.wall = 0;
     });
-    let lease = rig.reserve(1).unwrap();
-    assert_eq!(lease.now, before);
+    assert_eq!(rig.reserve(1).unwrap().now, before);
     rig.machine.pass(SECOND);
     assert_eq!(rig.reserve(1).unwrap().now, before + SECOND);
 }
@@ -78,7 +74,7 @@ pub(crate) fn a_wall_clock_that_is_set_does_not_matter_in_one_boot() {
 pub(crate) fn suspended_time_counts() {
     let mut rig = hourly();
     rig.machine.set(|reading| reading.since_boot += HOUR);
-    assert_eq!(rig.reserve(1).unwrap().count, 1);
+    assert_eq!(rig.reserve(1).unwrap().granted(), 1);
 }
 
 /// A container may have its own time since the boot.
@@ -121,10 +117,25 @@ pub(crate) fn clocks_at_the_end_of_their_numbers_do_no_harm() {
                 reading.wall = value;
             });
             rig.reserve(3).unwrap();
-            block_on(rig.files.hold(LIMIT, Duration::MAX)).unwrap();
-            block_on(rig.files.retune(LIMIT, Duration::MAX)).unwrap();
-            block_on(rig.files.reserve(LIMIT, ask(u64::MAX, u32::MAX))).unwrap();
-            block_on(rig.files.hold(LIMIT, Duration::ZERO)).unwrap();
+            rig.order(Action::Hold(u64::MAX));
+            rig.order(Action::Retune(u64::MAX));
+            for horizon in [SECOND, u64::MAX] {
+                let known = Terms {
+                    interval: u64::MAX,
+                    hold: u64::MAX,
+                    epoch: 0,
+                };
+                rig.call(Call {
+                    known,
+                    grace: u64::MAX,
+                    window: u64::MAX,
+                    ..call(u64::MAX, consecutive(u32::MAX, horizon))
+                })
+                .unwrap();
+                rig.order(Action::Resume);
+            }
+            rig.order(Action::Retune(0));
         }
     }
+    assert_eq!(rig.files.losses(), 0, "each found a file that is whole");
 }

@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use apiqueue_fleet::file::{MachineClock, Reading};
-use apiqueue_fleet::{Backend, BackendError, FileBackend};
+use apiqueue_fleet::{Action, Backend, BackendError, FileBackend, Reply, Slots};
 use futures_lite::future::block_on;
 
 use crate::child::{command, output, quick, start};
-use crate::rig::{GRACE, INTERVAL, LIMIT, Machine, Rig, ask};
+use crate::rig::{GRACE, INTERVAL, LIMIT, Machine, Rig, ask, call};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
@@ -20,16 +20,16 @@ fn mode(path: &Path) -> u32 {
 
 pub(crate) fn a_file_that_is_deleted_while_leases_are_out_is_waited_out() {
     let mut rig = Rig::ready();
-    assert_eq!(rig.reserve(20).unwrap().count, 20);
+    assert_eq!(rig.reserve(20).unwrap().granted(), 20);
     fs::remove_file(rig.path()).unwrap();
-    assert_eq!(rig.reserve(1).unwrap().count, 0);
+    assert_eq!(rig.reserve(1).unwrap().granted(), 0);
     rig.machine.pass(GRACE);
-    assert_eq!(rig.reserve(1).unwrap().count, 1);
+    assert_eq!(rig.reserve(1).unwrap().granted(), 1);
     // Another file in its place, and then none.
     fs::copy(rig.path(), rig.folder.path().join("old")).unwrap();
     rig.reserve(1).unwrap();
     fs::rename(rig.path(), rig.folder.path().join("moved")).unwrap();
-    assert_eq!(rig.reserve(1).unwrap().count, 0);
+    assert_eq!(rig.reserve(1).unwrap().granted(), 0);
     assert_eq!(rig.granted.twice(INTERVAL), 0);
     assert_eq!(rig.files.losses(), 0, "these were no damages");
 }
@@ -38,7 +38,7 @@ pub(crate) fn a_file_that_is_deleted_while_leases_are_out_is_waited_out() {
 pub(crate) fn a_file_that_is_deleted_in_the_middle_of_a_call_is_not_granted_from() {
     for is_replaced in [false, true] {
         let mut rig = Rig::ready();
-        assert_eq!(rig.reserve(5).unwrap().count, 5);
+        assert_eq!(rig.reserve(5).unwrap().granted(), 5);
         let path = rig.path();
         let old = fs::read(&path).unwrap();
         let files = FileBackend::open_with_clock(
@@ -55,7 +55,11 @@ pub(crate) fn a_file_that_is_deleted_in_the_middle_of_a_call_is_not_granted_from
             }),
         );
         rig.files = files.unwrap();
-        assert_eq!(rig.reserve(5).unwrap().count, 0, "the grace of a new file");
+        assert_eq!(
+            rig.reserve(5).unwrap().granted(),
+            0,
+            "the grace of a new file"
+        );
         assert_eq!(rig.files.losses(), u64::from(is_replaced));
     }
 }
@@ -77,12 +81,12 @@ impl<F: Fn() + Send + Sync + 'static> MachineClock for Deletes<F> {
 
 pub(crate) fn a_directory_that_is_deleted_is_made_again() {
     let mut rig = Rig::ready();
-    assert_eq!(rig.reserve(5).unwrap().count, 5);
+    assert_eq!(rig.reserve(5).unwrap().granted(), 5);
     fs::remove_dir_all(rig.folder.path()).unwrap();
-    assert_eq!(rig.reserve(1).unwrap().count, 0);
+    assert_eq!(rig.reserve(1).unwrap().granted(), 0);
     assert_eq!(mode(rig.folder.path()), 0o700);
     rig.machine.pass(GRACE);
-    assert_eq!(rig.reserve(1).unwrap().count, 1);
+    assert_eq!(rig.reserve(1).unwrap().granted(), 1);
     assert_eq!(rig.granted.twice(INTERVAL), 0);
 }
 
@@ -99,25 +103,31 @@ pub(crate) fn nothing_is_granted_by_what_could_not_be_written() {
         // A file that was whole before.
         let files = FileBackend::open(path).unwrap();
         let end = Instant::now() + Duration::from_secs(60);
-        while block_on(files.reserve(LIMIT, quick(1))).unwrap().count == 0 {
+        while block_on(files.call(LIMIT, quick(1))).unwrap().granted() == 0 {
             assert!(
                 Instant::now() < end,
                 "{bytes}: the room is there again, but no slot comes"
             );
         }
-        let before = block_on(files.reserve(LIMIT, quick(2))).unwrap();
+        let before = block_on(files.call(LIMIT, quick(2))).unwrap();
         let answers = [0; 2].map(|_| output(start("--once-small", &[path, &bytes.to_string()])));
         // One of two calls writes the second place.
         assert!(
             answers.iter().any(|answer| answer.starts_with("Err(Away(")),
             "{answers:?}"
         );
-        let after = block_on(files.reserve(LIMIT, quick(2))).unwrap();
+        let after = block_on(files.call(LIMIT, quick(2))).unwrap();
         assert!(
-            after.count == 0
-                || after.start >= before.start + u64::from(before.count) * before.interval
+            after.granted() == 0 || after.slots[0].first > last(&before),
+            "{before:?} {after:?}"
         );
     }
+}
+
+/// The last slot that was granted.
+fn last(reply: &Reply) -> u64 {
+    let of = |run: &Slots| run.first + u64::from(run.count - 1) * run.step;
+    reply.slots.last().map_or(0, of)
 }
 
 pub(crate) fn a_directory_that_cannot_be_written_is_told_with_its_path() {
@@ -165,7 +175,7 @@ pub(crate) fn a_directory_that_everybody_may_write_is_refused() {
     let own = folder.path().join("own");
     let files = FileBackend::open(&own).unwrap();
     assert_eq!(mode(&own), 0o700, "one that is made is private");
-    block_on(files.reserve(LIMIT, quick(1))).unwrap();
+    block_on(files.call(LIMIT, quick(1))).unwrap();
     assert_eq!(mode(&own.join("ec2.limit")), 0o600);
 }
 
@@ -173,7 +183,7 @@ pub(crate) fn files_in_a_directory_of_a_group_are_the_groups() {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), Permissions::from_mode(0o2770)).unwrap();
     let files = FileBackend::open(folder.path()).unwrap();
-    block_on(files.reserve(LIMIT, quick(1))).unwrap();
+    block_on(files.call(LIMIT, quick(1))).unwrap();
     assert_eq!(
         mode(&folder.path().join("ec2.limit")),
         0o660,
@@ -186,24 +196,24 @@ pub(crate) fn links_and_devices_in_the_place_of_a_file_are_left_alone() {
     let victim = rig.folder.path().join("victim");
     fs::write(&victim, "mine").unwrap();
     symlink(&victim, rig.path()).unwrap();
-    block_on(rig.files.reserve(LIMIT, ask(1, 1))).unwrap_err();
+    rig.call(ask(1, 1)).unwrap_err();
     assert_eq!(fs::read(&victim).unwrap(), b"mine");
     fs::remove_file(rig.path()).unwrap();
     fs::remove_file(&victim).unwrap();
     symlink(&victim, rig.path()).unwrap();
-    block_on(rig.files.reserve(LIMIT, ask(1, 1))).unwrap_err();
+    rig.call(ask(1, 1)).unwrap_err();
     assert!(!victim.exists(), "nothing is made where a link leads to");
     fs::remove_file(rig.path()).unwrap();
     symlink("/dev/full", rig.path()).unwrap();
-    block_on(rig.files.reserve(LIMIT, ask(1, 1))).unwrap_err();
+    rig.call(ask(1, 1)).unwrap_err();
     fs::remove_file(rig.path()).unwrap();
     fs::create_dir(rig.path()).unwrap();
-    block_on(rig.files.reserve(LIMIT, ask(1, 1))).unwrap_err();
+    rig.call(ask(1, 1)).unwrap_err();
     fs::remove_dir(rig.path()).unwrap();
     let pipe = std::ffi::CString::new(rig.path().to_str().unwrap()).unwrap();
     // SAFETY: the string lives through the call.
     assert_eq!(unsafe { libc::mkfifo(pipe.as_ptr(), 0o600) }, 0);
-    let error = block_on(rig.files.reserve(LIMIT, ask(1, 1))).unwrap_err();
+    let error = rig.call(ask(1, 1)).unwrap_err();
     assert!(error.to_string().contains("not a regular file"), "{error}");
 }
 
@@ -240,11 +250,11 @@ pub(crate) fn no_two_limits_share_a_file_and_none_leaves_the_directory() {
         "%".repeat(200),
     ]);
     for (n, name) in (1..).zip(&names) {
-        block_on(rig.files.retune(name, Duration::from_micros(n))).unwrap();
+        block_on(rig.files.call(name, call(1, Action::Retune(n)))).unwrap();
     }
     for (n, name) in (1..).zip(&names) {
-        let lease = block_on(rig.files.reserve(name, ask(1, 1))).unwrap();
-        assert_eq!(lease.interval, n, "{name}");
+        let reply = block_on(rig.files.call(name, ask(1, 1))).unwrap();
+        assert_eq!(reply.terms.interval, n, "{name}");
     }
     let files: Vec<String> = fs::read_dir(rig.folder.path())
         .unwrap()
@@ -271,7 +281,7 @@ pub(crate) fn a_file_that_was_copied_to_another_limits_place_is_refused() {
     let mut rig = Rig::ready();
     rig.reserve(1).unwrap();
     fs::copy(rig.path(), rig.folder.path().join("s3.limit")).unwrap();
-    let error = block_on(rig.files.reserve("s3", ask(1, 1))).unwrap_err();
+    let error = block_on(rig.files.call("s3", ask(1, 1))).unwrap_err();
     assert!(
         matches!(&error, BackendError::Refused(why) if why.contains("\"ec2\"")),
         "{error}"
@@ -293,7 +303,7 @@ pub(crate) fn a_link_to_a_directory_is_followed_once() {
     let files = FileBackend::open(&link).unwrap();
     fs::remove_file(&link).unwrap();
     symlink(&other, &link).unwrap();
-    block_on(files.reserve(LIMIT, quick(1))).unwrap();
+    block_on(files.call(LIMIT, quick(1))).unwrap();
     assert!(one.join("ec2.limit").exists());
     assert_eq!(files.directory(), fs::canonicalize(&one).unwrap());
 }

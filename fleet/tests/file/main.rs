@@ -1,4 +1,4 @@
-//! The fleet over files: what they promise about processes that die, files that are damaged, and clocks.
+//! The fleet over files: what they promise about processes that die, files that are damaged, clocks, and what they keep.
 //!
 //! Not libtest, as this program is also the other processes.
 
@@ -10,6 +10,10 @@ mod child;
 mod clock;
 #[cfg(unix)]
 mod disk;
+#[cfg(unix)]
+mod kept;
+#[cfg(unix)]
+mod look;
 #[cfg(unix)]
 mod processes;
 #[cfg(unix)]
@@ -62,6 +66,20 @@ fn main() {
             a_file_that_was_copied_to_another_limits_place_is_refused
             a_link_to_a_directory_is_followed_once
             the_users_directory_is_where_state_is_kept;
+        kept:
+            every_call_goes_on_from_all_that_those_before_it_left
+            calls_with_numbers_of_any_size_leave_a_file_that_is_whole
+            labels_of_any_bytes_are_kept
+            terms_and_hosts_outlast_a_damaged_file
+            no_slot_of_before_a_damage_is_granted_after_it
+            times_that_no_calls_lead_to_are_taken_for_damage
+            each_damage_makes_another_state_and_shortens_no_grace;
+        look:
+            a_look_makes_no_file_and_no_directory
+            a_look_shows_the_limit_and_changes_nothing
+            a_look_at_a_damaged_file_shows_what_is_left_and_mends_nothing
+            a_look_at_what_is_no_file_of_this_limit_is_refused
+            a_look_waits_until_the_file_is_free;
         steps:
             a_reserve_that_was_cut_off_at_any_byte_grants_nothing_twice
             a_give_back_that_was_cut_off_at_any_byte_grants_nothing_twice

@@ -3,14 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use apiqueue_fleet::file::{Boot, MachineClock, Reading};
-use apiqueue_fleet::{Ask, Backend, BackendError, FileBackend, Lease};
+use apiqueue_fleet::{Action, Backend, BackendError, Call, FileBackend, Reply, Slots, Terms};
 use futures_lite::future::block_on;
 use tempfile::TempDir;
 
 pub(crate) const LIMIT: &str = "ec2";
+/// Of all hosts.
+pub(crate) const LABEL: &str = "test";
 /// Microseconds.
 pub(crate) const INTERVAL: u64 = 1_000;
 pub(crate) const HORIZON: u64 = 50_000;
@@ -78,7 +79,11 @@ impl Rig {
     /// A limit that was asked for once, and whose grace is over.
     pub(crate) fn ready() -> Self {
         let mut rig = Self::new();
-        assert_eq!(rig.reserve(1).unwrap().count, 0, "the grace of a new file");
+        assert_eq!(
+            rig.reserve(1).unwrap().granted(),
+            0,
+            "the grace of a new file"
+        );
         rig.machine.pass(GRACE);
         rig
     }
@@ -108,18 +113,33 @@ impl Rig {
         self.files = open(self.folder.path(), &self.machine);
     }
 
-    pub(crate) fn reserve(&mut self, want: u32) -> Result<Lease, BackendError> {
-        let lease = block_on(self.files.reserve(LIMIT, ask(1, want)))?;
-        self.granted.add(lease);
-        Ok(lease)
+    pub(crate) fn call(&self, call: Call) -> Result<Reply, BackendError> {
+        block_on(self.files.call(LIMIT, call))
     }
 
-    pub(crate) fn give_back(&mut self, lease: Lease, count: u32) -> bool {
-        let given = block_on(self.files.give_back(LIMIT, lease, count)).unwrap();
-        if given {
-            self.granted.remove(lease, count);
+    /// Of host 1.
+    pub(crate) fn order(&self, action: Action) -> Reply {
+        self.call(call(1, action)).unwrap()
+    }
+
+    pub(crate) fn reserve(&mut self, want: u32) -> Result<Reply, BackendError> {
+        let reply = self.call(ask(1, want))?;
+        self.granted.add(&reply);
+        Ok(reply)
+    }
+
+    /// The last slots of what was granted in one run. Says how many were taken back.
+    pub(crate) fn give_back(&mut self, granted: &Reply, count: u32) -> u32 {
+        let slots = last_of(granted.slots[0], count);
+        let reply = self.order(Action::GiveBack {
+            born: granted.born,
+            epoch: granted.terms.epoch,
+            slots: vec![slots],
+        });
+        if reply.taken_back > 0 {
+            self.granted.remove(last_of(slots, reply.taken_back));
         }
-        given
+        reply.taken_back
     }
 }
 
@@ -127,14 +147,41 @@ pub(crate) fn open(folder: &Path, machine: &Machine) -> FileBackend {
     FileBackend::open_with_clock(folder, Arc::new(machine.clone())).unwrap()
 }
 
-pub(crate) fn ask(host: u64, want: u32) -> Ask {
-    Ask {
+pub(crate) fn call(host: u64, action: Action) -> Call {
+    Call {
         host,
+        label: LABEL.into(),
+        known: Terms {
+            interval: INTERVAL,
+            ..Terms::default()
+        },
+        grace: GRACE,
+        window: 10 * SECOND,
+        action,
+    }
+}
+
+pub(crate) fn ask(host: u64, want: u32) -> Call {
+    call(host, consecutive(want, HORIZON))
+}
+
+pub(crate) fn consecutive(want: u32, horizon: u64) -> Action {
+    Action::Reserve {
         want,
-        interval: Duration::from_micros(INTERVAL),
-        horizon: Duration::from_micros(HORIZON),
-        grace: Duration::from_micros(GRACE),
-        seen: Duration::from_secs(10),
+        spacing: 0,
+        after: 0,
+        horizon,
+        burst: 1,
+        gathered: 0,
+    }
+}
+
+fn last_of(slots: Slots, count: u32) -> Slots {
+    let before = u64::from(slots.count - count);
+    Slots {
+        first: slots.first + before * slots.step,
+        count,
+        ..slots
     }
 }
 
@@ -145,18 +192,19 @@ pub(crate) struct Granted {
 }
 
 impl Granted {
-    pub(crate) fn add(&mut self, lease: Lease) {
-        self.extend(lease.start, u64::from(lease.count), lease.interval);
+    pub(crate) fn add(&mut self, reply: &Reply) {
+        for slots in &reply.slots {
+            self.extend(slots.first, u64::from(slots.count), slots.step);
+        }
     }
 
     pub(crate) fn extend(&mut self, start: u64, count: u64, interval: u64) {
         self.slots.extend((0..count).map(|n| start + n * interval));
     }
 
-    pub(crate) fn remove(&mut self, lease: Lease, count: u32) {
-        for n in lease.count - count..lease.count {
-            let slot = lease.start + u64::from(n) * lease.interval;
-            self.remove_slot(slot);
+    pub(crate) fn remove(&mut self, slots: Slots) {
+        for n in 0..u64::from(slots.count) {
+            self.remove_slot(slots.first + n * slots.step);
         }
     }
 

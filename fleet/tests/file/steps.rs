@@ -1,15 +1,14 @@
 //! What a process leaves behind that dies at any step of a write, and what a disk does to it later: every byte of every write.
 
 use std::fs;
-use std::time::Duration;
 
-use apiqueue_fleet::Backend;
+use apiqueue_fleet::{Action, Backend, Slots};
 use futures_lite::future::block_on;
 
-use crate::rig::{GRACE, Granted, HORIZON, INTERVAL, LIMIT, Rig, ask};
+use crate::rig::{GRACE, Granted, HORIZON, INTERVAL, LABEL, LIMIT, Rig, ask, call, consecutive};
 
 /// Where the second place of a file begins.
-const PLACE: usize = 1 << 20;
+pub(crate) const PLACE: usize = 1 << 20;
 /// The most that a record of these tests has, with its head.
 const LONGEST: usize = 400;
 
@@ -81,7 +80,7 @@ pub(crate) fn a_reserve_that_was_cut_off_at_any_byte_grants_nothing_twice() {
             rig.reserve(5).unwrap();
         }
         cut_off_everywhere(rig, |rig| {
-            assert_eq!(rig.reserve(4).unwrap().count, 4);
+            assert_eq!(rig.reserve(4).unwrap().granted(), 4);
         });
     }
 }
@@ -90,24 +89,23 @@ pub(crate) fn a_give_back_that_was_cut_off_at_any_byte_grants_nothing_twice() {
     let mut rig = Rig::ready();
     rig.reserve(5).unwrap();
     cut_off_everywhere(rig, |rig| {
-        let lease = rig.reserve(0).unwrap();
-        assert_eq!(lease.count, 0);
+        assert_eq!(rig.reserve(0).unwrap().granted(), 0);
     });
     let mut rig = Rig::ready();
-    let lease = rig.reserve(5).unwrap();
-    cut_off_everywhere(rig, move |rig| assert!(rig.give_back(lease, 2)));
+    let granted = rig.reserve(5).unwrap();
+    cut_off_everywhere(rig, move |rig| assert_eq!(rig.give_back(&granted, 2), 2));
 }
 
 pub(crate) fn new_terms_that_were_cut_off_at_any_byte_grant_nothing_twice() {
     let mut rig = Rig::ready();
     rig.reserve(5).unwrap();
     cut_off_everywhere(rig, |rig| {
-        block_on(rig.files.hold(LIMIT, Duration::from_micros(HORIZON))).unwrap();
+        rig.order(Action::Hold(HORIZON));
     });
     let mut rig = Rig::ready();
     rig.reserve(5).unwrap();
     cut_off_everywhere(rig, |rig| {
-        block_on(rig.files.retune(LIMIT, Duration::from_micros(2 * INTERVAL))).unwrap();
+        rig.order(Action::Retune(2 * INTERVAL));
     });
 }
 
@@ -125,15 +123,14 @@ pub(crate) fn a_creation_that_was_cut_off_at_any_byte_grants_nothing_before_the_
         fs::write(rig.path(), &whole[..cut]).unwrap();
         rig.granted = Granted::default();
         rig.restart();
-        let lease = rig.reserve(5).unwrap();
-        assert_eq!(lease.count, 0, "{cut}");
+        assert_eq!(rig.reserve(5).unwrap().granted(), 0, "{cut}");
         let is_half = cut > 0 && cut < PLACE + record_length(&whole);
         assert_eq!(rig.files.losses(), u64::from(is_half), "{cut}");
         go_on(&mut rig, &format!("{cut} bytes"));
     }
 }
 
-fn record_length(whole: &[u8]) -> usize {
+pub(crate) fn record_length(whole: &[u8]) -> usize {
     let length = u32::from_le_bytes(whole[16..20].try_into().unwrap());
     24 + length as usize
 }
@@ -157,9 +154,10 @@ pub(crate) fn a_byte_that_changed_is_found_and_waited_out() {
                 rig.machine.set(|reading| *reading = now);
                 rig.granted = granted.clone();
                 rig.restart();
-                let lease = rig.reserve(2).unwrap();
+                let reply = rig.reserve(2).unwrap();
                 assert_eq!(
-                    lease.count, 0,
+                    reply.granted(),
+                    0,
                     "waits out the grace: byte {at} of place {place}"
                 );
                 assert_eq!(rig.files.losses(), 1, "and says so");
@@ -174,17 +172,17 @@ pub(crate) fn a_byte_that_changed_is_found_and_waited_out() {
 /// The terms are still known.
 pub(crate) fn what_can_be_read_of_a_damaged_file_goes_on() {
     let mut rig = Rig::ready();
-    block_on(rig.files.retune(LIMIT, Duration::from_micros(7 * INTERVAL))).unwrap();
+    rig.order(Action::Retune(7 * INTERVAL));
     rig.reserve(1).unwrap();
     rig.reserve(1).unwrap();
     for place in [0, PLACE] {
         let mut bytes = rig.bytes();
         bytes[place + 30] ^= 1;
         fs::write(rig.path(), bytes).unwrap();
-        let lease = rig.reserve(1).unwrap();
-        assert_eq!((lease.count, lease.interval), (0, 7 * INTERVAL));
+        let reply = rig.reserve(1).unwrap();
+        assert_eq!((reply.granted(), reply.terms.interval), (0, 7 * INTERVAL));
         rig.machine.pass(2 * GRACE);
-        assert_eq!(rig.reserve(1).unwrap().count, 1);
+        assert_eq!(rig.reserve(1).unwrap().granted(), 1);
     }
 }
 
@@ -208,8 +206,7 @@ pub(crate) fn any_bytes_at_all_are_waited_out_and_never_a_panic() {
         }
         fs::write(rig.path(), bytes).unwrap();
         rig.restart();
-        let lease = rig.reserve(3).unwrap();
-        assert_eq!(lease.count, 0, "round {round}");
+        assert_eq!(rig.reserve(3).unwrap().granted(), 0, "round {round}");
         go_on(&mut rig, &format!("round {round}"));
     }
 }
@@ -218,7 +215,16 @@ pub(crate) fn any_bytes_at_all_are_waited_out_and_never_a_panic() {
 pub(crate) fn numbers_of_any_size_in_a_record_are_no_panic() {
     let mut random = fastrand::Rng::with_seed(6);
     let mut rig = Rig::ready();
-    rig.reserve(4).unwrap();
+    // With free slots between others.
+    rig.order(Action::Reserve {
+        want: 4,
+        spacing: 5 * INTERVAL,
+        after: 0,
+        horizon: HORIZON,
+        burst: 1,
+        gathered: 0,
+    });
+    rig.reserve(0).unwrap();
     let whole = rig.bytes();
     let length = record_length(&whole);
     for _ in 0..3_000 {
@@ -238,11 +244,32 @@ pub(crate) fn numbers_of_any_size_in_a_record_are_no_panic() {
         fs::write(rig.path(), bytes).unwrap();
         rig.restart();
         // It may be refused, as another limit's.
-        let _ = rig.reserve(3);
-        let _ = block_on(rig.files.hold(LIMIT, Duration::MAX));
-        let _ = block_on(rig.files.retune(LIMIT, Duration::MAX));
-        let _ = rig.reserve(u32::MAX);
+        let born = rig.reserve(3).map_or(0, |reply| reply.born);
+        for action in [
+            consecutive(70, u64::MAX),
+            give_back_odd(born),
+            Action::Hold(u64::MAX),
+            Action::Retune(u64::MAX),
+            Action::Resume,
+            consecutive(u32::MAX, HORIZON),
+        ] {
+            let _ = rig.call(call(2, action));
+        }
+        let _ = block_on(rig.files.look(LIMIT));
         rig.machine.pass(GRACE);
+    }
+}
+
+fn give_back_odd(born: u64) -> Action {
+    let odd = |first, step| Slots {
+        first,
+        count: u32::MAX,
+        step,
+    };
+    Action::GiveBack {
+        born,
+        epoch: u64::MAX,
+        slots: vec![odd(u64::MAX, u64::MAX), odd(0, INTERVAL), odd(1, 0)],
     }
 }
 
@@ -257,20 +284,20 @@ pub(crate) fn a_record_that_makes_no_sense_is_waited_out() {
         let newest = if number(0) > number(PLACE) { 0 } else { PLACE };
         let mut bytes = whole;
         // The length of the limit's name.
-        bytes[newest + 24 + 49..][..8].copy_from_slice(&u64::MAX.to_le_bytes());
+        bytes[newest + 24 + 48..][..8].copy_from_slice(&u64::MAX.to_le_bytes());
         sign(&mut bytes[newest..newest + length]);
         fs::write(rig.path(), bytes).unwrap();
         let losses = rig.files.losses();
-        assert_eq!(rig.reserve(1).unwrap().count, 0);
+        assert_eq!(rig.reserve(1).unwrap().granted(), 0);
         assert_eq!(rig.files.losses(), losses + 1);
         rig.machine.pass(GRACE);
-        assert_eq!(rig.reserve(1).unwrap().count, 1);
+        assert_eq!(rig.reserve(1).unwrap().granted(), 1);
     }
     assert_eq!(rig.granted.twice(INTERVAL), 0);
 }
 
 /// Puts the right checksum into a record's head.
-fn sign(record: &mut [u8]) {
+pub(crate) fn sign(record: &mut [u8]) {
     let mut sum = crc32fast::Hasher::new();
     sum.update(&record[..20]);
     sum.update(&record[24..]);
@@ -300,9 +327,9 @@ pub(crate) fn a_file_of_another_release_is_refused_and_left_alone() {
 pub(crate) fn a_thousand_hosts_are_kept_and_forgotten() {
     let mut rig = Rig::ready();
     for host in 0..1_000 {
-        let lease = block_on(rig.files.reserve(LIMIT, ask(host, 0))).unwrap();
+        let reply = rig.call(ask(host, 0)).unwrap();
         // Host 1 is there already.
-        assert_eq!(u64::from(lease.hosts), (host + 1).max(2));
+        assert_eq!(u64::from(reply.hosts), (host + 1).max(2));
     }
     rig.restart();
     assert_eq!(rig.reserve(1).unwrap().hosts, 1_000);
@@ -322,34 +349,35 @@ pub(crate) fn a_thousand_hosts_are_kept_and_forgotten() {
 pub(crate) fn more_hosts_than_a_record_has_room_for_are_refused_and_harm_nobody() {
     let mut rig = Rig::ready();
     rig.reserve(1).unwrap();
-    // Those who have asked are at its end: how many, and of each its number and when it asked.
+    // Those who have asked are at its end: how many, and of each its number, until when it counts, and what it is called.
     let bytes = rig.bytes();
-    let head = record_length(&bytes) - 24;
-    let at = bytes[head + 16..head + 24].to_owned();
-    let hosts = ((PLACE - head - 8) / 16) as u64;
+    let head = record_length(&bytes) - LABEL.len() - 32;
+    let until = bytes[head + 16..head + 24].to_owned();
+    let hosts = ((PLACE - head - 8 - LABEL.len()) / 24) as u64;
     let mut bytes = bytes;
     bytes.resize(2 * PLACE, 0);
     for place in [0, PLACE] {
         let record = &mut bytes[place..place + PLACE];
         record[head..head + 8].copy_from_slice(&hosts.to_le_bytes());
-        for (host, entry) in (1_u64..=hosts).zip(record[head + 8..].chunks_exact_mut(16)) {
+        for (host, entry) in (1_u64..=hosts).zip(record[head + 8..].chunks_exact_mut(24)) {
             entry[..8].copy_from_slice(&host.to_le_bytes());
-            entry[8..].copy_from_slice(&at);
+            entry[8..16].copy_from_slice(&until);
+            entry[16..].fill(0);
         }
-        let length = head + 8 + 16 * usize::try_from(hosts).unwrap();
+        let length = head + 8 + 24 * usize::try_from(hosts).unwrap();
         record[16..20].copy_from_slice(&u32::try_from(length - 24).unwrap().to_le_bytes());
         sign(&mut record[..length]);
     }
     fs::write(rig.path(), &bytes).unwrap();
     assert_eq!(u64::from(rig.reserve(1).unwrap().hosts), hosts);
     let before = rig.bytes();
-    let one_more = block_on(rig.files.reserve(LIMIT, ask(hosts + 1, 1)));
+    let one_more = rig.call(ask(hosts + 1, 1));
     let error = one_more.unwrap_err().to_string();
     assert!(error.contains("above 1048576"), "{error}");
     assert_eq!(rig.bytes(), before);
     // Once they are gone there is room.
     rig.machine.pass(11_000_000);
-    let one_more = block_on(rig.files.reserve(LIMIT, ask(hosts + 1, 1))).unwrap();
-    assert_eq!((one_more.count, one_more.hosts), (1, 1));
+    let one_more = rig.call(ask(hosts + 1, 1)).unwrap();
+    assert_eq!((one_more.granted(), one_more.hosts), (1, 1));
     assert_eq!(rig.files.losses(), 0);
 }

@@ -97,7 +97,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault {
         name: "100 ms round trip, 5 % loss",
         run: bad_weather,
-        bounds: bounds(0, 130, 700, 40),
+        bounds: bounds(0, 200, 700, 40),
     },
 ];
 
