@@ -100,7 +100,7 @@ impl Host {
     /// out whether the backend is back.
     pub(super) fn needs_more(&self, now: u64, line: usize) -> bool {
         let come = line > 0 || self.are_expected(now);
-        let will_be = come && self.busy && self.size.has_grown();
+        let will_be = come && (self.is_spaced() || self.busy && self.size.has_grown());
         will_be || line as u64 > self.held.count() || self.is_away() && !self.leaving
     }
 
@@ -123,7 +123,7 @@ impl Host {
 
     /// Whether its callers can't use slots that follow one another, and others may.
     fn is_spaced(&self) -> bool {
-        self.hosts > 1 && self.reuse.spacing() > self.interval
+        self.hosts > 1 && self.reuse.spacing() >= 2 * self.interval
     }
 
     /// The call to make now.
@@ -207,7 +207,11 @@ impl Host {
             let most = self.config.burst.min(self.config.max_lease);
             let gathered = u32::try_from(uncovered).map_or(most, |line| line.min(most));
             let has_burst = self.config.burst > 1 && !self.is_spaced();
-            let want = self.size.want(fair, uncovered);
+            // As many as they can use, where that is known.
+            let want = match self.is_spaced() {
+                true => u32::try_from(SPAN.div_ceil(spacing)).map_or(fair, |most| fair.min(most)),
+                false => self.size.want(fair, uncovered),
+            };
             (want, if has_burst { gathered } else { 0 })
         };
         let from = match self.held.last() {

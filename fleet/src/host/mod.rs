@@ -312,6 +312,7 @@ impl Host {
         let taken = !self.is_held(now) && self.held.count() > 0 && self.grant(now, 1, late) == 1;
         if taken {
             // For those who wait whether callers come back, one has.
+            self.come_back(now, 1);
             self.empty_since = Some(now);
         }
         taken

@@ -29,7 +29,7 @@ impl Reuse {
         }
     }
 
-    /// How far apart slots are to be; less than an interval means one after the other.
+    /// How far apart slots are to be.
     pub(crate) fn spacing(self) -> u64 {
         self.smooth / 16
     }

@@ -12,7 +12,7 @@ impl Host {
             wake.add(flight.since + self.config.timeout);
         } else {
             let ask = self.ask_at(now).max(self.retry_at);
-            if self.has_orders() || self.needs_more(ask, line) {
+            if self.has_orders() || self.needs_more(now, line) {
                 wake.add(ask);
             }
         }

@@ -144,14 +144,18 @@ pub(crate) fn hostile_places_keep_the_rate_and_starve_nobody() {
         show(policy, &log, 4);
         assert!(log.within(9 * SECOND, 16 * SECOND) >= 350, "{log}");
     }
-    let log = unequal();
-    println!("{:?}", log.shares);
-    show("9 lone callers, calls of 0, 20 and 35 ms, 225/s", &log, 9);
     show("50 hosts", &fifty(), 50);
     let log = up_before_the_server();
     show("up before Redis", &log, 4);
     assert!(log.within(6 * SECOND, 14 * SECOND) >= 400, "{log}");
     show("5 hosts in turn, then no Redis", &in_turn(), 5);
+}
+
+/// Hosts of one caller each, whose calls take longer than a slot.
+pub(crate) fn lone_callers_get_their_share() {
+    let log = unequal();
+    println!("{:?}", log.shares);
+    show("9 lone callers, calls of 0, 20 and 35 ms, 225/s", &log, 9);
 }
 
 /// A rate that was set, and that the server has forgotten, is told by those who know it.

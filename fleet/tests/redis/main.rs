@@ -142,7 +142,8 @@ fn main() {
         faults:
             every_fault_keeps_its_bounds;
         hostile:
-            hostile_places_keep_the_rate_and_starve_nobody;
+            hostile_places_keep_the_rate_and_starve_nobody
+            lone_callers_get_their_share;
         cost:
             what_one_core_of_redis_bears;
     };

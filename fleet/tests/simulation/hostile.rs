@@ -117,6 +117,7 @@ fn lone_callers(number: u64, thinks: &[u64], per_second: u64) -> (World, Vec<u64
     plan.callers = 1;
     plan.thinks = thinks.to_vec();
     plan.is_steady = true;
+    plan.wakes = 500;
     plan.one_way = (100, 500);
     plan.until = 30 * SECOND;
     let world = World::run(plan);

@@ -18,6 +18,8 @@ pub(crate) struct Plan {
     pub(crate) thinks: Vec<u64>,
     /// They come back after exactly that.
     pub(crate) is_steady: bool,
+    /// How late drivers and callers wake up, at most.
+    pub(crate) wakes: u64,
     /// How far ahead slots are granted; others for the first hosts.
     pub(crate) horizon: u64,
     pub(crate) horizons: Vec<u64>,
@@ -48,6 +50,7 @@ impl Plan {
             think: 20 * MS,
             thinks: Vec::new(),
             is_steady: false,
+            wakes: 0,
             horizon: 500 * MS,
             horizons: Vec::new(),
             timeout: 250 * MS,

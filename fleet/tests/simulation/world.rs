@@ -202,7 +202,7 @@ impl World {
                     true => think,
                     false => self.below(2 * think),
                 };
-                let back = now + 1 + call;
+                let back = now + 1 + call + 2 * self.below(self.plan.wakes + 1);
                 self.at(back, Event::Arrive(id));
             }
             let has_call = step.call.is_some();
@@ -211,11 +211,12 @@ impl World {
                 self.send(id, Event::Request(id, number, call));
             }
             if step.grant == 0 && !has_call && step.news.is_none() {
+                let late = self.below(self.plan.wakes + 1);
                 let node = &mut self.nodes[id];
                 node.wake = u64::MAX;
                 if let Some(wake) = step.wake {
                     // At the same moment only if that can change anything.
-                    let at = node.reaches(wake, now).max(now + 1);
+                    let at = node.reaches(wake, now).max(now + 1) + late;
                     node.wake = at;
                     self.at(at, Event::Wake(id));
                 }
