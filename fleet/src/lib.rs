@@ -101,6 +101,7 @@
 //! | `file` | the schedule in files, for the processes of one machine; on Unix |
 //! | `redis` | the schedule on a Redis or Valkey server |
 //! | `sentinel`, `cluster`, `tls` | the same through sentinels, in a cluster, over TLS |
+//! | `metrics` | what [`FleetStats`] counts, as counters `apiqueue_fleet_…_total` by limit, and gauges of slots held, hosts, and whether the backend is away or its state new |
 //! | `tracing` | events of target `apiqueue`: the backend is away, has lost its state, or knows another rate (`WARN`), is back (`INFO`) |
 #![forbid(unsafe_code)]
 
@@ -118,6 +119,8 @@ mod in_process;
 mod limit;
 mod member;
 mod members;
+#[cfg(feature = "metrics")]
+mod metrics;
 #[cfg(feature = "redis")]
 mod redis;
 mod stats;

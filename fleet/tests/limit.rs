@@ -282,3 +282,52 @@ fn a_call_that_costs_more_is_followed_by_as_many_slots_without_a_release() {
     let [released] = world.releases([&queue], 1_000);
     assert!((19..=21).contains(&released), "{released} of 20");
 }
+
+#[cfg(feature = "metrics")]
+#[test]
+fn metrics_count_what_stats_count() {
+    use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let world = World::new();
+    let limit = world.limit();
+    let queues =
+        metrics::with_local_recorder(&recorder, || [(); 2].map(|()| world.start(&limit, 100)));
+    let _lines = queues.each_ref().map(|queue| line(queue, 400));
+    world.releases([&queues[0], &queues[1]], 5_000);
+    world.backend.forget();
+    world.releases([&queues[0], &queues[1]], 300);
+    let all = snapshotter.snapshot().into_vec().into_iter();
+    let told: std::collections::BTreeMap<String, f64> = all
+        .filter_map(|(key, _, _, value)| {
+            let name = key.key().name().strip_prefix("apiqueue_fleet_")?;
+            let label = key.key().labels().next().unwrap();
+            assert_eq!((label.key(), label.value()), ("limit", "limit"));
+            let value = match value {
+                DebugValue::Counter(n) => n as f64,
+                DebugValue::Gauge(n) => n.into_inner(),
+                DebugValue::Histogram(_) => unreachable!(),
+            };
+            Some((name.to_owned(), value))
+        })
+        .collect();
+    let stats = limit.stats();
+    for (name, counted) in [
+        ("backend_calls_total", stats.backend_calls),
+        ("slots_granted_total", stats.slots_granted),
+        ("slots_used_total", stats.slots_used),
+        ("slots_given_back_total", stats.slots_given_back),
+        ("slots_lost_total", stats.slots_lost),
+        ("released_alone_total", stats.released_alone),
+        ("states_lost_total", stats.times_forgotten),
+    ] {
+        assert_eq!(told[name], counted as f64, "{name}");
+    }
+    assert!(told["states_lost_total"] >= 1.0);
+    assert_eq!((told["hosts"], told["state_is_new"]), (2.0, 1.0));
+    assert_eq!(
+        (told["backend_is_away"], told["backend_failures_total"]),
+        (0.0, 0.0)
+    );
+}

@@ -27,6 +27,8 @@ pub(crate) struct Member {
     caller: Arc<Caller>,
     calls: Place,
     on_news: Option<Arc<Telling>>,
+    #[cfg(feature = "metrics")]
+    metrics: Option<crate::metrics::Metrics>,
     /// Where it is counted.
     members: Arc<Members>,
     /// Where this was made. A forked child releases nobody and calls nobody: its slots are the parent's.
@@ -67,6 +69,8 @@ impl Member {
             }),
             calls: Mutex::new(Some(Calls::default())),
             on_news,
+            #[cfg(feature = "metrics")]
+            metrics: crate::metrics::Metrics::register(limit),
             members,
             process: std::process::id(),
         }
@@ -89,6 +93,17 @@ impl Member {
         guarded(|| telemetry::changed(&self.caller.limit, &news));
         if let Some(telling) = &self.on_news {
             telling.tell(news);
+        }
+    }
+
+    #[cfg(feature = "metrics")]
+    fn tell_metrics(&self) {
+        use crate::metrics::Levels;
+
+        let now = self.times.now();
+        let levels = self.with_state(|state| Levels::of(&state.host, now));
+        if let (Some(metrics), Some(levels)) = (&self.metrics, levels) {
+            metrics.tell(&levels);
         }
     }
 
@@ -223,7 +238,10 @@ impl Permits for Member {
         let Some(mut taken) = Taken::from(&self.calls, self.process) else {
             return Next::At(self.times.reading(self.times.now() + SOON));
         };
-        self.serve(waiters, &mut taken.calls)
+        let next = self.serve(waiters, &mut taken.calls);
+        #[cfg(feature = "metrics")]
+        self.tell_metrics();
+        next
     }
 
     fn try_take(&self, returned: usize) -> Result<u64, Option<u64>> {
