@@ -297,7 +297,12 @@ fn metrics_count_what_stats_count() {
     let _lines = queues.each_ref().map(|queue| line(queue, 400));
     world.releases([&queues[0], &queues[1]], 5_000);
     world.backend.forget();
-    world.releases([&queues[0], &queues[1]], 300);
+    // Each asks again before its lease ends.
+    for _ in 0..70 {
+        if limit.stats().times_forgotten < 2 {
+            world.releases([&queues[0], &queues[1]], 10);
+        }
+    }
     let all = snapshotter.snapshot().into_vec().into_iter();
     let told: std::collections::BTreeMap<String, f64> = all
         .filter_map(|(key, _, _, value)| {
@@ -324,8 +329,10 @@ fn metrics_count_what_stats_count() {
     ] {
         assert_eq!(told[name], counted as f64, "{name}");
     }
-    assert!(told["states_lost_total"] >= 1.0);
-    assert_eq!((told["hosts"], told["state_is_new"]), (2.0, 1.0));
+    assert!(told["states_lost_total"] >= 2.0);
+    // The first to ask a state that is new is alone there.
+    assert!((1.0..=2.0).contains(&told["hosts"]));
+    assert_eq!(told["state_is_new"], 1.0);
     assert_eq!(
         (told["backend_is_away"], told["backend_failures_total"]),
         (0.0, 0.0)
