@@ -40,7 +40,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | any window of length w | at most `burst + (w + catch_up + trip) / interval` permits in the whole fleet: slots are never granted twice, and each is used between its time and *catch_up* + *trip* after. Not counted are releases whose permit came back |
+//! | any window of length w | at most `burst + (w + catch_up + trip) / interval` permits in the whole fleet: slots are never granted twice, and each is used between its time and *catch_up* + *trip* after. Not counted are releases whose permit came back. Where calls [cost](apiqueue::ApiQueue::enqueue_weighted) n slots, each host collects them one by one, and may have n - 1 of them in hand |
 //! | a permit that comes back, of a released waiter who was dropped or a turn [given back](apiqueue::Turn::give_back) | the latest slot that this host used is used once more, if it is not older than *catch_up* and the rate has not changed: by one waiter, however many permits come back. A turn that is given back after its slot's time counts for the latest slot, too: with it one release more |
 //! | the mean rate | the rate, as long as callers are in line. Slots are lost with answers that get lost, and while a driver is held up for longer than *catch_up* |
 //! | order | first in, first out, on each host |

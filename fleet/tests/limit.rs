@@ -267,7 +267,7 @@ fn slots_gather_up_to_the_burst_whichever_queue_takes_them() {
 }
 
 #[test]
-fn a_call_that_costs_more_is_followed_by_as_many_slots_without_a_release() {
+fn a_call_that_costs_more_takes_as_many_slots() {
     let world = World::new();
     let builder = ApiQueue::builder().per_second(100).burst(5);
     let builder = builder
@@ -337,4 +337,66 @@ fn metrics_count_what_stats_count() {
         (told["backend_is_away"], told["backend_failures_total"]),
         (0.0, 0.0)
     );
+}
+
+/// What has gathered may be older than the queue that takes it.
+#[test]
+fn a_queue_that_has_just_begun_takes_what_has_gathered_before_it() {
+    let world = World::new();
+    let start = || {
+        let builder = ApiQueue::builder().per_second(200).burst(10);
+        let builder = builder
+            .shared(world.limit())
+            .clock(Arc::clone(&world.clock));
+        builder.manual().start().unwrap()
+    };
+    let first = start();
+    let _first = line(&first, 1);
+    let _ = first.advance();
+    world.clock.advance(5_000 * MS);
+    let second = start();
+    world.clock.advance(3 * MS);
+    let _line = line(&second, 40);
+    let [released] = world.releases([&second], 1);
+    assert!((9..=11).contains(&released), "{released} at once");
+    let [released] = world.releases([&second], 100);
+    assert!((19..=21).contains(&released), "{released} of 20");
+    assert!(!second.is_closed());
+}
+
+/// Its slots come first, as the permits of a queue by itself do.
+#[test]
+fn a_call_that_costs_more_waits_until_so_many_slots_have_come() {
+    let world = World::new();
+    let builder = ApiQueue::builder().per_second(100).burst(5);
+    let builder = builder
+        .shared(world.limit())
+        .clock(Arc::clone(&world.clock));
+    let queue = builder.manual().start().unwrap();
+    let _light = line(&queue, 1);
+    world.releases([&queue], 1);
+    let _heavy = queue.enqueue_weighted(5).unwrap();
+    let before = world.releases([&queue], 45);
+    let after = world.releases([&queue], 10);
+    assert_eq!((before, after), ([0], [1]), "at the fifth slot");
+}
+
+/// Processes that come, make one call and go again.
+#[test]
+fn queues_that_end_after_one_heavy_call_each_keep_the_rate() {
+    let world = World::new();
+    let mut permits = 0;
+    for _ in 0..40 {
+        let builder = ApiQueue::builder().per_second(100).burst(10);
+        let builder = builder
+            .shared(world.limit())
+            .clock(Arc::clone(&world.clock));
+        let queue = builder.manual().start().unwrap();
+        let _heavy = queue.enqueue_weighted(10).unwrap();
+        permits += 10 * world.releases([&queue], 50)[0];
+        queue.stop(apiqueue::Stop::Now);
+        let _ = queue.advance();
+    }
+    // Two seconds, and the burst of the beginning.
+    assert!(permits <= 200 + 20, "{permits}");
 }

@@ -99,8 +99,7 @@ impl Host {
         }
         // The slots of before are let go, which is safe whatever the terms were.
         self.counts.lost += self.held.clear();
-        self.interval = terms.interval;
-        self.compete_at = 0;
+        self.go_by(terms.interval);
     }
 
     fn leased(&mut self, now: u64, want: u32, outdated: bool, reply: &Reply) {
@@ -216,14 +215,12 @@ impl Host {
     }
 
     fn go_alone(&mut self, now: u64, until: u64, factor: u32) {
-        let held_until = self.held_until;
         match &mut self.alone {
-            Some(alone) => alone.go_on(until, factor, held_until),
+            Some(alone) => alone.go_on(until, factor),
             None => {
                 let phase = self.random();
                 let (interval, had) = (self.interval, self.had);
-                let alone = Alone::new(now, until, interval, factor, held_until, had, phase);
-                self.alone = Some(alone);
+                self.alone = Some(Alone::new(now, until, interval, factor, had, phase));
             }
         }
     }

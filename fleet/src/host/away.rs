@@ -63,14 +63,13 @@ pub(crate) struct Had {
 }
 
 impl Alone {
-    /// A schedule from `now` until `until`, at every `factor`th interval: not before `earliest`, nor before the host would have its next
-    /// slot by this schedule if it had begun with the latest lease. `phase` of 2^32 spreads hosts that have had none lately.
+    /// A schedule from `now` until `until`, at every `factor`th interval: not before the host would have its next slot by this
+    /// schedule if it had begun with the latest lease. `phase` of 2^32 spreads hosts that have had none lately.
     pub(crate) fn new(
         now: u64,
         until: u64,
         interval: u64,
         factor: u32,
-        earliest: u64,
         had: Had,
         phase: u32,
     ) -> Self {
@@ -87,7 +86,7 @@ impl Alone {
         Self {
             away_since: None,
             until,
-            next: now.max(earliest).max(paid).saturating_add(spread),
+            next: now.max(paid).saturating_add(spread),
             factor,
             taken: 0,
             again: 0,
@@ -95,10 +94,9 @@ impl Alone {
     }
 
     /// Goes on until then, by so many hosts, with what it has released so far.
-    pub(crate) fn go_on(&mut self, until: u64, factor: u32, earliest: u64) {
+    pub(crate) fn go_on(&mut self, until: u64, factor: u32) {
         self.until = until;
         self.factor = u64::from(factor.max(1));
-        self.next = self.next.max(earliest);
     }
 
     /// Those before are gone, as there was a hold.
@@ -178,8 +176,10 @@ impl Alone {
         back
     }
 
-    /// The terms have changed.
-    pub(crate) fn keep_none(&mut self) {
+    /// The interval is another one: the next goes the new one after the latest. What was taken is not to be put back any more.
+    pub(crate) fn retune(&mut self, old: u64, new: u64) {
+        let latest = self.next.saturating_sub(self.step(old));
+        self.next = latest.saturating_add(self.step(new));
         self.taken = 0;
     }
 }

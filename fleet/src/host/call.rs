@@ -40,19 +40,24 @@ impl Host {
     pub fn retune(&mut self, interval: u64) {
         let interval = interval.max(1);
         if interval != self.interval {
-            self.interval = interval;
-            self.compete_at = 0;
+            self.go_by(interval);
             if let Some(flight) = &mut self.flight {
                 flight.outdated = true;
             }
             self.offer_all();
-            if let Some(alone) = &mut self.alone {
-                alone.keep_none();
-            }
             self.crowded = false;
         }
         self.retune = Some(interval);
         self.hurry();
+    }
+
+    /// By another interval from now on.
+    pub(super) fn go_by(&mut self, interval: u64) {
+        if let Some(alone) = &mut self.alone {
+            alone.retune(self.interval, interval);
+        }
+        self.interval = interval;
+        self.compete_at = 0;
     }
 
     /// How many slots may gather, for this host.

@@ -97,32 +97,30 @@ impl Held {
     pub(crate) fn push(&mut self, now: u64, reply: &Reply) {
         let ahead = reply.now.wrapping_sub(now);
         for (at, slots) in reply.slots.iter().enumerate() {
-            let first = slots.first.wrapping_sub(ahead);
+            let past = reply.now.saturating_sub(slots.first).div_ceil(slots.step);
+            let past = u32::try_from(past).unwrap_or(u32::MAX).min(slots.count);
+            // Those that had gathered are due now, all of them: they may be older than this host's clock.
+            let gathered = Slots {
+                first: now,
+                count: past,
+                step: 0,
+            };
+            let to_come = slots.first + u64::from(past) * slots.step;
+            let rest = Slots {
+                first: to_come.wrapping_sub(ahead),
+                count: slots.count - past,
+                step: slots.step,
+            };
             if at == 0 {
-                self.begins = now.max(first);
+                self.begins = if past > 0 { now } else { rest.first };
             }
-            let span = Span {
-                slots: Slots { first, ..*slots },
+            let parts = [gathered, rest].into_iter().filter(|part| part.count > 0);
+            self.spans.extend(parts.map(|slots| Span {
+                slots,
                 ahead,
                 born: reply.born,
                 epoch: reply.terms.epoch,
-            };
-            let past = reply.now.saturating_sub(slots.first).div_ceil(slots.step);
-            let past = u32::try_from(past).unwrap_or(u32::MAX).min(slots.count);
-            if past > 0 {
-                // Those that had gathered are due now, all of them.
-                let slots = Slots {
-                    first: now,
-                    count: past,
-                    step: 0,
-                };
-                self.spans.push(Span { slots, ..span });
-            }
-            if past < slots.count {
-                let mut rest = span;
-                rest.skip(past);
-                self.spans.push(rest);
-            }
+            }));
         }
     }
 

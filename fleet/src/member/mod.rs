@@ -40,6 +40,8 @@ pub(crate) struct State {
     pub(crate) host: Host,
     /// So many of the next slots are used up without a release.
     debt: usize,
+    /// So many slots have come for the first in line, who costs more.
+    saved: usize,
 }
 
 /// How many slots may gather at most.
@@ -62,6 +64,7 @@ impl Member {
             state: Mutex::new(State {
                 host: Host::new(config),
                 debt: 0,
+                saved: 0,
             }),
             caller: Arc::new(Caller {
                 backend,
@@ -107,23 +110,25 @@ impl Member {
         }
     }
 
-    /// Releases those for whom there are `count` slots. Says whether there were so many. One who costs more is released at the first of them,
-    /// and the others are used up after it.
+    /// Releases those for whom there are `count` slots. Says whether there were so many. What is too little for the first in line is kept for
+    /// it.
     fn release(&self, waiters: &Waiters<'_>, count: usize) -> bool {
-        let mut left = count;
+        let (mut left, mut saved) = (count, 0);
         while left > 0
             && let Some(weight) = waiters.first_weight()
-            && waiters.release(1) == 1
         {
-            left -= 1;
-            let more = weight.saturating_sub(1);
-            let paid = more.min(left);
-            left -= paid;
-            if more > paid {
-                self.with_state(|state| state.debt = state.debt.saturating_add(more - paid));
+            if weight > left {
+                (left, saved) = (0, left);
+            } else if waiters.release(1) == 1 {
+                left -= weight;
+            } else {
+                break;
             }
         }
-        self.with_state(|state| state.host.unused(left));
+        self.with_state(|state| {
+            state.saved = saved;
+            state.host.unused(left);
+        });
         left == 0
     }
 
@@ -137,13 +142,14 @@ impl Member {
             calls.poll(self, waiters.waker());
             let returned = waiters.take_returned();
             let line = if nobody { 0 } else { waiters.count() };
+            let weight = waiters.first_weight().unwrap_or(1);
             let decided = self.with_state(|state| {
                 state.host.came_back(now, returned);
                 if is_over {
                     state.host.leave();
                     state.debt = 0;
                 }
-                state.decide(now, line)
+                state.decide(now, line, weight)
             });
             let Some(Decided {
                 step,
@@ -196,12 +202,25 @@ struct Decided {
 }
 
 impl State {
-    fn decide(&mut self, now: u64, line: usize) -> Decided {
-        let step = self.host.step(now, line.saturating_add(self.debt));
+    /// With so many in line, the first of whom costs `weight`.
+    fn decide(&mut self, now: u64, line: usize, weight: usize) -> Decided {
+        if line == 0 {
+            self.saved = 0;
+        }
+        let more = match line {
+            0 => 0,
+            _ => weight.saturating_sub(1 + self.saved),
+        };
+        let wanted = line.saturating_add(more).saturating_add(self.debt);
+        let step = self.host.step(now, wanted);
         let paid = self.debt.min(step.grant);
         self.debt -= paid;
+        let saved = match now < self.host.held_until() {
+            true => 0,
+            false => std::mem::take(&mut self.saved),
+        };
         Decided {
-            release: step.grant - paid,
+            release: step.grant - paid + saved,
             has_left: self.host.has_left(),
             step,
         }

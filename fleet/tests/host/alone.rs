@@ -289,3 +289,43 @@ fn permits_for_which_nobody_was_there_are_due_as_before_without_the_backend() {
     assert_eq!(host.step(at + 3 * MS, 1_000).grant, 0);
     assert_eq!(host.counts(at).alone, before + 1);
 }
+
+#[test]
+fn a_resume_ends_a_hold_of_a_host_that_goes_alone() {
+    // The hold was there before it went alone, or came after.
+    for before in [true, false] {
+        let mut host = Host::new(full());
+        if before {
+            host.hold(3_600 * SECOND);
+        }
+        let lost = lose(&mut host, SECOND, 1_000);
+        if !before {
+            host.hold(3_600 * SECOND);
+        }
+        let (releases, _) = alone(&mut host, lost, lost + SECOND, 1_000);
+        assert_eq!(releases, [], "in the hold");
+        host.resume();
+        let from = lost + SECOND;
+        assert!(host.estimate(from, 0).is_some());
+        let (releases, _) = alone(&mut host, from, from + SECOND, 1_000);
+        assert!(releases.len() >= 90, "{before}: {}", releases.len());
+    }
+}
+
+/// The next one goes the new interval after the latest, and not the old one.
+#[test]
+fn a_faster_rate_does_not_wait_for_the_old_interval_of_a_host_that_goes_alone() {
+    let mut host = Host::new(Config {
+        interval: 10 * SECOND,
+        ..full()
+    });
+    let lost = lose(&mut host, SECOND, 1_000);
+    let (releases, _) = alone(&mut host, lost, lost + 25 * SECOND, 1_000);
+    let last = *releases.last().unwrap();
+    let at = lost + 25 * SECOND;
+    assert!(at < last + 10 * SECOND);
+    host.retune(10 * MS);
+    let (releases, _) = alone(&mut host, at, at + SECOND, 1_000);
+    assert!(releases.len() >= 95, "{}", releases.len());
+    assert!(releases.len() <= 102, "{}", releases.len());
+}
