@@ -46,7 +46,7 @@
 //! | order | first in, first out, on each host |
 //! | fairness | each host has one lease in use and at most one to come, all of the same size (times its [`weight`](FleetLimit::weight)): equal shares at equal demand, whatever the round trips are and however few callers a host has. Where there are more hosts than slots within the horizon, they ask at random moments instead: equal shares in the long run |
 //! | a hold, a new rate | at once on the host that makes it, within the [`horizon`](FleetLimit::horizon) (500 ms) on the others: with their next lease. A host that waits for its chance to get a slot, as there are more hosts than slots, hears of it within seconds, or within a minute where slots are farther apart than the horizon |
-//! | a [charge](apiqueue::ApiQueue::charge) | uses up the next slots of the host that makes it, whether somebody waits there or not. A [refund](apiqueue::ApiQueue::refund) takes that back, and nothing more |
+//! | a [charge](apiqueue::ApiQueue::charge) | uses up the next slots of the host that makes it, whether somebody waits there or not. A [refund](apiqueue::ApiQueue::refund) takes that back, and nothing more. What is not used up when the queue ends is forgotten |
 //! | a host that dies | the slots that it held: at most its leases |
 //! | a host that stands still | its slots, once they are older than *catch_up*; no burst after it |
 //! | the backend forgets everything, once or again and again | it grants nothing for the *grace*: horizon + timeout + interval, of which at most a horizon is counted for the interval. No slot is granted twice. Meanwhile hosts use up what they hold, and then those that know how many they are go on at their part of the rate, as with [`Away::Share`]. A rate or hold that was forgotten is told by those who know it: the latest wins |
@@ -54,7 +54,7 @@
 //! | the backend's clock steps forward | as before: at most hosts × lease too many. A hold goes on where it is known |
 //! | the backend's clock steps backward | the schedule stands still for no longer than since the last call: nothing is granted twice, and a hold lasts no longer |
 //! | a host's clock goes wrong by a share of p | slots up to p × horizon early |
-//! | a host is suspended, and the system's clock with it | it goes on with the rest of its leases afterwards: at most those too many |
+//! | a host is suspended, and the system's clock with it | it goes on with the rest of its leases afterwards: at most those too many. If it can't reach the backend then, it goes by the number of hosts that it knew before |
 //!
 //! The first call of a limit that the backend has never heard of, or not for so long that it has forgotten it, or that has no file,
 //! waits out the grace too: 750 ms plus the interval. [`FleetLimit::begin_at_once`] does without. So does the in-process backend, as nobody

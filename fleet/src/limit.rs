@@ -100,12 +100,16 @@ impl FleetLimit {
     /// How far ahead slots may be granted (default 500 ms; 100 ms to an hour). It is how long it takes at most for a hold or a new
     /// rate to reach all hosts that release anybody, and most of the time that a limit waits which the backend does not know. A fleet with
     /// more hosts than there are releases in this time works better with a longer one.
+    ///
+    /// It and the [`timeout`](Self::timeout) are to be alike on all hosts of a limit: a host with a much longer horizon may hold slots for longer
+    /// than others wait after a state was lost, and one with much longer times remembers how many hosts there were for longer than others
+    /// take to be counted.
     pub fn horizon(mut self, horizon: Duration) -> Self {
         self.horizon = horizon;
         self
     }
 
-    /// How long a call to the backend may take (default 250 ms; 1 ms to a minute).
+    /// How long a call to the backend may take (default 250 ms; 1 ms to a minute), alike on all hosts.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self

@@ -7,43 +7,59 @@ use metrics::{Counter, Gauge};
 use crate::guarded::{guarded, lock};
 use crate::host::{Counts, Host};
 
+/// One number of what a host has counted.
+type Count = fn(&Counts) -> u64;
+
+/// What is counted, by name.
+const COUNTERS: [(&str, Count); 9] = [
+    ("apiqueue_fleet_backend_calls_total", |all| all.calls),
+    ("apiqueue_fleet_backend_failures_total", |all| all.failures),
+    ("apiqueue_fleet_backend_away_total", |all| all.times_away),
+    ("apiqueue_fleet_states_lost_total", |all| all.forgotten),
+    ("apiqueue_fleet_slots_granted_total", |all| all.granted),
+    ("apiqueue_fleet_slots_used_total", |all| all.used),
+    ("apiqueue_fleet_slots_given_back_total", |all| {
+        all.given_back
+    }),
+    ("apiqueue_fleet_slots_lost_total", |all| all.lost),
+    ("apiqueue_fleet_released_alone_total", |all| all.alone),
+];
+
+const GAUGES: [&str; 4] = [
+    "apiqueue_fleet_slots_held",
+    "apiqueue_fleet_hosts",
+    "apiqueue_fleet_backend_is_away",
+    "apiqueue_fleet_state_is_new",
+];
+
 /// The handles of one queue. Queues of one limit add up what they count, and each sets the gauges.
 pub(crate) struct Metrics {
-    calls: Counter,
-    failures: Counter,
-    times_away: Counter,
-    forgotten: Counter,
-    granted: Counter,
-    used: Counter,
-    given_back: Counter,
-    lost: Counter,
-    alone: Counter,
-    held: Gauge,
-    hosts: Gauge,
-    away: Gauge,
-    learning: Gauge,
+    counters: [Counter; COUNTERS.len()],
+    gauges: [Gauge; GAUGES.len()],
     /// What was counted when it was told last.
-    told: Mutex<Counts>,
+    told: Mutex<[u64; COUNTERS.len()]>,
     process: u32,
 }
 
-/// What is told at one moment.
+/// What is told at one moment, in the order of these names.
 pub(crate) struct Levels {
-    counts: Counts,
-    held: u64,
-    hosts: u32,
-    is_away: bool,
-    is_learning: bool,
+    counts: [u64; COUNTERS.len()],
+    gauges: [f64; GAUGES.len()],
 }
 
 impl Levels {
     pub(crate) fn of(host: &Host, now: u64) -> Self {
+        let counts = host.counts(now);
+        let is_away = host.away_since().is_some();
+        let is_learning = host.learning_until() > now;
         Self {
-            counts: host.counts(now),
-            held: host.held(),
-            hosts: host.hosts(),
-            is_away: host.away_since().is_some(),
-            is_learning: host.learning_until() > now,
+            counts: COUNTERS.map(|(_, count)| count(&counts)),
+            gauges: [
+                host.held() as f64,
+                f64::from(host.hosts()),
+                f64::from(u8::from(is_away)),
+                f64::from(u8::from(is_learning)),
+            ],
         }
     }
 }
@@ -52,68 +68,36 @@ impl Metrics {
     pub(crate) fn register(limit: &str) -> Option<Self> {
         let name = limit.to_owned();
         // A recorder is user code.
-        guarded(|| {
-            let counter = |what: &'static str| metrics::counter!(what, "limit" => name.clone());
-            let gauge = |what: &'static str| metrics::gauge!(what, "limit" => name.clone());
-            Self {
-                calls: counter("apiqueue_fleet_backend_calls_total"),
-                failures: counter("apiqueue_fleet_backend_failures_total"),
-                times_away: counter("apiqueue_fleet_backend_away_total"),
-                forgotten: counter("apiqueue_fleet_states_lost_total"),
-                granted: counter("apiqueue_fleet_slots_granted_total"),
-                used: counter("apiqueue_fleet_slots_used_total"),
-                given_back: counter("apiqueue_fleet_slots_given_back_total"),
-                lost: counter("apiqueue_fleet_slots_lost_total"),
-                alone: counter("apiqueue_fleet_released_alone_total"),
-                held: gauge("apiqueue_fleet_slots_held"),
-                hosts: gauge("apiqueue_fleet_hosts"),
-                away: gauge("apiqueue_fleet_backend_is_away"),
-                learning: gauge("apiqueue_fleet_state_is_new"),
-                told: Mutex::default(),
-                process: std::process::id(),
-            }
+        guarded(|| Self {
+            counters: COUNTERS.map(|(what, _)| metrics::counter!(what, "limit" => name.clone())),
+            gauges: GAUGES.map(|what| metrics::gauge!(what, "limit" => name.clone())),
+            told: Mutex::default(),
+            process: std::process::id(),
         })
     }
 
     pub(crate) fn tell(&self, levels: &Levels) {
-        let Some(more) = self.more(&levels.counts) else {
+        let Some(more) = self.more(levels.counts) else {
             return;
         };
         guarded(|| {
-            self.calls.increment(more.calls);
-            self.failures.increment(more.failures);
-            self.times_away.increment(more.times_away);
-            self.forgotten.increment(more.forgotten);
-            self.granted.increment(more.granted);
-            self.used.increment(more.used);
-            self.given_back.increment(more.given_back);
-            self.lost.increment(more.lost);
-            self.alone.increment(more.alone);
-            self.held.set(levels.held as f64);
-            self.hosts.set(f64::from(levels.hosts));
-            self.away.set(f64::from(u8::from(levels.is_away)));
-            self.learning.set(f64::from(u8::from(levels.is_learning)));
+            for (counter, more) in self.counters.iter().zip(more) {
+                counter.increment(more);
+            }
+            for (gauge, level) in self.gauges.iter().zip(levels.gauges) {
+                gauge.set(level);
+            }
         });
     }
 
     /// What was counted since it was told last. A release that came back is not counted less, and its slot not again.
-    fn more(&self, now: &Counts) -> Option<Counts> {
-        let mut guard = lock(&self.told, self.process)?;
-        let told = &mut *guard;
-        let mut more = Counts::default();
-        for (more, now, told) in [
-            (&mut more.calls, now.calls, &mut told.calls),
-            (&mut more.failures, now.failures, &mut told.failures),
-            (&mut more.times_away, now.times_away, &mut told.times_away),
-            (&mut more.forgotten, now.forgotten, &mut told.forgotten),
-            (&mut more.granted, now.granted, &mut told.granted),
-            (&mut more.used, now.used, &mut told.used),
-            (&mut more.given_back, now.given_back, &mut told.given_back),
-            (&mut more.lost, now.lost, &mut told.lost),
-            (&mut more.alone, now.alone, &mut told.alone),
-        ] {
-            *more = now.saturating_sub(*told);
-            *told = now.max(*told);
+    fn more(&self, counts: [u64; COUNTERS.len()]) -> Option<[u64; COUNTERS.len()]> {
+        let mut told = lock(&self.told, self.process)?;
+        let mut more = counts;
+        for (more, told) in more.iter_mut().zip(told.iter_mut()) {
+            let counted = *more;
+            *more = counted.saturating_sub(*told);
+            *told = counted.max(*told);
         }
         Some(more)
     }

@@ -3,7 +3,7 @@
 use redis::{Cmd, Value, from_redis_value};
 
 use super::keys::Keys;
-use crate::backend::{LimitState, SeenHost, Terms};
+use crate::calendar::{Calendar, Free, Seen, State};
 
 /// One after the other: the clock, the state, and who has asked.
 pub(super) fn commands(keys: &Keys) -> [Cmd; 3] {
@@ -31,12 +31,8 @@ pub(super) fn members(seen: &Value) -> Option<Vec<(String, u64)>> {
     from_redis_value(seen.clone()).ok()
 }
 
-/// None where the server knows nothing of the limit.
-pub(super) fn state(
-    now: u64,
-    fields: &[Option<u64>],
-    seen: Vec<(String, u64)>,
-) -> Option<LimitState> {
+/// As much of the calendar as can be looked at; empty where the server knows nothing of the limit.
+pub(super) fn calendar(fields: &[Option<u64>], seen: Vec<(String, u64)>) -> Calendar {
     let &[
         Some(quiet),
         Some(tat),
@@ -45,24 +41,27 @@ pub(super) fn state(
         Some(hold),
     ] = fields
     else {
-        return None;
+        return Calendar::default();
     };
-    let host = |(member, until): (String, u64)| {
-        let (host, label) = member.split_once(' ').unwrap_or((&member, ""));
-        Some(SeenHost {
-            host: host.parse().ok()?,
-            label: label.to_owned(),
-            counts_for: until.saturating_sub(now),
-        })
-    };
-    Some(LimitState {
-        terms: Terms {
+    let mut calendar = Calendar {
+        state: Some(State {
+            born: 0,
+            last: 0,
+            quiet,
+            tat,
             interval,
-            hold: hold.saturating_sub(now),
             epoch,
-        },
-        next: tat.max(hold).saturating_sub(now),
-        learning: quiet.saturating_sub(now),
-        hosts: seen.into_iter().filter_map(host).collect(),
-    })
+            tuned: 0,
+            hold,
+            free: Free::default(),
+        }),
+        seen: Seen::default(),
+    };
+    for (member, until) in seen {
+        let (host, label) = member.split_once(' ').unwrap_or((&member, ""));
+        if let Ok(host) = host.parse() {
+            calendar.seen.ask(host, &label.into(), until);
+        }
+    }
+    calendar
 }

@@ -204,7 +204,7 @@ impl Backend for RedisBackend {
             let now = link.command(time, look::now).await?;
             let state = link.command(state, look::fields).await?;
             let seen = link.command(seen, look::members).await?;
-            Ok(look::state(now, &state, seen))
+            Ok(look::calendar(&state, seen).look(now))
         })
     }
 }

@@ -11,7 +11,7 @@ use crate::backend::ask;
 use crate::fake::{Fake, Reply};
 use crate::server::Server;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) fn reserve(backend: &RedisBackend, limit: &str) -> Result<Lease, BackendError> {
     block_on(backend.call(limit, ask()))

@@ -4,49 +4,13 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use apiqueue_fleet::{Action, Backend, BackendError, Call, RedisBackend, Reply, Terms};
-use futures_lite::future::block_on;
+use apiqueue_fleet::{RedisBackend, Reply};
 use redis::Value;
 
+use crate::attacks::{PATIENCE, reserve, reserve_patiently};
 use crate::cluster::Cluster;
 use crate::server::{Server, free_port};
 use crate::tls::Authority;
-
-const PATIENCE: Duration = Duration::from_secs(60);
-
-fn reserve(backend: &RedisBackend, limit: &str) -> Result<Reply, BackendError> {
-    let call = Call {
-        host: 1,
-        label: "another".into(),
-        known: Terms {
-            interval: 10_000,
-            ..Terms::default()
-        },
-        grace: 0,
-        window: 10_000_000,
-        action: Action::Reserve {
-            want: 4,
-            spacing: 0,
-            after: 0,
-            horizon: 2_000_000,
-            burst: 1,
-            gathered: 0,
-        },
-    };
-    block_on(backend.call(limit, call))
-}
-
-/// Until it is granted, as a host would go on asking.
-fn reserve_patiently(backend: &RedisBackend, limit: &str) -> Reply {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        match reserve(backend, limit) {
-            Ok(lease) => return lease,
-            Err(why) => assert!(Instant::now() < until, "{why}"),
-        }
-        sleep(Duration::from_millis(20));
-    }
-}
 
 pub(crate) fn limits_are_spread_over_a_cluster_and_survive_a_failover() {
     let cluster = Cluster::start();

@@ -23,10 +23,7 @@ fn ten_thousand_hosts_share_a_rate_exactly_and_fairly() {
     plan.until = 25 * SECOND;
     let world = World::run(plan);
     let run = world.measure("10,000 hosts at 10,000/s", 5 * SECOND, 25 * SECOND);
-    assert_eq!(world.twice, 0);
-    assert!(run.excess <= world.slack());
-    assert!(run.mean >= 0.99);
-    assert!(run.jain >= 0.95);
+    world.assert_even(&run, 0.99);
     // A slot a second for each of them: a lease of more would be hoarding.
     assert!(run.calls_per_release <= 1.2);
 }
@@ -38,10 +35,7 @@ fn one_message_of_a_hundred_lost_costs_the_slots_that_were_in_it() {
     plan.until = 25 * SECOND;
     let world = World::run(plan);
     let run = world.measure("the same, 1 % lost each way", 5 * SECOND, 25 * SECOND);
-    assert_eq!(world.twice, 0);
-    assert!(run.excess <= world.slack());
-    assert!(run.mean >= 0.98);
-    assert!(run.jain >= 0.95);
+    world.assert_even(&run, 0.98);
 }
 
 #[test]
@@ -50,10 +44,7 @@ fn more_hosts_than_slots_within_the_horizon_get_their_share_all_the_same() {
     plan.until = 130 * SECOND;
     let world = World::run(plan);
     let run = world.measure("10,000 hosts at 1,000/s", 10 * SECOND, 130 * SECOND);
-    assert_eq!(world.twice, 0);
-    assert!(run.excess <= world.slack());
-    assert!(run.mean >= 0.99);
-    assert!(run.jain >= 0.95);
+    world.assert_even(&run, 0.99);
     assert!(run.calls_per_release <= 2.5);
 }
 
@@ -63,10 +54,7 @@ fn few_hosts_at_a_high_rate_make_few_calls() {
     plan.callers = 64;
     let world = World::run(plan);
     let run = world.measure("4 hosts at 2,000/s", 4 * SECOND, 20 * SECOND);
-    assert_eq!(world.twice, 0);
-    assert!(run.excess <= world.slack());
-    assert!(run.mean >= 0.99);
-    assert!(run.jain >= 0.95);
+    world.assert_even(&run, 0.99);
     assert!(run.calls_per_release <= 0.02);
 }
 
@@ -77,10 +65,7 @@ fn at_one_slot_in_ten_seconds_each_of_a_hundred_gets_its_turn() {
     plan.until = 30_000 * SECOND;
     let world = World::run(plan);
     let run = world.measure("100 hosts at 0.1/s", 100 * SECOND, 30_000 * SECOND);
-    assert_eq!(world.twice, 0);
-    assert!(run.excess <= world.slack());
-    assert!(run.mean >= 0.99);
-    assert!(run.jain >= 0.95);
+    world.assert_even(&run, 0.99);
 }
 
 #[test]

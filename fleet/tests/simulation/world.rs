@@ -367,6 +367,14 @@ impl World {
         run
     }
 
+    /// Each slot once, no faster than the rate, no slower than so much of it, and in equal parts.
+    pub(crate) fn assert_even(&self, run: &Run, mean: f64) {
+        assert_eq!(self.twice, 0);
+        assert!(run.excess <= self.slack());
+        assert!(run.mean >= mean);
+        assert!(run.jain >= 0.95);
+    }
+
     fn below(&mut self, n: u64) -> u64 {
         self.random() % n.max(1)
     }

@@ -215,10 +215,10 @@ impl Builder {
         self
     }
 
-    /// For how long lateness is made up (default 10 ms; a source such as a fleet's limit may have its own). A busy machine wakes the driver too late now and then, and a short
-    /// interval is over before any wake-up: the releases that were missed then follow a tenth of an interval closer together. At once
-    /// go those that are late by more than a quarter of this time, and all where an interval is less than 1/16 of it. So the mean
-    /// keeps to the rate.
+    /// For how long lateness is made up (default 10 ms; a source such as a fleet's limit may have its own). A busy machine wakes
+    /// the driver too late now and then, and a short interval is over before any wake-up: the releases that were missed then follow
+    /// a tenth of an interval closer together. At once go those that are late by more than a quarter of this time, and all where an
+    /// interval is less than 1/16 of it. So the mean keeps to the rate.
     ///
     /// What it means to a server: in any window of length `w` no more than `burst + ⌊(w + catch_up) / interval⌋` calls leave, so a
     /// bucket of `burst + catch_up / interval` never throttles. It is for those who waited: an empty queue is never more than
