@@ -33,6 +33,8 @@ pub struct Call {
     pub host: u64,
     /// What people call the host. No spaces.
     pub label: Arc<str>,
+    /// How important the host is, 0 to 7: higher ones go first.
+    pub priority: u8,
     /// The terms as the host knows them. They take the place of the backend's where they are newer, and where it has none.
     pub known: Terms,
     /// How long a backend that knows nothing of the limit grants nothing, as leases of before it forgot may still be in use.
@@ -114,10 +116,14 @@ pub struct Reply {
     pub terms: Terms,
     /// How many hosts have asked for slots lately, the asking one included.
     pub hosts: u32,
+    /// How many of them are less important than the asking one.
+    pub below: u32,
     /// The slots granted, earlier ones first. None when the horizon, a hold or a new state allows none yet.
     pub slots: Vec<Slots>,
     /// Where none were granted, when there may be one.
     pub next: u64,
+    /// By how much later than a horizon before it this one may be asked for: where more important hosts go first.
+    pub later: u64,
     /// How many slots were taken back.
     pub taken_back: u32,
 }
@@ -152,6 +158,8 @@ pub struct SeenHost {
     pub host: u64,
     /// What people call it.
     pub label: String,
+    /// Its priority, 0 to 7.
+    pub priority: u8,
     /// For how much longer it counts as there, microseconds: 8 s after it asked, for a host with the defaults.
     pub counts_for: u64,
 }
@@ -169,13 +177,11 @@ impl fmt::Display for LimitState {
         }
         write!(f, ", {} hosts", self.hosts.len())?;
         for host in &self.hosts {
-            write!(
-                f,
-                "\n  {} ({:x}), for another {} ms",
-                host.label,
-                host.host,
-                ms(host.counts_for)
-            )?;
+            write!(f, "\n  {} ({:x})", host.label, host.host)?;
+            if host.priority > 0 {
+                write!(f, ", priority {}", host.priority)?;
+            }
+            write!(f, ", for another {} ms", ms(host.counts_for))?;
         }
         Ok(())
     }

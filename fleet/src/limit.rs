@@ -10,7 +10,7 @@ use std::time::Duration;
 use apiqueue::{Permits, Setup, Source};
 
 use crate::backend::{Backend, BackendError, LimitState};
-use crate::calendar::micros;
+use crate::calendar::{HIGHEST, micros};
 use crate::error::{FleetError, MAX_NAME};
 use crate::host::{Away, Config, News};
 use crate::member::{MAX_BURST, Member};
@@ -60,6 +60,7 @@ pub struct FleetLimit {
     timeout: Duration,
     max_lease: u32,
     weight: u32,
+    priority: u8,
     expected_hosts: u32,
     rate_wins: bool,
     at_once: bool,
@@ -82,6 +83,7 @@ impl FleetLimit {
             timeout: DEFAULT_TIMEOUT,
             max_lease: DEFAULT_MAX_LEASE,
             weight: 1,
+            priority: 0,
             expected_hosts: 0,
             rate_wins: false,
             at_once: false,
@@ -124,6 +126,18 @@ impl FleetLimit {
     /// How many times the slots of the others a queue gets when all want more than there are (default 1; 1 to 1,000).
     pub fn weight(mut self, weight: u32) -> Self {
         self.weight = weight;
+        self
+    }
+
+    /// Goes before queues of a lower priority on other hosts, 0 to 7 (default 0), as
+    /// [`Builder::priority`](apiqueue::Builder::priority) has it inside an account. The lower ones get what the higher ones leave, and one
+    /// release in ten at the least, for all of them together. They book later: at most a quarter of the [`horizon`](Self::horizon) before a
+    /// lease begins, half of that with two higher priorities about, and a quarter of it with three or more.
+    ///
+    /// A host counts as there for some seconds after it last asked. If one comes that nobody knew of, what the others hold is released first:
+    /// slots of up to a horizon. To divide rather than to go first, use [`weight`](Self::weight).
+    pub fn priority(mut self, priority: u8) -> Self {
+        self.priority = priority;
         self
     }
 
@@ -208,6 +222,9 @@ impl FleetLimit {
             late: span("time to catch up", catch_up, ms(1), ms(1_000))?,
             max_lease: number("largest lease", self.max_lease, 1, MAX_MAX_LEASE)?,
             weight: number("weight", self.weight, 1, 1_000)?,
+            priority: number("priority", self.priority.into(), 0, HIGHEST.into())?
+                .try_into()
+                .unwrap_or(HIGHEST),
             at_once: self.at_once,
             expected_hosts: number("number of hosts", self.expected_hosts, 0, 1_000_000)?,
             away: self.away,
@@ -292,6 +309,7 @@ impl fmt::Debug for FleetLimit {
             .field("timeout", &self.timeout)
             .field("max_lease", &self.max_lease)
             .field("weight", &self.weight)
+            .field("priority", &self.priority)
             .field("expected_hosts", &self.expected_hosts)
             .finish_non_exhaustive()
     }

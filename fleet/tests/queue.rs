@@ -143,6 +143,7 @@ fn a_host_that_is_gone_costs_no_more_than_its_lease() {
     let call = Call {
         host: 1,
         label: "another".into(),
+        priority: 0,
         known: Terms {
             interval: 10_000,
             ..Terms::default()

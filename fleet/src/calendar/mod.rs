@@ -7,7 +7,7 @@
 //! at each call, first:
 //!   no state:            born = last = now; quiet = tat = now + grace; interval and epoch as the caller knows them;
 //!                        hold = now + the hold it knows of, if there is one; nothing free, nobody seen
-//!   now < last:          the clock stepped back: tat, quiet and hold go back by as much; nothing is free, nobody seen; raised and tuned
+//!   now < last:          the clock stepped back: tat, quiet, hold and low go back by as much; nothing is free, nobody seen; raised and tuned
 //!   last = now
 //!   the caller's epoch is higher:   retune to its interval; hold = now + the hold it knows of, or none; epoch = its epoch
 //!   free slots before now are gone
@@ -23,11 +23,15 @@
 //!            where the spacing is more than that, after each slot: from = max(from + spacing, slot + spacing - interval + 1);
 //!            slots that are passed over become free
 //!   tat      = behind the last of these
+//!   where n priorities above the caller's are seen:   near = now + horizon / 2^(1 + min(n, 3))
+//!            max(tat, quiet, hold) <= near: as above. Else only free slots up to near; and if there are none:
+//!            as above, with from = max(from, low) and spacing = max(spacing, 10 * interval), and then
+//!            low = max(low + 10 * interval * granted, the last of these)
 //! give_back(born, epoch, slots): where born is that of the state, and epoch >= tuned:
 //!                  slots from max(now, quiet) on are free again, and tat goes back where it can
 //! hold(span):        hold = max(hold, now + span); raised if that is more than it was
 //! resume:            hold = 0; raised if there was one
-//! retune(interval):  if it is another: tat = max(tat - interval, 0) + new interval; nothing is free; raised and tuned
+//! retune(interval):  if it is another: tat = max(tat - interval, 0) + new interval; low = min(low, tat + 10 * new interval); nothing is free; raised and tuned
 //! tuned:             tuned = epoch: slots of before have other names or another grid
 //! raised:            epoch = max(epoch + 1, now)
 //! ```
@@ -35,8 +39,13 @@
 //! `tat` is the last slot granted plus the interval, so that a retune takes effect right after the last slot granted by the
 //! old terms. While the clock stands behind where it was, no time passes for the schedule: slots come later, and none twice.
 //!
+//! **Priorities.** Hosts of the highest priority that is seen book as far ahead as the horizon, the others at the last moment: so they get what
+//! the important ones leave, all of it where these want nothing, and a busy important host finds the next slots free. What the important
+//! ones can't keep from them is one slot in ten, for all of them together (`low`).
+//!
 //! A change's epoch begins at the clock, so that of two changes of which a state knows only one, the later one wins.
 
+mod behind;
 mod free;
 mod seen;
 mod state;
@@ -44,7 +53,7 @@ mod state;
 use std::time::Duration;
 
 pub use free::{Free, MAX_RUNS};
-pub use seen::Seen;
+pub use seen::{HIGHEST, Seen};
 pub use state::State;
 
 use crate::backend::{Action, Call, LimitState, Reply, SeenHost};
@@ -94,7 +103,8 @@ impl Calendar {
             } => {
                 self.seen.keep_from(now);
                 let until = now.saturating_add(call.window.min(MAX_MICROS));
-                self.seen.ask(call.host, &call.label, until);
+                let seen = &mut self.seen;
+                seen.ask(call.host, call.priority, &call.label, until);
                 let from = state.opens(now).max(now.saturating_add(*after));
                 let until = now.saturating_add(*horizon);
                 let past = match after {
@@ -107,10 +117,19 @@ impl Calendar {
                     Some((slots, false)) => (vec![slots], want.saturating_sub(slots.count)),
                     None => (Vec::new(), *want),
                 };
-                reply.slots = state.grant(granted, now, from..=until, want, *spacing);
+                let reach = behind::reach(*horizon, self.seen.bands_above(call.priority));
+                reply.slots = match reach {
+                    None => state.grant(granted, now, from..=until, want, *spacing),
+                    Some(reach) => {
+                        let near = now.saturating_add(reach);
+                        state.grant_behind(granted, now, from..=until, want, *spacing, near)
+                    }
+                };
                 if reply.slots.is_empty() {
-                    let start = state.tat.max(from);
-                    reply.next = state.free.first(from).map_or(start, |free| free.min(start));
+                    (reply.next, reply.later) = match reach {
+                        None => (state.first(from), 0),
+                        Some(reach) => state.first_behind(from, *horizon, reach),
+                    };
                 }
             }
             Action::GiveBack { born, epoch, slots }
@@ -138,6 +157,7 @@ impl Calendar {
             learning_until: state.quiet,
             terms: state.terms(now),
             hosts: u32::try_from(self.seen.len()).unwrap_or(u32::MAX),
+            below: self.seen.below(call.priority),
             ..reply
         }
     }
@@ -147,11 +167,15 @@ impl Calendar {
     pub fn look(&self, now: u64) -> Option<LimitState> {
         let state = self.state.as_ref()?;
         let start = state.tat.max(state.hold);
-        let hosts = self.seen.iter().map(|(host, label, until)| SeenHost {
-            host,
-            label: label.to_owned(),
-            counts_for: until.saturating_sub(now),
-        });
+        let hosts = self
+            .seen
+            .iter()
+            .map(|(host, priority, label, until)| SeenHost {
+                host,
+                priority,
+                label: label.to_owned(),
+                counts_for: until.saturating_sub(now),
+            });
         Some(LimitState {
             terms: state.terms(now),
             next: start.saturating_sub(now),

@@ -3,11 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// The highest priority.
+pub const HIGHEST: u8 = 7;
+
 /// Until when each host counts. Forgetting takes as long as there is to forget, however many there are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
-    until: BTreeMap<u64, (u64, Arc<str>)>,
+    until: BTreeMap<u64, One>,
     by_time: BTreeSet<(u64, u64)>,
+    /// How many have each priority.
+    bands: [u32; HIGHEST as usize + 1],
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct One {
+    until: u64,
+    priority: u8,
+    label: Arc<str>,
 }
 
 impl Seen {
@@ -20,17 +32,43 @@ impl Seen {
         }
     }
 
-    /// `host`, which people call `label`, counts until then.
-    pub fn ask(&mut self, host: u64, label: &Arc<str>, until: u64) {
+    /// `host`, which people call `label`, counts until then. What is above the highest priority is the highest.
+    pub fn ask(&mut self, host: u64, priority: u8, label: &Arc<str>, until: u64) {
         self.forget(host);
-        self.until.insert(host, (until, Arc::clone(label)));
+        let priority = priority.min(HIGHEST);
+        let label = Arc::clone(label);
+        let one = One {
+            until,
+            priority,
+            label,
+        };
+        self.until.insert(host, one);
+        self.bands[usize::from(priority)] += 1;
         self.by_time.insert((until, host));
     }
 
     fn forget(&mut self, host: u64) {
-        if let Some((until, _)) = self.until.remove(&host) {
-            self.by_time.remove(&(until, host));
+        if let Some(one) = self.until.remove(&host) {
+            self.by_time.remove(&(one.until, host));
+            self.bands[usize::from(one.priority)] -= 1;
         }
+    }
+
+    /// How many hosts have each priority.
+    #[must_use]
+    pub fn bands(&self) -> &[u32] {
+        &self.bands
+    }
+
+    /// How many hosts are less important than one of `priority`.
+    pub(super) fn below(&self, priority: u8) -> u32 {
+        self.bands.iter().take(priority.into()).sum()
+    }
+
+    /// How many priorities above `priority` somebody has.
+    pub(super) fn bands_above(&self, priority: u8) -> u32 {
+        let above = self.bands.iter().skip(usize::from(priority) + 1);
+        above.map(|hosts| u32::from(*hosts > 0)).sum()
     }
 
     /// How many there are.
@@ -48,12 +86,12 @@ impl Seen {
     /// Until when `host` counts.
     #[must_use]
     pub fn until(&self, host: u64) -> Option<u64> {
-        self.until.get(&host).map(|(until, _)| *until)
+        self.until.get(&host).map(|one| one.until)
     }
 
-    /// Each host, what it is called, and until when it counts.
-    pub fn iter(&self) -> impl Iterator<Item = (u64, &str, u64)> {
+    /// Each host, its priority, what it is called, and until when it counts.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, u8, &str, u64)> {
         let all = self.until.iter();
-        all.map(|(host, (until, label))| (*host, &**label, *until))
+        all.map(|(host, one)| (*host, one.priority, &*one.label, one.until))
     }
 }

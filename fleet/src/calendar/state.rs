@@ -25,6 +25,8 @@ pub struct State {
     pub tuned: u64,
     /// No slot is granted before; 0 for no hold.
     pub hold: u64,
+    /// No slot before is granted to hosts that are kept back by more important ones.
+    pub low: u64,
     /// Slots before `tat` that nobody has.
     pub free: Free,
 }
@@ -41,6 +43,7 @@ impl State {
             epoch: call.known.epoch,
             tuned: 0,
             hold: hold_at(now, call.known.hold),
+            low: 0,
             free: Free::default(),
         }
     }
@@ -56,7 +59,12 @@ impl State {
     /// The clock has stepped back. What was granted has other names now: none of it can be given back.
     pub(super) fn step_back(&mut self, now: u64) {
         let back = self.last - now;
-        for time in [&mut self.quiet, &mut self.tat, &mut self.hold] {
+        for time in [
+            &mut self.quiet,
+            &mut self.tat,
+            &mut self.hold,
+            &mut self.low,
+        ] {
             *time = time.saturating_sub(back);
         }
         self.free.clear();
@@ -238,6 +246,7 @@ impl State {
             .saturating_sub(self.interval)
             .saturating_add(interval);
         self.interval = interval;
+        self.low = self.low.min(self.tat.saturating_add(self.low_interval()));
         self.free.clear();
         true
     }

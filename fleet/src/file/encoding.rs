@@ -4,8 +4,8 @@
 //!
 //! ```text
 //! a byte: whether there is a state
-//! if so:  born, last, quiet, tat, interval, epoch, tuned, hold; how many free runs, and of each its first slot and its count (32 bits)
-//! seen:   how many, and of each its number, until when it counts, how many bytes its label has, and the label
+//! if so:  born, last, quiet, tat, interval, epoch, tuned, hold, low; how many free runs, and of each its first slot and its count (32 bits)
+//! seen:   how many, and of each its number, until when it counts, its priority (a byte), how many bytes its label has, and the label
 //! ```
 //!
 //! Whoever changes this raises [`VERSION`].
@@ -15,10 +15,10 @@ use std::sync::Arc;
 use super::clock::MAX_TIME;
 use super::reader::Reader;
 use crate::backend::Slots;
-use crate::calendar::{Calendar, Free, MAX_MICROS, Seen, State};
+use crate::calendar::{Calendar, Free, HIGHEST, MAX_MICROS, Seen, State};
 
 /// Of what is in a file. A file of another one is not read, and not written either.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 pub(super) fn encode(calendar: &Calendar, bytes: &mut Vec<u8>) {
     bytes.push(u8::from(calendar.state.is_some()));
@@ -26,8 +26,9 @@ pub(super) fn encode(calendar: &Calendar, bytes: &mut Vec<u8>) {
         encode_state(state, bytes);
     }
     put(bytes, [calendar.seen.len() as u64]);
-    for (host, label, until) in calendar.seen.iter() {
+    for (host, priority, label, until) in calendar.seen.iter() {
         put(bytes, [host, until]);
+        bytes.push(priority);
         put_text(bytes, label);
     }
 }
@@ -38,6 +39,7 @@ fn encode_state(state: &State, bytes: &mut Vec<u8>) {
         bytes,
         [state.interval, state.epoch, state.tuned, state.hold],
     );
+    put(bytes, [state.low]);
     let runs = state.free.runs();
     put(bytes, [runs.len() as u64]);
     for run in runs {
@@ -67,11 +69,12 @@ pub(super) fn decode(from: &mut Reader<'_>) -> Option<Calendar> {
     let mut seen = Seen::default();
     for _ in 0..from.number()? {
         let (host, until) = (from.number()?, from.number()?);
+        let priority = from.byte()?;
         let label: Arc<str> = from.text()?.into();
-        if until > latest {
+        if until > latest || priority > HIGHEST {
             return None;
         }
-        seen.ask(host, &label, until);
+        seen.ask(host, priority, &label, until);
     }
     Some(Calendar { state, seen })
 }
@@ -88,6 +91,8 @@ fn decode_state(from: &mut Reader<'_>) -> Option<State> {
         epoch: from.number()?,
         tuned: from.number()?,
         hold: from.number()?,
+        // As far as `tat`, and a span.
+        low: from.number()?,
         free: Free::default(),
     };
     let latest = latest(state.last);

@@ -45,6 +45,8 @@ impl Host {
                 .hears(flight.since, contact, reply.born, ahead, reply.hosts);
             // Those who seem to be gone all at once may only have been forgotten.
             self.hosts = reply.hosts.max(self.hosts - self.hosts.div_ceil(4));
+            let rivals = reply.hosts.saturating_sub(reply.below);
+            self.rivals = rivals.max(self.rivals - self.rivals.div_ceil(4));
         }
         let learning = reply.learning_until.saturating_sub(reply.now);
         self.learning_until = now + learning;
@@ -105,6 +107,8 @@ impl Host {
     fn leased(&mut self, now: u64, want: u32, outdated: bool, reply: &Reply) {
         let granted = reply.granted();
         self.counts.granted += granted;
+        // How far ahead the next slot can be had.
+        let reach = self.config.horizon.saturating_sub(reply.later);
         let local = |at: u64| now + at.saturating_sub(reply.now);
         if granted > 0 {
             // Terms that were changed meanwhile, or are to be.
@@ -120,10 +124,10 @@ impl Host {
             self.had.lease = (first, granted);
             self.crowded &= first >= now + self.config.horizon / 2;
             if self.crowded {
-                self.ask_after(now, first);
+                self.ask_after(now, first, self.config.horizon);
             }
         } else if want == 0 {
-            if local(reply.next) <= now + self.config.horizon / 4 {
+            if local(reply.next) <= now + reach / 4 {
                 // Nobody has drawn it.
                 self.compete_at = 0;
             }
@@ -134,9 +138,10 @@ impl Host {
             self.crowded = reply.terms.hold == 0 && reply.learning_until <= reply.now;
             // Terms may change meanwhile.
             let recheck = now + horizon.max(1000 * u64::from(self.hosts));
-            let opens = next.saturating_sub(horizon).max(now);
+            let opens = next.saturating_sub(reach).max(now);
             let is_rare = self.crowded && self.is_rare();
-            self.ask_after(now, if is_rare { opens } else { opens.min(recheck) });
+            let opens = if is_rare { opens } else { opens.min(recheck) };
+            self.ask_after(now, opens, reach);
         }
     }
 

@@ -190,6 +190,7 @@ impl Host {
         Call {
             host: config.host,
             label: Arc::clone(&config.label),
+            priority: config.priority,
             known: Terms {
                 interval: self.interval,
                 hold: self.told_until.saturating_sub(now),
@@ -234,7 +235,7 @@ impl Host {
         }
     }
 
-    /// When to ask again, where hosts compete for the next slot that can be had from `opens` on.
+    /// When to ask again, where hosts compete for the next slot that can be had from `opens` on, `reach` before its time.
     ///
     /// Where slots come faster than hosts can ask, each asks at a random moment of a time that grows with their number: so that all
     /// have the same chance, whatever their round trips are and whoever had the last slot, and the backend is not run over. Short
@@ -242,16 +243,16 @@ impl Host {
     ///
     /// Where slots are farther apart than the horizon, each draws one of the next slots and asks for that one. Until then it asks for the
     /// terms now and then.
-    pub(super) fn ask_after(&mut self, now: u64, opens: u64) {
-        let (interval, horizon) = (self.interval, self.config.horizon);
-        let hosts = u64::from(self.hosts);
+    pub(super) fn ask_after(&mut self, now: u64, opens: u64, reach: u64) {
+        let interval = self.interval;
+        let hosts = u64::from(self.rivals);
         self.compete_at = if self.is_rare() && self.crowded {
             let drawn = self.jitter(hosts / ASKS_A_SLOT).saturating_mul(interval);
             opens
                 .saturating_add(drawn)
-                .saturating_add(self.jitter(horizon - horizon / 4))
+                .saturating_add(self.jitter(reach - reach / 4))
         } else {
-            let each = interval.min(horizon / 8);
+            let each = interval.min(reach / 8);
             opens.saturating_add(self.jitter(each.saturating_mul(hosts)))
         };
         self.look_again(now);

@@ -94,7 +94,7 @@ impl Host {
             }
         }
         let further = ahead - self.held.count();
-        let each = self.interval.saturating_mul(u64::from(self.hosts.max(1)));
+        let each = self.interval.saturating_mul(u64::from(self.rivals.max(1)));
         let from = self.held.end().unwrap_or(now).max(self.held_until);
         Some(
             from.max(self.learning_until)
@@ -107,7 +107,7 @@ impl Host {
     pub fn lease_size(&self) -> u32 {
         let fair = self
             .size
-            .fair(self.interval, self.hosts, self.round_trip.lead());
+            .fair(self.interval, self.rivals, self.round_trip.lead());
         let weighted = fair.saturating_mul(self.config.weight.max(1));
         weighted.min(self.config.max_lease.max(1))
     }

@@ -61,6 +61,8 @@ pub struct Host {
     config: Config,
     interval: u64,
     hosts: u32,
+    /// How many of them are at least as important, itself included.
+    rivals: u32,
     /// The number of the terms, once known.
     epoch: Option<u64>,
     /// When the backend's state was made, once known.
@@ -121,6 +123,7 @@ impl Host {
         Self {
             interval: config.interval.max(1),
             hosts: 0,
+            rivals: 0,
             epoch: None,
             born: None,
             held: Held::default(),

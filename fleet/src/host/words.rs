@@ -29,6 +29,8 @@ pub struct Config {
     pub max_lease: u32,
     /// How many times the lease of others it asks for.
     pub weight: u32,
+    /// How important it is, 0 to 7: higher ones go first.
+    pub priority: u8,
     /// Whether a limit that the backend knows nothing of begins at once.
     pub at_once: bool,
     /// How many hosts there are at most, if that was told; 0 if not.

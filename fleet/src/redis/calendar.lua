@@ -1,11 +1,11 @@
 -- One call on the calendar of a limit: what `Calendar::apply` does. O(log hosts + runs of free slots).
 --
--- KEYS  state (a hash), seen (a sorted set: 'host label' -> until when it counts; and '!' with the state's birth -> -1)
--- ARGV  action, 'host label', interval, epoch, hold, grace, window, for how many milliseconds after their last use keys are kept (0 for
+-- KEYS  state (a hash), seen (a sorted set: 'priority host label' -> until when it counts; and '!' with the state's birth -> -1)
+-- ARGV  action, 'priority host label', interval, epoch, hold, grace, window, for how many milliseconds after their last use keys are kept (0 for
 --       ever); and by the action:
 --       reserve: want, spacing, after, horizon, burst, gathered    give_back: born, epoch, then first, count and step of each run
 --       hold: for how long    resume    retune: interval              times in microseconds
--- Answers now, born, quiet, interval, hold, epoch, hosts, next, taken back, and first, count and step of each run granted.
+-- Answers now, born, quiet, interval, hold, epoch, hosts, below, next, later, taken back, and first, count and step of each run granted.
 --
 -- Every number is whole and below 2^53. '%.0f' writes it in full, which `tostring` does not.
 local time = redis.call('TIME')
@@ -24,19 +24,27 @@ end
 
 -- Runs of slots an interval apart, as {first, count}.
 local free = {}
-local state = redis.call('HMGET', KEYS[1], 'born', 'last', 'quiet', 'tat', 'interval', 'epoch', 'tuned', 'hold', 'free')
+local state = redis.call('HMGET', KEYS[1], 'born', 'last', 'quiet', 'tat', 'interval', 'epoch', 'tuned', 'hold', 'free', 'low', 'bands')
 local born = state[1] and redis.call('ZSCORE', KEYS[2], '!' .. state[1]) and tonumber(state[1])
-local last, quiet, tat, interval, epoch, tuned, hold
+local last, quiet, tat, interval, epoch, tuned, hold, low
+-- How many hosts have each priority, from 0 on.
+local bands = {0, 0, 0, 0, 0, 0, 0, 0}
 if born then
     last, quiet, tat = tonumber(state[2]), tonumber(state[3]), tonumber(state[4])
     interval, epoch, tuned, hold = tonumber(state[5]), tonumber(state[6]), tonumber(state[7]), tonumber(state[8])
     for first, count in string.gmatch(state[9], '(%d+):(%d+)') do
         free[#free + 1] = {tonumber(first), tonumber(count)}
     end
+    low = tonumber(state[10])
+    local at = 0
+    for hosts in string.gmatch(state[11], '%d+') do
+        at = at + 1
+        bands[at] = tonumber(hosts)
+    end
 else
     born, last = now, now
     quiet = now + tonumber(ARGV[6])
-    tat, interval, epoch, tuned, hold = quiet, known_interval, known_epoch, 0, span_from(known_hold)
+    tat, interval, epoch, tuned, hold, low = quiet, known_interval, known_epoch, 0, span_from(known_hold), 0
     redis.call('DEL', KEYS[2])
     redis.call('ZADD', KEYS[2], -1, '!' .. text(born))
 end
@@ -48,10 +56,12 @@ end
 if now < last then
     local back = last - now
     quiet, tat, hold = math.max(quiet - back, 0), math.max(tat - back, 0), math.max(hold - back, 0)
+    low = math.max(low - back, 0)
     free = {}
     raise()
     tuned = epoch
     redis.call('ZREMRANGEBYSCORE', KEYS[2], 0, '+inf')
+    bands = {0, 0, 0, 0, 0, 0, 0, 0}
 end
 last = now
 
@@ -65,12 +75,18 @@ while free[1] do
     table.remove(free, 1)
 end
 
+-- From one of the slots to the next that are for hosts which more important ones keep back.
+local function low_interval()
+    return math.min(interval * 10, 2 ^ 50)
+end
+
 local function retune(new)
     if new == interval then
         return false
     end
     tat = math.max(tat - interval, 0) + new
     interval = new
+    low = math.min(low, tat + low_interval())
     free = {}
     return true
 end
@@ -151,7 +167,7 @@ local function take_back(first, count, step)
     return back
 end
 
-local hosts, granted, following, back = redis.call('ZCARD', KEYS[2]) - 1, {}, 0, 0
+local hosts, granted, following, later, back = redis.call('ZCARD', KEYS[2]) - 1, {}, 0, 0, 0
 
 local function grant(first, count)
     local run = granted[#granted]
@@ -198,26 +214,9 @@ local function take(from, stop, want)
     return want - left, earliest
 end
 
-if action == 'reserve' then
-    local want, spacing, horizon = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[12])
-    redis.call('ZREMRANGEBYSCORE', KEYS[2], 0, '(' .. text(now))
-    redis.call('ZADD', KEYS[2], text(now + ARGV[7]), ARGV[2])
-    hosts = redis.call('ZCARD', KEYS[2]) - 1
-
-    local opens = math.max(now, quiet, hold)
-    local from, stop, left = math.max(opens, now + ARGV[11]), now + horizon, want
-    local earliest = from
-    local dense = spacing <= interval
-    if tonumber(ARGV[11]) == 0 then
-        local start = math.max(tat, hold, quiet, now - math.max(ARGV[13] - 1, 0) * interval)
-        local past = math.max(math.ceil((now - start) / interval), 0)
-        local count = math.min(past, tonumber(ARGV[14]))
-        if count > 0 then
-            granted[1] = {start, count, interval}
-            tat = start + count * interval
-            left = past > count and 0 or math.max(left - count, 0)
-        end
-    end
+-- Up to `want` slots from `from` to `stop`.
+local function grant_from(from, stop, want, spacing, opens)
+    local left, dense = want, spacing <= interval
     while left > 0 do
         local count, first = take(from, stop, dense and left or 1)
         if count == 0 then
@@ -244,13 +243,69 @@ if action == 'reserve' then
         left = left - count
         from = math.max(from + spacing, first + spacing - interval + 1)
     end
+    return want - left
+end
+
+-- The first slot from `from` on.
+local function first_slot(from)
+    for _, run in ipairs(free) do
+        local before = math.max(math.ceil((from - run[1]) / interval), 0)
+        if before < run[2] then
+            return math.min(math.max(tat, from), run[1] + before * interval)
+        end
+    end
+    return math.max(tat, from)
+end
+
+local priority = tonumber(string.match(ARGV[2], '^%d+'))
+if action == 'reserve' then
+    local want, spacing, horizon = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[12])
+    for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], 0, '(' .. text(now))) do
+        local at = tonumber(string.match(member, '^%d+')) + 1
+        bands[at] = bands[at] - 1
+    end
+    redis.call('ZREMRANGEBYSCORE', KEYS[2], 0, '(' .. text(now))
+    bands[priority + 1] = bands[priority + 1] + redis.call('ZADD', KEYS[2], text(now + ARGV[7]), ARGV[2])
+    hosts = redis.call('ZCARD', KEYS[2]) - 1
+
+    local opens = math.max(now, quiet, hold)
+    local from, stop, left = math.max(opens, now + ARGV[11]), now + horizon, want
+    if tonumber(ARGV[11]) == 0 then
+        local start = math.max(tat, hold, quiet, now - math.max(ARGV[13] - 1, 0) * interval)
+        local past = math.max(math.ceil((now - start) / interval), 0)
+        local count = math.min(past, tonumber(ARGV[14]))
+        if count > 0 then
+            granted[1] = {start, count, interval}
+            tat = start + count * interval
+            left = past > count and 0 or math.max(left - count, 0)
+        end
+    end
+    local above = 0
+    for at = priority + 2, 8 do
+        above = above + (bands[at] > 0 and 1 or 0)
+    end
+    -- How far ahead a lease may begin for those who are not the most important ones.
+    local reach = above > 0 and math.floor(horizon / 2 ^ (1 + math.min(above, 3)))
+    if not reach or math.max(tat, opens) <= now + reach then
+        grant_from(from, stop, left, spacing, opens)
+    else
+        grant_from(from, now + reach, left, spacing, opens)
+        if #granted == 0 then
+            local count = grant_from(math.max(from, low), stop, left, math.max(spacing, low_interval()), opens)
+            local run = granted[#granted]
+            if run then
+                low = math.max(low + low_interval() * count, run[1] + (run[2] - 1) * run[3])
+            end
+        end
+    end
     if #granted == 0 then
-        following = math.max(tat, earliest)
-        for _, run in ipairs(free) do
-            local before = math.max(math.ceil((earliest - run[1]) / interval), 0)
-            if before < run[2] then
-                following = math.min(following, run[1] + before * interval)
-                break
+        following = first_slot(from)
+        if reach then
+            local own = first_slot(math.max(from, low))
+            if own + reach <= following + horizon then
+                following = own
+            else
+                later = horizon - reach
             end
         end
     end
@@ -274,7 +329,8 @@ for at, run in ipairs(free) do
     runs[at] = text(run[1]) .. ':' .. text(run[2])
 end
 redis.call('HSET', KEYS[1], 'born', text(born), 'last', text(last), 'quiet', text(quiet), 'tat', text(tat),
-    'interval', text(interval), 'epoch', text(epoch), 'tuned', text(tuned), 'hold', text(hold), 'free', table.concat(runs, ','))
+    'interval', text(interval), 'epoch', text(epoch), 'tuned', text(tuned), 'hold', text(hold), 'free', table.concat(runs, ','),
+    'low', text(low), 'bands', table.concat(bands, ','))
 -- After the last slot, the last hold and the last call.
 local keep = tonumber(ARGV[8])
 for _, key in ipairs({KEYS[1], KEYS[2]}) do
@@ -285,7 +341,11 @@ for _, key in ipairs({KEYS[1], KEYS[2]}) do
     end
 end
 
-local answer = {now, born, quiet, interval, math.max(hold - now, 0), epoch, hosts, following, back}
+local below = 0
+for at = 1, priority do
+    below = below + bands[at]
+end
+local answer = {now, born, quiet, interval, math.max(hold - now, 0), epoch, hosts, below, following, later, back}
 for _, run in ipairs(granted) do
     answer[#answer + 1] = run[1]
     answer[#answer + 1] = run[2]

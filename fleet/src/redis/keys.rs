@@ -3,7 +3,7 @@
 use crate::backend::BackendError;
 
 /// The version of what is stored. A crate that stores something else has another one, and so other keys.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 pub(super) const DEFAULT_PREFIX: &str = "apiqueue";
 const LONGEST: usize = 100;

@@ -53,14 +53,18 @@ pub(super) fn calendar(fields: &[Option<u64>], seen: Vec<(String, u64)>) -> Cale
             epoch,
             tuned: 0,
             hold,
+            low: 0,
             free: Free::default(),
         }),
         seen: Seen::default(),
     };
     for (member, until) in seen {
-        let (host, label) = member.split_once(' ').unwrap_or((&member, ""));
-        if let Ok(host) = host.parse() {
-            calendar.seen.ask(host, &label.into(), until);
+        let mut words = member.splitn(3, ' ');
+        let priority = words.next().and_then(|word| word.parse().ok());
+        let host = words.next().and_then(|word| word.parse().ok());
+        if let (Some(priority), Some(host)) = (priority, host) {
+            let label = words.next().unwrap_or_default();
+            calendar.seen.ask(host, priority, &label.into(), until);
         }
     }
     calendar

@@ -1,6 +1,6 @@
 //! [`RedisBackend`]: the schedule on a Redis or Valkey server.
 //!
-//! A limit is a hash, `apiqueue:2:{name}:state`, and a sorted set, `apiqueue:2:{name}:seen`, which the braces put into one hash
+//! A limit is a hash, `apiqueue:3:{name}:state`, and a sorted set, `apiqueue:3:{name}:seen`, which the braces put into one hash
 //! slot of a cluster. Each call is one script: one round trip, executed as a whole, with the server's clock. Both keys expire
 //! a week after the last call, the last slot and the end of the last hold. Where one of them is missing, as after an eviction, both are made
 //! anew, and nothing is granted for the caller's grace.
@@ -47,7 +47,7 @@ use target::Target;
 /// names what is missing.
 ///
 /// # Keys and upgrades
-/// The keys are `apiqueue:2:{NAME}:…`, with another beginning if [told](RedisOptions::key_prefix). The number is the version of what is
+/// The keys are `apiqueue:3:{NAME}:…`, with another beginning if [told](RedisOptions::key_prefix). The number is the version of what is
 /// stored. Versions of this crate that store something else have another number, so that they cannot spoil each other's schedule.
 /// But then **each number has a schedule of its own**: while hosts of both run, each of the two lets the whole rate through, and holds
 /// and rates set by the one are not heard of by the other. Stop the hosts of the old version before those of the new one start, or

@@ -6,7 +6,7 @@ use redis::{Cmd, Value};
 
 use super::keys::Keys;
 use crate::backend::{Action, Reply, Slots, Terms};
-use crate::calendar::MAX_MICROS;
+use crate::calendar::{HIGHEST, MAX_MICROS};
 
 /// A script that the server knows by its digest once it has seen it.
 pub(super) struct Script {
@@ -89,7 +89,11 @@ impl Call {
             span(call.window),
             u64::try_from(keep.as_millis()).unwrap_or(0),
         ];
-        let mut arguments = vec![name.to_owned(), format!("{} {}", call.host, call.label)];
+        let priority = call.priority.min(HIGHEST);
+        let mut arguments = vec![
+            name.to_owned(),
+            format!("{priority} {} {}", call.host, call.label),
+        ];
         arguments.extend(numbers.iter().chain(&more).map(u64::to_string));
         Self { keys, arguments }
     }
@@ -101,7 +105,7 @@ pub(super) fn reply(value: &Value) -> Option<Reply> {
         Value::Array(fields) => fields.iter().map(number).collect::<Option<_>>()?,
         _ => return None,
     };
-    let (terms, slots) = numbers.split_at_checked(9)?;
+    let (terms, slots) = numbers.split_at_checked(11)?;
     let &[
         now,
         born,
@@ -110,7 +114,9 @@ pub(super) fn reply(value: &Value) -> Option<Reply> {
         hold,
         epoch,
         hosts,
+        below,
         next,
+        later,
         taken_back,
     ] = terms
     else {
@@ -134,8 +140,10 @@ pub(super) fn reply(value: &Value) -> Option<Reply> {
             epoch,
         },
         hosts: u32::try_from(hosts).ok()?,
+        below: u32::try_from(below).ok()?,
         slots: slots.collect::<Option<_>>()?,
         next,
+        later,
         taken_back: u32::try_from(taken_back).ok()?,
     })
 }

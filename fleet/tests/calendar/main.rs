@@ -18,6 +18,7 @@ pub(crate) fn call(host: u64, action: Action) -> Call {
     Call {
         host,
         label: "host".into(),
+        priority: 0,
         known: Terms {
             interval: 10 * MS,
             ..Terms::default()

@@ -89,6 +89,7 @@ impl World {
         Call {
             host: self.random.below(5),
             label: "host".into(),
+            priority: u8::try_from(self.random.below(4)).unwrap(),
             known,
             grace: self.grace,
             window: SECOND,

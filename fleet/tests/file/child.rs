@@ -67,6 +67,7 @@ pub(crate) fn quick(want: u32) -> Call {
     Call {
         host: u64::from(id),
         label: id.to_string().into(),
+        priority: 0,
         known: Terms {
             interval: 20,
             ..Terms::default()

@@ -151,6 +151,7 @@ pub(crate) fn call(host: u64, action: Action) -> Call {
     Call {
         host,
         label: LABEL.into(),
+        priority: 0,
         known: Terms {
             interval: INTERVAL,
             ..Terms::default()

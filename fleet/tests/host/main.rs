@@ -33,6 +33,7 @@ pub(crate) fn config() -> Config {
         late: 10 * MS,
         max_lease: 256,
         weight: 1,
+        priority: 0,
         at_once: false,
         expected_hosts: 0,
         away: Away::default(),

@@ -77,6 +77,7 @@ impl World {
                 timeout: (20 + random.below(200)) * MS,
                 late: (1 + random.below(100)) * MS,
                 weight: 1 + random.below(3) as u32,
+                priority: random.below(8) as u8,
                 at_once: random.below(2) == 0,
                 expected_hosts: random.below(4) as u32,
                 away: ways[random.below(3) as usize],

@@ -16,6 +16,7 @@ pub(crate) fn call(action: Action) -> Call {
     Call {
         host: 1,
         label: "one".into(),
+        priority: 0,
         known: Terms {
             interval: 10_000,
             ..Terms::default()
@@ -190,11 +191,11 @@ pub(crate) fn names_that_a_cluster_would_not_keep_together_are_refused() {
 pub(crate) fn keys_of_somebody_else_are_refused_and_left_alone() {
     let server = Server::start();
     let backend = RedisBackend::connect(&server.url()).unwrap();
-    server.tell("SET apiqueue:2:{x}:state mine");
+    server.tell("SET apiqueue:3:{x}:state mine");
     let why = round(&backend).unwrap_err();
     assert!(matches!(why, BackendError::Refused(_)), "{why}");
     assert_eq!(
-        server.tell("GET apiqueue:2:{x}:state"),
+        server.tell("GET apiqueue:3:{x}:state"),
         redis::Value::BulkString(b"mine".to_vec())
     );
 }

@@ -54,8 +54,8 @@ fn client(url: &str, digest: &str, limits: u64, hosts: u64, spacing: u64) -> usi
                 .cmd("EVALSHA")
                 .arg(digest)
                 .arg(2)
-                .arg(format!("apiqueue:2:{{{limit}}}:state"))
-                .arg(format!("apiqueue:2:{{{limit}}}:seen"))
+                .arg(format!("apiqueue:3:{{{limit}}}:state"))
+                .arg(format!("apiqueue:3:{{{limit}}}:seen"))
                 .arg("reserve")
                 .arg(format!("{} host", fastrand::u64(0..hosts)))
                 // The interval, the epoch, the hold, no grace, and the window; ten slots of 100 µs each time.

@@ -153,8 +153,8 @@ pub(crate) fn backends_of_other_prefixes_and_versions_do_not_meet() {
         .unwrap();
     keys.sort();
     let expected = [
-        "apiqueue:2:{x}:seen",
-        "apiqueue:2:{x}:state",
+        "apiqueue:3:{x}:seen",
+        "apiqueue:3:{x}:state",
         "apiqueue:{x}:state",
         "team:prod:2:{x}:seen",
         "team:prod:2:{x}:state",

@@ -8,8 +8,8 @@ use redis::{Connection, Script};
 
 use crate::server::Server;
 
-const STATE: &str = "apiqueue:2:{x}:state";
-const SEEN: &str = "apiqueue:2:{x}:seen";
+const STATE: &str = "apiqueue:3:{x}:state";
+const SEEN: &str = "apiqueue:3:{x}:seen";
 
 /// The script, with the clock's reading instead of two more keys.
 struct Clocked {
@@ -66,7 +66,7 @@ impl Clocked {
         let known = call.known;
         script
             .arg(name)
-            .arg(format!("{} {}", call.host, call.label));
+            .arg(format!("{} {} {}", call.priority, call.host, call.label));
         script.arg(&[
             known.interval,
             known.epoch,
@@ -78,7 +78,7 @@ impl Clocked {
         ]);
         script.arg(&more);
         let numbers: Vec<u64> = script.invoke(&mut self.connection).unwrap();
-        let (terms, slots) = numbers.split_at(9);
+        let (terms, slots) = numbers.split_at(11);
         let slots = slots.as_chunks::<3>().0.iter();
         Reply {
             now: terms[0],
@@ -90,8 +90,10 @@ impl Clocked {
                 epoch: terms[5],
             },
             hosts: u32::try_from(terms[6]).unwrap(),
-            next: terms[7],
-            taken_back: u32::try_from(terms[8]).unwrap(),
+            below: u32::try_from(terms[7]).unwrap(),
+            next: terms[8],
+            later: terms[9],
+            taken_back: u32::try_from(terms[10]).unwrap(),
             slots: slots
                 .map(|&[first, count, step]| Slots {
                     first,
@@ -130,6 +132,7 @@ impl Clocked {
             ("epoch", state.epoch),
             ("tuned", state.tuned),
             ("hold", state.hold),
+            ("low", state.low),
         ] {
             assert_eq!(stored[field], number.to_string(), "{field}");
         }
@@ -138,9 +141,11 @@ impl Clocked {
             .map(|run| format!("{}:{}", run.first, run.count))
             .collect();
         assert_eq!(stored["free"], runs.join(","));
+        let bands: Vec<_> = model.seen.bands().iter().map(u32::to_string).collect();
+        assert_eq!(stored["bands"], bands.join(","));
         let seen = model.seen.iter();
         let seen: BTreeMap<_, _> = seen
-            .map(|(host, label, at)| (format!("{host} {label}"), at))
+            .map(|(host, priority, label, at)| (format!("{priority} {host} {label}"), at))
             .collect();
         assert_eq!(self.seen(), seen);
     }
@@ -157,6 +162,7 @@ fn call(action: Action) -> Call {
     Call {
         host: 7,
         label: "seven".into(),
+        priority: 0,
         known: Terms {
             interval: 10_000,
             ..Terms::default()
@@ -271,6 +277,7 @@ pub(crate) fn random_sequences_do_on_the_server_what_they_do_to_the_calendar() {
             let call = Call {
                 host,
                 label: format!("host-{host}").into(),
+                priority: (host % 4) as u8 * 2 + (host % 3 == 0) as u8,
                 known: Terms {
                     interval,
                     hold: if rng.bool() { 0 } else { span(&mut rng) },
@@ -333,7 +340,7 @@ pub(crate) fn every_digit_of_the_clock_is_kept() {
         assert_eq!(server.stored()["tat"], (now + 3_000_000).to_string());
         assert_eq!(
             server.seen(),
-            BTreeMap::from([("7 seven".to_owned(), now + 10_000_000)])
+            BTreeMap::from([("0 7 seven".to_owned(), now + 10_000_000)])
         );
         let held = server.apply(now, &call(Action::Hold(MAX_MICROS)));
         assert_eq!((held.terms.epoch, held.terms.hold), (now, MAX_MICROS));

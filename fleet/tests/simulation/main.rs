@@ -7,6 +7,7 @@ mod hostile;
 mod log;
 mod node;
 mod plan;
+mod priorities;
 mod world;
 
 use log::jain;

@@ -24,6 +24,9 @@ pub(crate) struct Plan {
     pub(crate) horizon: u64,
     pub(crate) horizons: Vec<u64>,
     pub(crate) timeout: u64,
+    /// Of the first hosts, the others have 0 and 1.
+    pub(crate) priorities: Vec<u8>,
+    pub(crate) weights: Vec<u32>,
     pub(crate) late: u64,
     /// Each host has its own one-way delay from this range, and each message up to as much again.
     pub(crate) one_way: (u64, u64),
@@ -54,6 +57,8 @@ impl Plan {
             horizon: 500 * MS,
             horizons: Vec::new(),
             timeout: 250 * MS,
+            priorities: Vec::new(),
+            weights: Vec::new(),
             late: 10 * MS,
             one_way: (100, 10 * MS),
             loss: 0,
