@@ -118,6 +118,10 @@ pub struct Reply {
     pub hosts: u32,
     /// How many of them are less important than the asking one.
     pub below: u32,
+    /// How many priorities above its own others have.
+    pub above: u32,
+    /// How many of the hosts have more important ones above them.
+    pub kept_back: u32,
     /// The slots granted, earlier ones first. None when the horizon, a hold or a new state allows none yet.
     pub slots: Vec<Slots>,
     /// Where none were granted, when there may be one.

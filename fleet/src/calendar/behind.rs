@@ -6,14 +6,25 @@ use super::MAX_MICROS;
 use super::state::State;
 use crate::backend::Slots;
 
+/// What the leases of all hosts together last at the least, in microseconds, where nobody has to wait for them: a busy host asks for the next
+/// one when the present one begins, and so has booked about as far ahead.
+pub(crate) const SPAN: u64 = 250_000;
 /// One slot in so many is for them, whatever the more important ones want.
 const ONE_IN: u64 = 10;
 /// So many priorities above one are told apart.
 const DEEPEST: u32 = 3;
 
 /// How far ahead the first slot of a lease may be for a host above which so many priorities are seen. None where nobody is more important.
-pub(super) fn reach(horizon: u64, above: u32) -> Option<u64> {
-    (above > 0).then(|| horizon >> (1 + above.min(DEEPEST)))
+pub(crate) fn reach(horizon: u64, above: u32) -> Option<u64> {
+    (above > 0).then(|| SPAN.min(horizon / 2) >> above.min(DEEPEST))
+}
+
+/// How many of the slots that are for them each of `hosts` has within the horizon, at least one.
+pub(crate) fn own_slots(horizon: u64, interval: u64, hosts: u32) -> u64 {
+    let each = interval
+        .saturating_mul(ONE_IN)
+        .saturating_mul(hosts.max(1).into());
+    horizon.div_ceil(each.max(1))
 }
 
 impl State {

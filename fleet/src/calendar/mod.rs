@@ -23,7 +23,7 @@
 //!            where the spacing is more than that, after each slot: from = max(from + spacing, slot + spacing - interval + 1);
 //!            slots that are passed over become free
 //!   tat      = behind the last of these
-//!   where n priorities above the caller's are seen:   near = now + horizon / 2^(1 + min(n, 3))
+//!   where n priorities above the caller's are seen:   near = now + min(250 ms, horizon / 2) / 2^min(n, 3)
 //!            max(tat, quiet, hold) <= near: as above. Else only free slots up to near; and if there are none:
 //!            as above, with from = max(from, low) and spacing = max(spacing, 10 * interval), and then
 //!            low = max(low + 10 * interval * granted, the last of these)
@@ -52,6 +52,7 @@ mod state;
 
 use std::time::Duration;
 
+pub(crate) use behind::{SPAN, own_slots, reach};
 pub use free::{Free, MAX_RUNS};
 pub use seen::{HIGHEST, Seen};
 pub use state::State;
@@ -117,7 +118,7 @@ impl Calendar {
                     Some((slots, false)) => (vec![slots], want.saturating_sub(slots.count)),
                     None => (Vec::new(), *want),
                 };
-                let reach = behind::reach(*horizon, self.seen.bands_above(call.priority));
+                let reach = reach(*horizon, self.seen.bands_above(call.priority));
                 reply.slots = match reach {
                     None => state.grant(granted, now, from..=until, want, *spacing),
                     Some(reach) => {
@@ -158,6 +159,8 @@ impl Calendar {
             terms: state.terms(now),
             hosts: u32::try_from(self.seen.len()).unwrap_or(u32::MAX),
             below: self.seen.below(call.priority),
+            above: self.seen.bands_above(call.priority),
+            kept_back: self.seen.kept_back(),
             ..reply
         }
     }

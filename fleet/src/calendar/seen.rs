@@ -65,6 +65,12 @@ impl Seen {
         self.bands.iter().take(priority.into()).sum()
     }
 
+    /// How many hosts have not the highest priority of those that are there.
+    pub(super) fn kept_back(&self) -> u32 {
+        let highest = self.bands.iter().rposition(|hosts| *hosts > 0);
+        self.bands.iter().take(highest.unwrap_or(0)).sum()
+    }
+
     /// How many priorities above `priority` somebody has.
     pub(super) fn bands_above(&self, priority: u8) -> u32 {
         let above = self.bands.iter().skip(usize::from(priority) + 1);

@@ -46,6 +46,8 @@ impl Host {
             // Those who seem to be gone all at once may only have been forgotten.
             self.hosts = reply.hosts.max(self.hosts - self.hosts.div_ceil(4));
             let rivals = reply.hosts.saturating_sub(reply.below);
+            self.above = reply.above;
+            self.has_below = reply.below > 0;
             self.rivals = rivals.max(self.rivals - self.rivals.div_ceil(4));
         }
         let learning = reply.learning_until.saturating_sub(reply.now);
@@ -122,9 +124,17 @@ impl Host {
             self.held.push(now, reply);
             let first = self.held.begins();
             self.had.lease = (first, granted);
+            let near = crate::calendar::reach(self.config.horizon, self.above);
+            let kept_back = near.is_some_and(|near| first > now + near);
+            self.kept_back = kept_back.then_some(reply.kept_back);
             self.crowded &= first >= now + self.config.horizon / 2;
             if self.crowded {
-                self.ask_after(now, first, self.config.horizon);
+                let opens = if self.kept_back.is_some() {
+                    self.ask_at(now)
+                } else {
+                    first
+                };
+                self.ask_after(now, opens, self.config.horizon);
             }
         } else if want == 0 {
             if local(reply.next) <= now + reach / 4 {

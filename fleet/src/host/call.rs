@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::size::SPAN;
 use super::{Flight, HoldOrder, Host, Offer};
 use crate::backend::{Action, Call, Terms};
+use crate::calendar::own_slots;
 
 /// Fewer hosts than this ask for each slot where slots are farther apart than the horizon, on average.
 const ASKS_A_SLOT: u64 = 2;
@@ -117,12 +118,24 @@ impl Host {
         let Some(end) = self.held.end() else {
             return now;
         };
+        if let Some(hosts) = self.kept_back
+            && self.held.count() < own_slots(self.config.horizon, self.interval, hosts)
+        {
+            // There are never many of them, and the more important ones book in large leases.
+            let ahead = self.config.horizon.saturating_sub(SPAN / 4);
+            return end.saturating_sub(ahead).max(now);
+        }
         // At most one lease that has not begun, and no sooner than it takes to be answered before the end. Slots that are spaced out take as
         // long as those of all hosts together: the next ones are among what the others are granted meanwhile.
         let ahead = match self.is_spaced() {
-            true => self.round_trip.lead().max(SPAN),
-            false => self.round_trip.lead(),
+            true => SPAN,
+            // What is not asked for in time goes to less important ones. What its equals have booked keeps them back, too.
+            false if self.has_below => {
+                (SPAN / u64::from(self.rivals.max(1))).saturating_sub(SPAN / 4)
+            }
+            false => 0,
         };
+        let ahead = ahead.max(self.round_trip.lead());
         (self.held.begins()).max(end.saturating_sub(ahead)).max(now)
     }
 

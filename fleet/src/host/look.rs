@@ -105,9 +105,8 @@ impl Host {
     /// How many slots it would ask for with callers enough.
     #[must_use]
     pub fn lease_size(&self) -> u32 {
-        let fair = self
-            .size
-            .fair(self.interval, self.rivals, self.round_trip.lead());
+        let lead = self.round_trip.lead();
+        let fair = self.size.fair(self.interval, self.rivals, lead, self.above);
         let weighted = fair.saturating_mul(self.config.weight.max(1));
         weighted.min(self.config.max_lease.max(1))
     }

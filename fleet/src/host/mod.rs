@@ -63,6 +63,12 @@ pub struct Host {
     hosts: u32,
     /// How many of them are at least as important, itself included.
     rivals: u32,
+    /// How many higher priorities others have.
+    above: u32,
+    /// Whether there are less important ones.
+    has_below: bool,
+    /// Where the latest lease is of the slots that more important ones can't take, among how many hosts these go.
+    kept_back: Option<u32>,
     /// The number of the terms, once known.
     epoch: Option<u64>,
     /// When the backend's state was made, once known.
@@ -124,6 +130,9 @@ impl Host {
             interval: config.interval.max(1),
             hosts: 0,
             rivals: 0,
+            above: 0,
+            has_below: false,
+            kept_back: None,
             epoch: None,
             born: None,
             held: Held::default(),

@@ -3,6 +3,7 @@
 //! ```text
 //! span  = 250 ms, at least 2 * lead, at most horizon / 2
 //! fair  = span / (interval * hosts), rounded up, in 1..=max
+//!         where more important hosts are about, no more than their leases may begin ahead, for them to follow one another
 //! want  = min(fair, max(waiters without a slot, appetite))
 //! ```
 //! With all hosts busy, `hosts` leases of `fair` slots cover `span`: the schedule reaches far enough ahead for a host to ask
@@ -14,7 +15,8 @@
 //! first time: that takes a quarter off, and from there it grows by one.
 
 /// What a busy host's lease is to last, in microseconds.
-pub(super) const SPAN: u64 = 250_000;
+pub(super) use crate::calendar::SPAN;
+use crate::calendar::reach;
 
 /// The lease size of one host.
 #[derive(Clone, Copy, Debug)]
@@ -37,8 +39,9 @@ impl Size {
     }
 
     /// How many slots a host with all the demand in the world is to ask for.
-    pub(crate) fn fair(&self, interval: u64, hosts: u32, lead: u64) -> u32 {
+    pub(crate) fn fair(&self, interval: u64, hosts: u32, lead: u64, above: u32) -> u32 {
         let span = SPAN.max(2 * lead).min(self.horizon / 2);
+        let span = reach(self.horizon, above).map_or(span, |reach| reach.clamp(1, span));
         let slots = span.div_ceil(interval.max(1).saturating_mul(u64::from(hosts.max(1))));
         u32::try_from(slots).unwrap_or(u32::MAX).clamp(1, self.max)
     }
@@ -91,28 +94,28 @@ mod tests {
         for (per_second, hosts, lease) in
             [(100, 4, 7), (2_000, 4, 125), (2_000, 8, 63), (40, 1, 10)]
         {
-            assert_eq!(size().fair(SECOND / per_second, hosts, 2_000), lease);
+            assert_eq!(size().fair(SECOND / per_second, hosts, 2_000, 0), lease);
         }
     }
 
     #[test]
     fn low_rates_and_large_fleets_get_single_slots() {
-        assert_eq!(size().fair(SECOND, 1, 2_000), 1);
-        assert_eq!(size().fair(3600 * SECOND, 1_000, 2_000), 1);
-        assert_eq!(size().fair(1_000, 10_000, 2_000), 1);
+        assert_eq!(size().fair(SECOND, 1, 2_000, 0), 1);
+        assert_eq!(size().fair(3600 * SECOND, 1_000, 2_000, 0), 1);
+        assert_eq!(size().fair(1_000, 10_000, 2_000, 0), 1);
     }
 
     #[test]
     fn a_long_round_trip_gets_larger_leases_but_never_half_the_horizon() {
-        assert_eq!(size().fair(10_000, 1, 200_000), 40);
-        assert_eq!(size().fair(10_000, 1, 10 * SECOND), 100);
+        assert_eq!(size().fair(10_000, 1, 200_000, 0), 40);
+        assert_eq!(size().fair(10_000, 1, 10 * SECOND, 0), 100);
     }
 
     #[test]
     fn nothing_makes_a_lease_larger_than_the_limit_or_empty() {
-        assert_eq!(size().fair(1, 1, 0), 256);
-        assert_eq!(size().fair(0, 0, u64::MAX / 2), 256);
-        assert_eq!(size().fair(u64::MAX, u32::MAX, 0), 1);
+        assert_eq!(size().fair(1, 1, 0, 0), 256);
+        assert_eq!(size().fair(0, 0, u64::MAX / 2, 0), 256);
+        assert_eq!(size().fair(u64::MAX, u32::MAX, 0, 0), 1);
     }
 
     #[test]

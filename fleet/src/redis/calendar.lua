@@ -5,7 +5,7 @@
 --       ever); and by the action:
 --       reserve: want, spacing, after, horizon, burst, gathered    give_back: born, epoch, then first, count and step of each run
 --       hold: for how long    resume    retune: interval              times in microseconds
--- Answers now, born, quiet, interval, hold, epoch, hosts, below, next, later, taken back, and first, count and step of each run granted.
+-- Answers now, born, quiet, interval, hold, epoch, hosts, below, above, kept back, next, later, taken back, and first, count and step of each run granted.
 --
 -- Every number is whole and below 2^53. '%.0f' writes it in full, which `tostring` does not.
 local time = redis.call('TIME')
@@ -258,6 +258,16 @@ local function first_slot(from)
 end
 
 local priority = tonumber(string.match(ARGV[2], '^%d+'))
+
+-- How many higher priorities somebody has.
+local function bands_above()
+    local above = 0
+    for at = priority + 2, 8 do
+        above = above + (bands[at] > 0 and 1 or 0)
+    end
+    return above
+end
+
 if action == 'reserve' then
     local want, spacing, horizon = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[12])
     for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], 0, '(' .. text(now))) do
@@ -280,12 +290,9 @@ if action == 'reserve' then
             left = past > count and 0 or math.max(left - count, 0)
         end
     end
-    local above = 0
-    for at = priority + 2, 8 do
-        above = above + (bands[at] > 0 and 1 or 0)
-    end
+    local above = bands_above()
     -- How far ahead a lease may begin for those who are not the most important ones.
-    local reach = above > 0 and math.floor(horizon / 2 ^ (1 + math.min(above, 3)))
+    local reach = above > 0 and math.floor(math.min(250000, math.floor(horizon / 2)) / 2 ^ math.min(above, 3))
     if not reach or math.max(tat, opens) <= now + reach then
         grant_from(from, stop, left, spacing, opens)
     else
@@ -341,11 +348,17 @@ for _, key in ipairs({KEYS[1], KEYS[2]}) do
     end
 end
 
-local below = 0
-for at = 1, priority do
-    below = below + bands[at]
+local below, kept_back, all = 0, 0, 0
+for at = 1, 8 do
+    if bands[at] > 0 then
+        kept_back = all
+    end
+    all = all + bands[at]
+    if at == priority then
+        below = all
+    end
 end
-local answer = {now, born, quiet, interval, math.max(hold - now, 0), epoch, hosts, below, following, later, back}
+local answer = {now, born, quiet, interval, math.max(hold - now, 0), epoch, hosts, below, bands_above(), kept_back, following, later, back}
 for _, run in ipairs(granted) do
     answer[#answer + 1] = run[1]
     answer[#answer + 1] = run[2]

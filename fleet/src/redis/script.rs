@@ -105,7 +105,7 @@ pub(super) fn reply(value: &Value) -> Option<Reply> {
         Value::Array(fields) => fields.iter().map(number).collect::<Option<_>>()?,
         _ => return None,
     };
-    let (terms, slots) = numbers.split_at_checked(11)?;
+    let (terms, slots) = numbers.split_at_checked(13)?;
     let &[
         now,
         born,
@@ -115,6 +115,8 @@ pub(super) fn reply(value: &Value) -> Option<Reply> {
         epoch,
         hosts,
         below,
+        above,
+        kept_back,
         next,
         later,
         taken_back,
@@ -141,6 +143,8 @@ pub(super) fn reply(value: &Value) -> Option<Reply> {
         },
         hosts: u32::try_from(hosts).ok()?,
         below: u32::try_from(below).ok()?,
+        above: u32::try_from(above).ok()?,
+        kept_back: u32::try_from(kept_back).ok()?,
         slots: slots.collect::<Option<_>>()?,
         next,
         later,

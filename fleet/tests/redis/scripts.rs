@@ -78,7 +78,7 @@ impl Clocked {
         ]);
         script.arg(&more);
         let numbers: Vec<u64> = script.invoke(&mut self.connection).unwrap();
-        let (terms, slots) = numbers.split_at(11);
+        let (terms, slots) = numbers.split_at(13);
         let slots = slots.as_chunks::<3>().0.iter();
         Reply {
             now: terms[0],
@@ -91,9 +91,11 @@ impl Clocked {
             },
             hosts: u32::try_from(terms[6]).unwrap(),
             below: u32::try_from(terms[7]).unwrap(),
-            next: terms[8],
-            later: terms[9],
-            taken_back: u32::try_from(terms[10]).unwrap(),
+            above: u32::try_from(terms[8]).unwrap(),
+            kept_back: u32::try_from(terms[9]).unwrap(),
+            next: terms[10],
+            later: terms[11],
+            taken_back: u32::try_from(terms[12]).unwrap(),
             slots: slots
                 .map(|&[first, count, step]| Slots {
                     first,
