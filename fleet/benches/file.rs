@@ -79,6 +79,7 @@ mod unix {
         let ask = Call {
             host: u64::from(id),
             label: id.to_string().into(),
+            priority: 0,
             known: Terms {
                 interval: 1,
                 ..Terms::default()

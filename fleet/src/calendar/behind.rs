@@ -14,9 +14,14 @@ const ONE_IN: u64 = 10;
 /// So many priorities above one are told apart.
 const DEEPEST: u32 = 3;
 
+/// The same, where slots are granted so far ahead.
+pub(crate) fn span(horizon: u64) -> u64 {
+    SPAN.min(horizon / 2)
+}
+
 /// How far ahead the first slot of a lease may be for a host above which so many priorities are seen. None where nobody is more important.
 pub(crate) fn reach(horizon: u64, above: u32) -> Option<u64> {
-    (above > 0).then(|| SPAN.min(horizon / 2) >> above.min(DEEPEST))
+    (above > 0).then(|| span(horizon) >> above.min(DEEPEST))
 }
 
 /// How many of the slots that are for them each of `hosts` has within the horizon, at least one.

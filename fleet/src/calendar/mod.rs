@@ -52,7 +52,7 @@ mod state;
 
 use std::time::Duration;
 
-pub(crate) use behind::{SPAN, own_slots, reach};
+pub(crate) use behind::{SPAN, own_slots, reach, span};
 pub use free::{Free, MAX_RUNS};
 pub use seen::{HIGHEST, Seen};
 pub use state::State;

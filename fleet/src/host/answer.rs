@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Alone, Away, Flight, Host, MAX_PAUSE, News, PAUSE, REFUSED_PAUSE};
 use crate::backend::{Action, BackendError, Reply, Slots};
-use crate::calendar::MAX_MICROS;
+use crate::calendar::{MAX_MICROS, span};
 
 impl Host {
     /// The answer of call `id` arrived at `now`. Not heard if the call was given up, or should have been by now.
@@ -49,6 +49,7 @@ impl Host {
             self.above = reply.above;
             self.has_below = reply.below > 0;
             self.rivals = rivals.max(self.rivals - self.rivals.div_ceil(4));
+            self.equals.are(self.rivals);
         }
         let learning = reply.learning_until.saturating_sub(reply.now);
         self.learning_until = now + learning;
@@ -127,6 +128,8 @@ impl Host {
             let near = crate::calendar::reach(self.config.horizon, self.above);
             let kept_back = near.is_some_and(|near| first > now + near);
             self.kept_back = kept_back.then_some(reply.kept_back);
+            let ahead = first.saturating_sub(now);
+            self.equals.found(ahead, span(self.config.horizon));
             self.crowded &= first >= now + self.config.horizon / 2;
             if self.crowded {
                 let opens = if self.kept_back.is_some() {

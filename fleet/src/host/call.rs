@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::size::SPAN;
 use super::{Flight, HoldOrder, Host, Offer};
 use crate::backend::{Action, Call, Terms};
-use crate::calendar::own_slots;
+use crate::calendar::{own_slots, span};
 
 /// Fewer hosts than this ask for each slot where slots are farther apart than the horizon, on average.
 const ASKS_A_SLOT: u64 = 2;
@@ -122,7 +122,8 @@ impl Host {
             && self.held.count() < own_slots(self.config.horizon, self.interval, hosts)
         {
             // There are never many of them, and the more important ones book in large leases.
-            let ahead = self.config.horizon.saturating_sub(SPAN / 4);
+            let horizon = self.config.horizon;
+            let ahead = horizon.saturating_sub(span(horizon) / 4);
             return end.saturating_sub(ahead).max(now);
         }
         // At most one lease that has not begun, and no sooner than it takes to be answered before the end. Slots that are spaced out take as
@@ -131,7 +132,8 @@ impl Host {
             true => SPAN,
             // What is not asked for in time goes to less important ones. What its equals have booked keeps them back, too.
             false if self.has_below => {
-                (SPAN / u64::from(self.rivals.max(1))).saturating_sub(SPAN / 4)
+                let span = span(self.config.horizon);
+                (span / u64::from(self.equals.busy())).saturating_sub(span / 4)
             }
             false => 0,
         };
@@ -171,6 +173,7 @@ impl Host {
             if self.busy {
                 let fair = self.lease_size();
                 self.size.grow(fair);
+                self.equals.go_on();
             }
             self.busy = true;
             self.reserve(now, line)

@@ -106,9 +106,19 @@ impl Host {
     #[must_use]
     pub fn lease_size(&self) -> u32 {
         let lead = self.round_trip.lead();
-        let fair = self.size.fair(self.interval, self.rivals, lead, self.above);
+        let hosts = match self.has_below {
+            true => self.equals.busy(),
+            false => self.rivals,
+        };
+        let fair = self.size.fair(self.interval, hosts, lead, self.above);
         let weighted = fair.saturating_mul(self.config.weight.max(1));
-        weighted.min(self.config.max_lease.max(1))
+        let most = match self.has_below {
+            // The slots of less important hosts are in between: equals still have room within the horizon.
+            true => self.config.horizon / 2 / self.interval.max(1),
+            false => u64::MAX,
+        };
+        let most = u32::try_from(most).unwrap_or(u32::MAX);
+        weighted.min(self.config.max_lease.min(most).max(1))
     }
 
     /// The smoothed round trip, microseconds.

@@ -17,6 +17,7 @@ mod answer;
 mod away;
 mod call;
 mod claim;
+mod equals;
 mod held;
 mod look;
 mod reuse;
@@ -29,6 +30,7 @@ use crate::backend::{Action, BackendError};
 pub use away::Away;
 use away::{Alone, Had};
 use claim::Claim;
+use equals::Equals;
 use held::{Held, Offer};
 use reuse::Reuse;
 use round_trip::RoundTrip;
@@ -63,6 +65,8 @@ pub struct Host {
     hosts: u32,
     /// How many of them are at least as important, itself included.
     rivals: u32,
+    /// Of which so many are busy.
+    equals: Equals,
     /// How many higher priorities others have.
     above: u32,
     /// Whether there are less important ones.
@@ -130,6 +134,7 @@ impl Host {
             interval: config.interval.max(1),
             hosts: 0,
             rivals: 0,
+            equals: Equals::default(),
             above: 0,
             has_below: false,
             kept_back: None,

@@ -198,3 +198,20 @@ fn lone_callers_and_weights_are_fair_within_a_priority() {
         println!("{times}");
     }
 }
+
+#[test]
+fn equals_that_rest_do_not_take_the_precedence_away() {
+    let mut priorities = vec![0; 3];
+    priorities.extend([5; 11]);
+    let mut plan = busy(96, &priorities, 100);
+    for id in 4..14 {
+        plan.faults.push((3, Fault::Go(id)));
+        for n in 0..10 {
+            let at = n * 2 * SECOND + id as u64 * 150 * MS;
+            plan.faults.push((at, Fault::Come(id, 1)));
+            plan.faults.push((at + 200 * MS, Fault::Go(id)));
+        }
+    }
+    let (_, parts) = measured("1 busy important host and 10 that rest", plan);
+    assert!(parts[1].1 >= 0.85);
+}
