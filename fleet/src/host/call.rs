@@ -118,14 +118,23 @@ impl Host {
         let Some(end) = self.held.end() else {
             return now;
         };
-        if let Some(hosts) = self.kept_back
-            && self.held.count() < own_slots(self.config.horizon, self.interval, hosts)
-        {
-            // There are never many of them, and the more important ones book in large leases.
+        let begins = self.held.begins();
+        if let Some(hosts) = self.kept_back {
+            // These slots are few, and the more important hosts book in large leases: each holds its part of those within the horizon. When
+            // they begin there may be others, sooner ones.
             let horizon = self.config.horizon;
-            let ahead = horizon.saturating_sub(span(horizon) / 4);
-            return end.saturating_sub(ahead).max(now);
+            let ahead = match self.held.count() < own_slots(horizon, self.interval, hosts) {
+                true => horizon.saturating_sub(span(horizon) / 4),
+                false => 0,
+            };
+            return begins.min(end.saturating_sub(ahead)).max(now);
         }
+        // Slots that it can't be kept from may be later than those of the latest lease.
+        let end = if self.above > 0 {
+            self.held.ends()
+        } else {
+            end
+        };
         // At most one lease that has not begun, and no sooner than it takes to be answered before the end. Slots that are spaced out take as
         // long as those of all hosts together: the next ones are among what the others are granted meanwhile.
         let ahead = match self.is_spaced() {
@@ -138,7 +147,7 @@ impl Host {
             false => 0,
         };
         let ahead = ahead.max(self.round_trip.lead());
-        (self.held.begins()).max(end.saturating_sub(ahead)).max(now)
+        begins.max(end.saturating_sub(ahead)).max(now)
     }
 
     /// Whether its callers can't use slots that follow one another, and others may.

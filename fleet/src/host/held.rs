@@ -89,6 +89,8 @@ pub(crate) struct Held {
     again: Option<u64>,
     /// Where the latest lease begins.
     begins: u64,
+    /// Where the slot after its last would be.
+    ends: u64,
 }
 
 impl Held {
@@ -114,6 +116,7 @@ impl Held {
             if at == 0 {
                 self.begins = if past > 0 { now } else { rest.first };
             }
+            self.ends = rest.first + u64::from(rest.count) * rest.step;
             let parts = [gathered, rest].into_iter().filter(|part| part.count > 0);
             self.spans.extend(parts.map(|slots| Span {
                 slots,
@@ -174,6 +177,11 @@ impl Held {
     /// Where the latest lease begins.
     pub(crate) fn begins(&self) -> u64 {
         self.begins
+    }
+
+    /// Where the slot after the last of the latest lease would be.
+    pub(crate) fn ends(&self) -> u64 {
+        self.ends
     }
 
     /// Takes up to `most` slots that are due, not before `from`. Says how many, and the time of the last.

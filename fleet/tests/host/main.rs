@@ -69,6 +69,7 @@ pub(crate) fn lease(count: u32, now: u64, start: u64) -> Reply {
         slots: if count > 0 { vec![slots] } else { Vec::new() },
         next: if count > 0 { 0 } else { AHEAD + start },
         taken_back: 0,
+        ..Reply::default()
     }
 }
 

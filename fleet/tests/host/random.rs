@@ -267,6 +267,10 @@ fn no_answer_whatever_makes_a_host_panic_or_hang() {
                 slots,
                 next: odd(&mut random, now),
                 taken_back: odd(&mut random, 0) as u32,
+                below: odd(&mut random, 0) as u32,
+                above: odd(&mut random, 0) as u32,
+                kept_back: odd(&mut random, 0) as u32,
+                later: odd(&mut random, 0),
             };
             host.answered(at, id, Ok(reply));
         }

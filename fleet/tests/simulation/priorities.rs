@@ -64,33 +64,24 @@ fn many_important_hosts_of_few_callers_get_it_among_few_slots() {
     assert!(parts[1].1 >= 0.85);
     assert!(parts[0].1 >= 0.05);
     let counts = world.log.by_host(50, 4 * SECOND, 60 * SECOND);
-    println!(
-        "low jain {} high jain {}",
-        jain(&counts[..25]),
-        jain(&counts[25..])
-    );
+    assert!(jain(&counts[..25]) >= 0.9);
     assert!(jain(&counts[25..]) >= 0.95);
 }
 
 #[test]
 fn what_the_important_ones_leave_the_others_get() {
-    for (number, think, top) in [
-        (84, 20 * MS, 0),
-        (84, 20 * MS, 5),
-        (85, 80 * MS, 0),
-        (85, 80 * MS, 5),
-    ] {
-        let mut plan = busy(number, &[0, 0, 0, top], 100);
-        // The last has one caller.
-        plan.idle = 0;
-        plan.think = think;
-        plan.thinks = vec![20 * MS, 20 * MS, 20 * MS, think];
-        plan.faults = vec![(3, Fault::Go(3)), (2 * SECOND, Fault::Come(3, 1))];
-        let (world, parts) = measured("an important host of one caller", plan);
-        println!(
-            "calls of each {:?}",
-            world.hosts().map(|h| h.counts(0).calls).collect::<Vec<_>>()
-        );
+    for (number, think) in [(84, 20 * MS), (85, 80 * MS)] {
+        let run = |top| {
+            let mut plan = busy(number, &[0, 0, 0, top], 100);
+            plan.thinks = vec![20 * MS, 20 * MS, 20 * MS, think];
+            // The last has one caller.
+            plan.faults = vec![(0, Fault::Go(3)), (2 * SECOND, Fault::Come(3, 1))];
+            let (world, _) = measured(&format!("one of four of one caller, priority {top}"), plan);
+            world.log.between(4 * SECOND, 20 * SECOND) as f64
+        };
+        // Nothing is wasted that would not be among equals.
+        let (equals, before) = (run(0), run(5));
+        assert!(before >= 0.95 * equals, "{before} of {equals}");
     }
 }
 
@@ -102,7 +93,6 @@ fn an_important_host_that_dies_or_rests_leaves_all_to_the_others() {
         let world = World::run(plan);
         let run = world.measure("an important host is gone", 7 * SECOND, 20 * SECOND);
         let counts = world.log.by_host(4, 7 * SECOND, 20 * SECOND);
-        println!("{counts:?}");
         assert!(run.mean >= 0.97);
         assert!(jain(&counts[..3]) >= 0.9);
     }
@@ -114,7 +104,6 @@ fn an_important_host_that_comes_waits_for_what_the_others_hold() {
         let mut priorities = vec![0; lows];
         priorities.push(1);
         let mut plan = busy(number, &priorities, 100);
-        plan.idle = 0;
         let come = 10 * SECOND;
         plan.faults = vec![(3, Fault::Go(lows)), (come, Fault::Come(lows, 64))];
         // Those of before that are on their way are not let in.
@@ -181,22 +170,39 @@ fn lone_callers_and_weights_are_fair_within_a_priority() {
     let counts = world.log.by_host(9, 4 * SECOND, 20 * SECOND);
     assert!(jain(&counts[3..]) >= 0.95);
     assert!(parts[0].1 + parts[1].1 >= 0.95);
-    for (number, horizon, top, weights) in [
-        (95, 1000, 4, [1, 3, 1, 3]),
-        (95, 500, 4, [1, 3, 1, 3]),
-        (95, 500, 0, [1, 3, 1, 3]),
-        (95, 500, 4, [1, 1, 1, 1]),
-        (95, 2000, 4, [1, 1, 1, 1]),
+    // Their leases are longer than the shorter horizon.
+    for (horizon, weights, times) in [
+        (1_000 * MS, [1, 3, 1, 3], 2.5..=3.5),
+        (500 * MS, [1, 3, 1, 3], 1.5..=3.5),
+        (500 * MS, [1; 4], 0.9..=1.1),
+        (2_000 * MS, [1; 4], 0.9..=1.1),
     ] {
-        let mut plan = busy(number, &[0, 0, top, top], 100);
+        let mut plan = busy(95, &[0, 0, 4, 4], 100);
         plan.weights = weights.to_vec();
-        plan.horizon = horizon * MS;
-        println!("{horizon} {top} {weights:?}");
-        let (world, _) = measured("weights of 1 and 3 within two priorities", plan);
+        plan.horizon = horizon;
+        let (world, parts) = measured(&format!("weights of {weights:?}, horizon {horizon}"), plan);
         let counts = world.log.by_host(4, 4 * SECOND, 20 * SECOND);
-        let times = counts[3] as f64 / counts[2] as f64;
-        println!("{times}");
+        let found = counts[3] as f64 / counts[2] as f64;
+        assert!(times.contains(&found), "{found}");
+        assert!(parts[1].1 >= 0.88);
+        assert!(parts[0].1 >= 0.08);
     }
+}
+
+#[test]
+fn high_rates_take_few_calls() {
+    let mut plan = busy(97, &[0, 0, 0, 4, 4], 2_000);
+    plan.callers = 128;
+    let world = World::run(plan);
+    let run = world.measure(
+        "5 hosts at 2,000/s, 2 of them important",
+        4 * SECOND,
+        20 * SECOND,
+    );
+    let parts = parts(&world, 4 * SECOND, 20 * SECOND);
+    assert!(parts[1].1 >= 0.88);
+    assert!(parts[0].1 >= 0.08);
+    assert!(run.calls_per_release <= 0.05);
 }
 
 #[test]
