@@ -62,12 +62,28 @@ impl State {
         let slots = self.grant(left, now, from..=until, want, spacing);
         let count = slots.iter().map(|run| u64::from(run.count)).sum::<u64>();
         if let Some(last) = slots.last() {
+            self.owed = 0;
             let last = last.first + u64::from(last.count - 1) * last.step;
             // Those who ask a little late get no less.
             let next = self.low.saturating_add(apart.saturating_mul(count));
             self.low = next.max(last);
         }
         slots
+    }
+
+    /// Somebody who was granted nothing wants the next slot that is theirs, and asks again for it.
+    pub(super) fn owe(&mut self, now: u64, horizon: u64) {
+        if self.low <= now.saturating_add(horizon) {
+            self.owed = now.saturating_add(horizon).saturating_add(horizon);
+        }
+    }
+
+    /// How much of the horizon the most important hosts leave for that slot.
+    pub(super) fn left_out(&self, now: u64, horizon: u64) -> u64 {
+        match self.owed > now {
+            true => self.low_interval().min(horizon / 4),
+            false => 0,
+        }
     }
 
     /// The first slot from `from` on.

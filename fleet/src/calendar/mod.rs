@@ -7,7 +7,7 @@
 //! at each call, first:
 //!   no state:            born = last = now; quiet = tat = now + grace; interval and epoch as the caller knows them;
 //!                        hold = now + the hold it knows of, if there is one; nothing free, nobody seen
-//!   now < last:          the clock stepped back: tat, quiet, hold and low go back by as much; nothing is free, nobody seen; raised and tuned
+//!   now < last:          the clock stepped back: tat, quiet, hold, low and owed go back by as much; nothing is free, nobody seen; raised and tuned
 //!   last = now
 //!   the caller's epoch is higher:   retune to its interval; hold = now + the hold it knows of, or none; epoch = its epoch
 //!   free slots before now are gone
@@ -26,7 +26,9 @@
 //!   where n priorities above the caller's are seen:   near = now + min(250 ms, horizon / 2) / 2^min(n, 3)
 //!            max(tat, quiet, hold) <= near: as above. Else only free slots up to near; and if there are none:
 //!            as above, with from = max(from, low) and spacing = max(spacing, 10 * interval), and then
-//!            low = max(low + 10 * interval * granted, the last of these)
+//!            low = max(low + 10 * interval * granted, the last of these); owed = 0
+//!            none, and low <= now + horizon:   owed = now + 2 * horizon
+//!   where none are seen and owed > now:     until = now + horizon - min(10 * interval, horizon / 4)
 //! give_back(born, epoch, slots): where born is that of the state, and epoch >= tuned:
 //!                  slots from max(now, quiet) on are free again, and tat goes back where it can
 //! hold(span):        hold = max(hold, now + span); raised if that is more than it was
@@ -41,7 +43,7 @@
 //!
 //! **Priorities.** Hosts of the highest priority that is seen book as far ahead as the horizon, the others at the last moment: so they get what
 //! the important ones leave, all of it where these want nothing, and a busy important host finds the next slots free. What the important
-//! ones can't keep from them is one slot in ten, for all of them together (`low`).
+//! ones can't keep from them is one slot in ten, for all of them together (`low`): while somebody waits for that (`owed`), they do not book as far ahead as he does.
 //!
 //! A change's epoch begins at the clock, so that of two changes of which a state knows only one, the later one wins.
 
@@ -119,8 +121,9 @@ impl Calendar {
                     None => (Vec::new(), *want),
                 };
                 let reach = reach(*horizon, self.seen.bands_above(call.priority));
+                let left_out = state.left_out(now, *horizon);
                 reply.slots = match reach {
-                    None => state.grant(granted, now, from..=until, want, *spacing),
+                    None => state.grant(granted, now, from..=until - left_out, want, *spacing),
                     Some(reach) => {
                         let near = now.saturating_add(reach);
                         state.grant_behind(granted, now, from..=until, want, *spacing, near)
@@ -128,8 +131,13 @@ impl Calendar {
                 };
                 if reply.slots.is_empty() {
                     (reply.next, reply.later) = match reach {
-                        None => (state.first(from), 0),
-                        Some(reach) => state.first_behind(from, *horizon, reach),
+                        None => (state.first(from), left_out),
+                        Some(reach) => {
+                            if want > 0 {
+                                state.owe(now, *horizon);
+                            }
+                            state.first_behind(from, *horizon, reach)
+                        }
                     };
                 }
             }

@@ -27,6 +27,8 @@ pub struct State {
     pub hold: u64,
     /// No slot before is granted to hosts that are kept back by more important ones.
     pub low: u64,
+    /// Until when one of them waits for that slot.
+    pub owed: u64,
     /// Slots before `tat` that nobody has.
     pub free: Free,
 }
@@ -44,6 +46,7 @@ impl State {
             tuned: 0,
             hold: hold_at(now, call.known.hold),
             low: 0,
+            owed: 0,
             free: Free::default(),
         }
     }
@@ -64,6 +67,7 @@ impl State {
             &mut self.tat,
             &mut self.hold,
             &mut self.low,
+            &mut self.owed,
         ] {
             *time = time.saturating_sub(back);
         }

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! a byte: whether there is a state
-//! if so:  born, last, quiet, tat, interval, epoch, tuned, hold, low; how many free runs, and of each its first slot and its count (32 bits)
+//! if so:  born, last, quiet, tat, interval, epoch, tuned, hold, low, owed; how many free runs, and of each its first slot and its count (32 bits)
 //! seen:   how many, and of each its number, until when it counts, its priority (a byte), how many bytes its label has, and the label
 //! ```
 //!
@@ -39,7 +39,7 @@ fn encode_state(state: &State, bytes: &mut Vec<u8>) {
         bytes,
         [state.interval, state.epoch, state.tuned, state.hold],
     );
-    put(bytes, [state.low]);
+    put(bytes, [state.low, state.owed]);
     let runs = state.free.runs();
     put(bytes, [runs.len() as u64]);
     for run in runs {
@@ -93,6 +93,7 @@ fn decode_state(from: &mut Reader<'_>) -> Option<State> {
         hold: from.number()?,
         // As far as `tat`, and a span.
         low: from.number()?,
+        owed: from.number()?,
         free: Free::default(),
     };
     let latest = latest(state.last);

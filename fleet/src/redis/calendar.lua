@@ -24,9 +24,9 @@ end
 
 -- Runs of slots an interval apart, as {first, count}.
 local free = {}
-local state = redis.call('HMGET', KEYS[1], 'born', 'last', 'quiet', 'tat', 'interval', 'epoch', 'tuned', 'hold', 'free', 'low', 'bands')
+local state = redis.call('HMGET', KEYS[1], 'born', 'last', 'quiet', 'tat', 'interval', 'epoch', 'tuned', 'hold', 'free', 'low', 'bands', 'owed')
 local born = state[1] and redis.call('ZSCORE', KEYS[2], '!' .. state[1]) and tonumber(state[1])
-local last, quiet, tat, interval, epoch, tuned, hold, low
+local last, quiet, tat, interval, epoch, tuned, hold, low, owed
 -- How many hosts have each priority, from 0 on.
 local bands = {0, 0, 0, 0, 0, 0, 0, 0}
 if born then
@@ -35,7 +35,7 @@ if born then
     for first, count in string.gmatch(state[9], '(%d+):(%d+)') do
         free[#free + 1] = {tonumber(first), tonumber(count)}
     end
-    low = tonumber(state[10])
+    low, owed = tonumber(state[10]), tonumber(state[12])
     local at = 0
     for hosts in string.gmatch(state[11], '%d+') do
         at = at + 1
@@ -44,7 +44,7 @@ if born then
 else
     born, last = now, now
     quiet = now + tonumber(ARGV[6])
-    tat, interval, epoch, tuned, hold, low = quiet, known_interval, known_epoch, 0, span_from(known_hold), 0
+    tat, interval, epoch, tuned, hold, low, owed = quiet, known_interval, known_epoch, 0, span_from(known_hold), 0, 0
     redis.call('DEL', KEYS[2])
     redis.call('ZADD', KEYS[2], -1, '!' .. text(born))
 end
@@ -56,7 +56,7 @@ end
 if now < last then
     local back = last - now
     quiet, tat, hold = math.max(quiet - back, 0), math.max(tat - back, 0), math.max(hold - back, 0)
-    low = math.max(low - back, 0)
+    low, owed = math.max(low - back, 0), math.max(owed - back, 0)
     free = {}
     raise()
     tuned = epoch
@@ -293,7 +293,11 @@ if action == 'reserve' then
     local above = bands_above()
     -- How far ahead a lease may begin for those who are not the most important ones.
     local reach = above > 0 and math.floor(math.min(250000, math.floor(horizon / 2)) / 2 ^ math.min(above, 3))
-    if not reach or math.max(tat, opens) <= now + reach then
+    -- So much of the horizon is left for the slot that is theirs.
+    local left_out = owed > now and math.min(low_interval(), math.floor(horizon / 4)) or 0
+    if not reach then
+        grant_from(from, stop - left_out, left, spacing, opens)
+    elseif math.max(tat, opens) <= now + reach then
         grant_from(from, stop, left, spacing, opens)
     else
         grant_from(from, now + reach, left, spacing, opens)
@@ -301,13 +305,19 @@ if action == 'reserve' then
             local count = grant_from(math.max(from, low), stop, left, math.max(spacing, low_interval()), opens)
             local run = granted[#granted]
             if run then
+                owed = 0
                 low = math.max(low + low_interval() * count, run[1] + (run[2] - 1) * run[3])
             end
         end
     end
     if #granted == 0 then
         following = first_slot(from)
-        if reach then
+        if not reach then
+            later = left_out
+        else
+            if left > 0 and low <= now + horizon then
+                owed = now + 2 * horizon
+            end
             local own = first_slot(math.max(from, low))
             if own + reach <= following + horizon then
                 following = own
@@ -337,7 +347,7 @@ for at, run in ipairs(free) do
 end
 redis.call('HSET', KEYS[1], 'born', text(born), 'last', text(last), 'quiet', text(quiet), 'tat', text(tat),
     'interval', text(interval), 'epoch', text(epoch), 'tuned', text(tuned), 'hold', text(hold), 'free', table.concat(runs, ','),
-    'low', text(low), 'bands', table.concat(bands, ','))
+    'low', text(low), 'owed', text(owed), 'bands', table.concat(bands, ','))
 -- After the last slot, the last hold and the last call.
 local keep = tonumber(ARGV[8])
 for _, key in ipairs({KEYS[1], KEYS[2]}) do

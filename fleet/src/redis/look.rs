@@ -54,6 +54,7 @@ pub(super) fn calendar(fields: &[Option<u64>], seen: Vec<(String, u64)>) -> Cale
             tuned: 0,
             hold,
             low: 0,
+            owed: 0,
             free: Free::default(),
         }),
         seen: Seen::default(),

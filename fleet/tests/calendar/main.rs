@@ -4,6 +4,7 @@
 mod burst;
 mod extremes;
 mod oracle;
+mod priorities;
 mod terms;
 
 use apiqueue_fleet::calendar::MAX_RUNS;

@@ -86,10 +86,11 @@ impl World {
         if known.epoch == 0 {
             known.interval = 10 * MS;
         }
+        let host = self.random.below(5);
         Call {
-            host: self.random.below(5),
+            host,
             label: "host".into(),
-            priority: u8::try_from(self.random.below(4)).unwrap(),
+            priority: [0, 0, 3, 1, 7][host as usize],
             known,
             grace: self.grace,
             window: SECOND,

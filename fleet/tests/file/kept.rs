@@ -250,7 +250,8 @@ pub(crate) fn times_that_no_calls_lead_to_are_taken_for_damage() {
     let state = |n: usize| 24 + 48 + 8 + LIMIT.len() + 1 + 8 * n;
     let (born, last, quiet, tat) = (state(0), state(1), state(2), state(3));
     let (interval, epoch, tuned, hold) = (state(4), state(5), state(6), state(7));
-    let (runs, seen_until) = (state(8), length - LABEL.len() - 16);
+    let (low, owed, runs) = (state(8), state(9), state(10));
+    let (seen_until, priority) = (length - LABEL.len() - 17, length - LABEL.len() - 9);
     let latest = now + MAX_MICROS;
     let (fits, breaks) = (0, 1);
     for (at, number, losses) in [
@@ -268,6 +269,8 @@ pub(crate) fn times_that_no_calls_lead_to_are_taken_for_damage() {
         (tuned, u64::MAX, fits),
         (hold, latest, fits),
         (hold, latest + 1, breaks),
+        (low, u64::MAX, fits),
+        (owed, u64::MAX, fits),
         (runs, 0, breaks),
         (runs, u64::MAX, breaks),
         (seen_until, latest, fits),
@@ -283,6 +286,18 @@ pub(crate) fn times_that_no_calls_lead_to_are_taken_for_damage() {
         rig.restart();
         rig.reserve(0).unwrap();
         assert_eq!(rig.files.losses(), losses, "{number} at byte {at}");
+    }
+    for (number, losses) in [(0, fits), (7, fits), (8, breaks), (255, breaks)] {
+        let mut bytes = whole.clone();
+        for place in [0, PLACE] {
+            let record = &mut bytes[place..place + length];
+            record[priority] = number;
+            sign(record);
+        }
+        fs::write(rig.path(), bytes).unwrap();
+        rig.restart();
+        rig.reserve(0).unwrap();
+        assert_eq!(rig.files.losses(), losses, "priority {number}");
     }
 }
 

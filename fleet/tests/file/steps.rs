@@ -349,22 +349,22 @@ pub(crate) fn a_thousand_hosts_are_kept_and_forgotten() {
 pub(crate) fn more_hosts_than_a_record_has_room_for_are_refused_and_harm_nobody() {
     let mut rig = Rig::ready();
     rig.reserve(1).unwrap();
-    // Those who have asked are at its end: how many, and of each its number, until when it counts, and what it is called.
+    // Those who have asked are at its end: how many, and of each its number, until when it counts, its priority, and what it is called.
     let bytes = rig.bytes();
-    let head = record_length(&bytes) - LABEL.len() - 32;
+    let head = record_length(&bytes) - LABEL.len() - 33;
     let until = bytes[head + 16..head + 24].to_owned();
-    let hosts = ((PLACE - head - 8 - LABEL.len()) / 24) as u64;
+    let hosts = ((PLACE - head - 8 - LABEL.len()) / 25) as u64;
     let mut bytes = bytes;
     bytes.resize(2 * PLACE, 0);
     for place in [0, PLACE] {
         let record = &mut bytes[place..place + PLACE];
         record[head..head + 8].copy_from_slice(&hosts.to_le_bytes());
-        for (host, entry) in (1_u64..=hosts).zip(record[head + 8..].chunks_exact_mut(24)) {
+        for (host, entry) in (1_u64..=hosts).zip(record[head + 8..].chunks_exact_mut(25)) {
             entry[..8].copy_from_slice(&host.to_le_bytes());
             entry[8..16].copy_from_slice(&until);
             entry[16..].fill(0);
         }
-        let length = head + 8 + 24 * usize::try_from(hosts).unwrap();
+        let length = head + 8 + 25 * usize::try_from(hosts).unwrap();
         record[16..20].copy_from_slice(&u32::try_from(length - 24).unwrap().to_le_bytes());
         sign(&mut record[..length]);
     }

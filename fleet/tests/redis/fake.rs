@@ -22,8 +22,10 @@ impl Reply {
 
     /// A lease of four slots.
     pub(crate) fn lease() -> Self {
-        // now, born, quiet, interval, hold, epoch, hosts, next, taken back; first, count and step.
-        let numbers = [1_000_000, 7, 7, 10_000, 0, 0, 1, 0, 0, 1_000_000, 4, 10_000];
+        // now, born, quiet, interval, hold, epoch, hosts, below, above, kept back, next, later, taken back; first, count and step.
+        let numbers = [
+            1_000_000, 7, 7, 10_000, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1_000_000, 4, 10_000,
+        ];
         let lines: Vec<_> = numbers
             .iter()
             .map(|number| format!("\r\n:{number}"))

@@ -156,8 +156,8 @@ pub(crate) fn backends_of_other_prefixes_and_versions_do_not_meet() {
         "apiqueue:3:{x}:seen",
         "apiqueue:3:{x}:state",
         "apiqueue:{x}:state",
-        "team:prod:2:{x}:seen",
-        "team:prod:2:{x}:state",
+        "team:prod:3:{x}:seen",
+        "team:prod:3:{x}:state",
     ];
     assert_eq!(keys, expected);
     assert_eq!(

@@ -135,6 +135,7 @@ impl Clocked {
             ("tuned", state.tuned),
             ("hold", state.hold),
             ("low", state.low),
+            ("owed", state.owed),
         ] {
             assert_eq!(stored[field], number.to_string(), "{field}");
         }
