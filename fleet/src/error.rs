@@ -48,6 +48,25 @@ pub enum FleetError {
 /// The longest name, in bytes.
 pub(crate) const MAX_NAME: usize = 200;
 
+/// `number`, if it is in the range.
+pub(crate) fn number(
+    what: &'static str,
+    number: u32,
+    min: u32,
+    max: u32,
+) -> Result<u32, FleetError> {
+    if (min..=max).contains(&number) {
+        Ok(number)
+    } else {
+        Err(FleetError::Number {
+            what,
+            number,
+            min,
+            max,
+        })
+    }
+}
+
 impl fmt::Display for FleetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

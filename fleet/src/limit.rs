@@ -11,9 +11,9 @@ use apiqueue::{Permits, Setup, Source};
 
 use crate::backend::{Backend, BackendError, LimitState};
 use crate::calendar::micros;
-use crate::error::{FleetError, MAX_NAME};
+use crate::error::{FleetError, MAX_NAME, number};
 use crate::host::{Away, Config, News};
-use crate::member::{MAX_BURST, Member};
+use crate::member::{Member, checked_burst, not_strict};
 use crate::members::{Counted, Members};
 use crate::stats::FleetStats;
 use crate::telling::Telling;
@@ -189,10 +189,7 @@ impl FleetLimit {
             let name = name.to_owned();
             return Err(FleetError::Name { name });
         }
-        if setup.rate.is_strict() {
-            return Err(FleetError::Strict);
-        }
-        let burst = u32::try_from(setup.rate.burst_size()).unwrap_or(u32::MAX);
+        not_strict(setup.rate)?;
         let ms = Duration::from_millis;
         let catch_up = setup
             .catch_up
@@ -201,7 +198,7 @@ impl FleetLimit {
             host: RandomState::new().hash_one(std::process::id()),
             label: self.label()?,
             interval: micros(setup.rate.interval()).max(1),
-            burst: number("burst", burst, 1, MAX_BURST)?,
+            burst: checked_burst(setup.rate)?,
             interval_wins: self.rate_wins,
             horizon: span("horizon", self.horizon, ms(100), ms(3_600_000))?,
             timeout: span("timeout", self.timeout, ms(1), ms(60_000))?,
@@ -224,19 +221,6 @@ impl FleetLimit {
             return Err(FleetError::HostName { name });
         }
         Ok(Arc::clone(name))
-    }
-}
-
-fn number(what: &'static str, number: u32, min: u32, max: u32) -> Result<u32, FleetError> {
-    if (min..=max).contains(&number) {
-        Ok(number)
-    } else {
-        Err(FleetError::Number {
-            what,
-            number,
-            min,
-            max,
-        })
     }
 }
 

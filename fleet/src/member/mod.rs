@@ -12,6 +12,7 @@ use apiqueue::{ChargeError, Permits, QueueClock, Rate, Waiters};
 
 use crate::backend::Backend;
 use crate::calendar::{MAX_MICROS, micros};
+use crate::error::{FleetError, number};
 use crate::guarded::{guarded, lock};
 use crate::host::{Config, Host, News, Step};
 use crate::members::{Counted, Members};
@@ -45,7 +46,20 @@ pub(crate) struct State {
 }
 
 /// How many slots may gather at most.
-pub(crate) const MAX_BURST: u32 = 1 << 16;
+const MAX_BURST: u32 = 1 << 16;
+
+/// The burst of a rate for a fleet.
+pub(crate) fn checked_burst(rate: Rate) -> Result<u32, FleetError> {
+    let burst = u32::try_from(rate.burst_size()).unwrap_or(u32::MAX);
+    number("burst", burst, 1, MAX_BURST)
+}
+
+pub(crate) fn not_strict(rate: Rate) -> Result<(), FleetError> {
+    match rate.is_strict() {
+        true => Err(FleetError::Strict),
+        false => Ok(()),
+    }
+}
 
 /// How long a driver is put off that comes while another one is there, or that leaves no waker with a call. Microseconds.
 const SOON: u64 = 1_000;
@@ -285,11 +299,14 @@ impl Permits for Member {
     }
 
     fn set_rate(&self, rate: Rate) {
-        let burst = u32::try_from(rate.burst_size()).unwrap_or(u32::MAX);
+        let burst = checked_burst(rate);
         self.with_state(|state| {
-            state.host.set_burst(burst.min(MAX_BURST));
+            state.host.set_burst(burst.clone().unwrap_or(MAX_BURST));
             state.host.retune(micros(rate.interval()));
         });
+        if let Err(why) = burst.and_then(|_| not_strict(rate)) {
+            self.tell(News::NotInFull(why));
+        }
     }
 
     fn hold(&self, nanos: u64) {
