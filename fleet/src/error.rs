@@ -14,6 +14,11 @@ pub enum FleetError {
         /// The name given.
         name: String,
     },
+    /// Two limits of one queue have this name.
+    Twice {
+        /// The name given.
+        name: String,
+    },
     /// The rate is strict: a fleet's slots are used late, by the round trip at least.
     Strict,
     /// A span of time is too short or too long.
@@ -74,6 +79,7 @@ impl fmt::Display for FleetError {
                 f,
                 "the name {name:?} is not of 1..={MAX_NAME} bytes without braces and control characters"
             ),
+            Self::Twice { name } => write!(f, "the limit {name:?} is within one of the same name"),
             Self::Strict => f.write_str("a fleet's rate is never strict"),
             Self::Span {
                 what,
