@@ -30,6 +30,8 @@ struct World {
     /// True time, and what the calendar's clock is ahead of it.
     time: u64,
     ahead: i64,
+    /// When it was called last, in true time.
+    called: u64,
     /// The slots that are out, in true time, and the interval by which they were granted.
     out: BTreeMap<u64, u64>,
     /// What can be given back: with the answer that it came with, and by how much the clock was ahead.
@@ -51,6 +53,7 @@ impl World {
             calendar: Calendar::default(),
             time: NOW,
             ahead: 0,
+            called: NOW,
             out: BTreeMap::new(),
             leases: Vec::new(),
             newest: Terms::default(),
@@ -98,11 +101,17 @@ impl World {
         }
     }
 
+    fn apply(&mut self, call: &Call) -> Reply {
+        self.called = self.time;
+        self.calendar.apply(self.clock(), call)
+    }
+
     fn step(&mut self) {
         self.time += self.random.below(25 * MS);
         if self.steps && self.random.below(20) == 0 {
             // By more than has passed since the call before: no calendar can see the others.
-            self.ahead -= (25 * MS + self.random.below(200 * MS)) as i64;
+            let passed = self.time - self.called;
+            self.ahead -= (passed + 1 + self.random.below(200 * MS)) as i64;
         }
         match self.random.below(40) {
             0 => {
@@ -122,7 +131,7 @@ impl World {
 
     fn change(&mut self, action: Action) {
         let call = self.call(action);
-        let reply = self.calendar.apply(self.clock(), &call);
+        let reply = self.apply(&call);
         self.hear(&call, &reply);
         assert_eq!((reply.granted(), reply.taken_back), (0, 0), "{}", self.what);
     }
@@ -173,7 +182,7 @@ impl World {
             slots: vec![part],
         };
         let call = self.call(action);
-        let reply = self.calendar.apply(self.clock(), &call);
+        let reply = self.apply(&call);
         self.hear(&call, &reply);
         let now = self.clock();
         let truly = |slot: &u64| slot.checked_add_signed(-ahead).unwrap();
@@ -208,7 +217,7 @@ impl World {
             gathered: 0,
         });
         let now = self.clock();
-        let reply = self.calendar.apply(now, &call);
+        let reply = self.apply(&call);
         self.hear(&call, &reply);
         let what = &self.what;
         let interval = reply.terms.interval;
@@ -262,6 +271,10 @@ impl World {
         let Some(state) = &self.calendar.state else {
             return;
         };
+        if self.called < self.time {
+            // It has not seen yet what the clock says.
+            return;
+        }
         let runs = state.free.runs();
         assert!(runs.len() <= MAX_RUNS, "{what}");
         let end = |run: &Slots| run.first + u64::from(run.count) * run.step;
