@@ -172,8 +172,8 @@ impl FleetLimit {
 
     /// Goes before queues of a lower priority on other hosts, 0 to 7 (default 0), as
     /// [`Builder::priority`](apiqueue::Builder::priority) has it inside an account. The lower ones get what the higher ones leave, and one
-    /// release in ten at the least, for all of them together. They book later: at most a quarter of the [`horizon`](Self::horizon) before a
-    /// lease begins, half of that with two higher priorities about, and a quarter of it with three or more.
+    /// release in ten at the least, for all of them together. They book later: at most a quarter of the [`horizon`](Self::horizon), and
+    /// 125 ms, before a lease begins, half of that with two higher priorities about, and a quarter of it with three or more.
     ///
     /// A host counts as there for some seconds after it last asked. If one comes that nobody knew of, what the others hold is released first:
     /// slots of up to a horizon. To divide rather than to go first, use [`weight`](Self::weight).
