@@ -11,6 +11,7 @@
 //! | `slots` | the two places of a file, and what a writer that died leaves behind |
 //! | `grace` | a calendar of which something may be missing |
 //! | `lock`, `directory`, `name` | who may have which file |
+//! | `named` | where processes meet that know a name only |
 //! | `alarm` | those who found it locked come again |
 
 mod alarm;
@@ -20,6 +21,7 @@ mod encoding;
 mod grace;
 mod lock;
 mod name;
+mod named;
 mod reader;
 mod record;
 mod slots;
@@ -43,6 +45,7 @@ use clock::ThisMachine;
 pub use clock::{Boot, MachineClock, Reading};
 use directory::Directory;
 use lock::Locked;
+pub use named::Places;
 use record::Record;
 use slots::Found;
 use tries::Tries;
@@ -58,7 +61,7 @@ const LONGEST_CALL: u64 = 500_000;
 ///
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("limits");
-/// let files = FileBackend::open(path)?; // or `FileBackend::for_user()`
+/// let files = FileBackend::open(path)?; // or `FileBackend::for_user()`, or `FileBackend::named("ec2")` in place of both lines
 /// let ec2 = ApiQueue::builder().per_second(100).shared(files.limit("ec2")).start()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -112,6 +115,10 @@ struct Shared {
     losses: AtomicU64,
 }
 
+fn this_machine() -> Arc<dyn MachineClock> {
+    Arc::new(ThisMachine::new())
+}
+
 impl FileBackend {
     /// The limit of this name here, for [`Builder::shared`](apiqueue::Builder::shared): [`FleetLimit::new`].
     pub fn limit(&self, name: impl Into<String>) -> FleetLimit {
@@ -123,7 +130,7 @@ impl FileBackend {
     /// # Errors
     /// [`BackendError::Refused`] with the path and the reason, if it can't be made, is none, or may be written by everybody.
     pub fn open(directory: impl AsRef<Path>) -> Result<Self, BackendError> {
-        Self::open_with_clock(directory, Arc::new(ThisMachine::new()))
+        Self::open_with_clock(directory, this_machine())
     }
 
     /// In the directory of this user: `apiqueue` in `$XDG_STATE_HOME` or, without it, in `~/.local/state`. It outlasts reboots.
@@ -131,10 +138,7 @@ impl FileBackend {
     /// # Errors
     /// Those of [`open`](Self::open), and if neither variable is an absolute path, or the directory is another user's.
     pub fn for_user() -> Result<Self, BackendError> {
-        Ok(Self::new(
-            Directory::for_user()?,
-            Arc::new(ThisMachine::new()),
-        ))
+        Ok(Self::new(Directory::for_user()?, this_machine()))
     }
 
     /// On a machine of which a test says what its clocks say.
