@@ -8,8 +8,13 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod exec;
 mod limits;
+mod lines;
+mod pace;
 mod pages;
+#[cfg(unix)]
+mod signals;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -28,7 +33,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Exec(exec::Args),
     Limits(limits::Args),
+    Lines(lines::Args),
     Man(pages::Man),
     Completions(pages::Completions),
 }
@@ -45,7 +52,9 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Outcome {
     match command {
+        Command::Exec(args) => exec::run(&args),
         Command::Limits(args) => limits::run(&args),
+        Command::Lines(args) => lines::run(&args),
         Command::Man(args) => pages::man(&args),
         Command::Completions(args) => pages::completions(&args),
     }

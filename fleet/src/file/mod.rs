@@ -28,6 +28,7 @@ mod slots;
 mod tries;
 
 use std::fmt;
+use std::fs;
 use std::future::poll_fn;
 use std::io;
 use std::path::Path;
@@ -168,6 +169,13 @@ impl FileBackend {
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.shared.directory.path()
+    }
+
+    /// Whether the limit of this name has a file, be it whole or damaged. Where there is none, there was none since the directory was made or
+    /// somebody deleted it: who knows that nobody holds slots of before may [begin at once](FleetLimit::begin_at_once).
+    #[must_use]
+    pub fn has_file(&self, limit: &str) -> bool {
+        fs::symlink_metadata(self.shared.directory.file(limit)).is_ok()
     }
 
     /// How often this handle and its clones have found a file that was half written or damaged, so that the grace had to be waited out.

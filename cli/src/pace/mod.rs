@@ -1,0 +1,98 @@
+//! How fast, and together with whom: what `run`, `exec` and `lines` have in common.
+//!
+//! | | |
+//! |---|---|
+//! | `units` | rates and spans of time as people write them |
+//! | `place` | where a shared limit is kept |
+//! | `line` | a queue, and the waits in it |
+
+mod line;
+mod place;
+mod units;
+
+use std::time::Duration;
+
+use apiqueue::{ApiQueue, Rate};
+use apiqueue_fleet::FleetLimit;
+
+use crate::error::Failure;
+pub(crate) use line::{End, Line};
+pub(crate) use place::{Place, look};
+pub(crate) use units::duration;
+
+/// The rate, and who else goes by it.
+#[derive(clap::Args)]
+pub(crate) struct Pace {
+    /// How often: 10/s, 100/min, 5/h, or "every 100ms"
+    #[arg(long, value_name = "RATE", value_parser = units::rate, required_unless_present = "every")]
+    rate: Option<Rate>,
+
+    /// The same as an interval, such as 100ms or 1.5s
+    #[arg(long, value_name = "DURATION", value_parser = units::every, conflicts_with = "rate")]
+    every: Option<Rate>,
+
+    /// How many may go at once after a pause, or at the start; 1 is evenly spaced
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    burst: u32,
+
+    #[command(flatten)]
+    place: Place,
+}
+
+/// How many of this process stand in line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Demand {
+    /// One, once: it takes no slot but its own.
+    Once,
+    /// As many as there are.
+    Many,
+}
+
+impl Pace {
+    /// Opens the line. `tell` is told in words what becomes of a shared limit.
+    ///
+    /// # Errors
+    /// What of the options can't be, and a shared limit that can't be reached.
+    pub(crate) fn open(
+        &self,
+        demand: Demand,
+        tell: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Result<Line, Failure> {
+        let rate = self.checked_rate()?;
+        let builder = ApiQueue::builder().rate(rate).name("apiqueue");
+        let Some(shared) = self.place.limit()? else {
+            return Line::start(builder, None);
+        };
+        let limit = self.as_others_know_it(shared, rate)?;
+        let limit = limit.on_news(move |news| tell(&line::in_words(news)));
+        match demand {
+            Demand::Once => Line::start(builder, Some(limit.max_lease(1))),
+            Demand::Many => Line::start(builder, Some(limit)),
+        }
+    }
+
+    fn checked_rate(&self) -> Result<Rate, Failure> {
+        let rate = self.rate.or(self.every);
+        let rate = rate.ok_or_else(|| Failure::usage("say a --rate, or an interval as --every"))?;
+        rate.burst(self.burst)
+            .map_err(|why| Failure::usage(format_args!("--burst {}: {why}", self.burst)))
+    }
+
+    /// From one to the next.
+    pub(crate) fn interval(&self) -> Duration {
+        let rate = self.rate.or(self.every);
+        rate.map_or(Duration::ZERO, |rate| rate.interval())
+    }
+
+    /// Another rate than the one in force takes its place if nobody has used the limit lately. Else it stands, and the line says so.
+    fn as_others_know_it(&self, limit: FleetLimit, rate: Rate) -> Result<FleetLimit, Failure> {
+        Ok(match look(&limit)? {
+            Some(state) if state.hosts.is_empty() && is_other(&state, rate) => limit.rate_wins(),
+            _ => limit,
+        })
+    }
+}
+
+fn is_other(state: &apiqueue_fleet::LimitState, rate: Rate) -> bool {
+    u128::from(state.terms.interval) != rate.interval().as_nanos().div_ceil(1000)
+}
