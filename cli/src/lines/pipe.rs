@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::{Errno, read, write};
+use rustix::io::{Errno, ioctl_fionread, read, write};
 
 /// What ends a wait for input.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,6 +51,11 @@ impl Pipe<'_> {
                 return Ok(Ready::Input);
             }
         }
+    }
+
+    /// Whether there are bytes to read, as far as this kind of file tells.
+    pub(super) fn has_bytes(&self) -> bool {
+        ioctl_fionread(self.input).is_ok_and(|count| count > 0)
     }
 
     /// Up to `most` bytes, to the end of `line`; none at the end of the input, nothing yet as [`ErrorKind::WouldBlock`].

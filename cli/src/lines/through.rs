@@ -87,6 +87,10 @@ impl Through<'_> {
                     Ready::Input => {}
                     ready => return self.ended(ready),
                 }
+                // The end is to be seen without a turn for it.
+                if !self.pipe.has_bytes() && self.read_some(&mut held, 1)? == Some(0) {
+                    return Ok(ExitCode::SUCCESS);
+                }
             }
             let turn = match self.turn(&held)? {
                 Some(turn) => turn,
@@ -104,7 +108,7 @@ impl Through<'_> {
             let length = length.map_or(held.len(), |newline| newline + 1);
             if turn.age() > FRESH && !matches!(read, Read::Stopped(_)) {
                 // It came in pieces. The next line is not to follow on its heels.
-                turn.give_back();
+                drop(turn);
                 if self.turn(&held)?.is_none() {
                     return self.ended(Ready::Bell);
                 }
@@ -149,15 +153,22 @@ impl Through<'_> {
             }
             let most = if held.len() < LONG { 1 } else { BLOCK };
             let had = held.len();
-            match self.pipe.read(held, most) {
-                Ok(0) => return Ok(Read::Last),
-                Ok(_) if held[had..].contains(&b'\n') => return Ok(Read::Whole),
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => {
-                    self.pipe.write(held).map_err(unwritten)?;
-                    return Err(unread(error));
-                }
+            match self.read_some(held, most)? {
+                Some(0) => return Ok(Read::Last),
+                Some(_) if held[had..].contains(&b'\n') => return Ok(Read::Whole),
+                _ => {}
+            }
+        }
+    }
+
+    /// None where there is nothing yet after all. What was read before is written where there is an error.
+    fn read_some(&self, held: &mut Vec<u8>, most: usize) -> Result<Option<usize>, Failure> {
+        match self.pipe.read(held, most) {
+            Ok(count) => Ok(Some(count)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+            Err(error) => {
+                self.pipe.write(held).map_err(unwritten)?;
+                Err(unread(error))
             }
         }
     }
