@@ -13,6 +13,7 @@ mod limits;
 mod lines;
 mod pace;
 mod pages;
+mod run;
 #[cfg(unix)]
 mod signals;
 
@@ -33,6 +34,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Run(run::Args),
     Exec(exec::Args),
     Limits(limits::Args),
     Lines(lines::Args),
@@ -43,15 +45,16 @@ enum Command {
 fn main() -> ExitCode {
     // Bad usage ends here, with exit code 2.
     let cli = Cli::parse();
-    run(cli.command).unwrap_or_else(|failure| {
+    run_command(cli.command).unwrap_or_else(|failure| {
         // Where standard error is closed, nobody can be told.
         let _ = writeln!(std::io::stderr(), "apiqueue: {failure}");
         failure.code()
     })
 }
 
-fn run(command: Command) -> Outcome {
+fn run_command(command: Command) -> Outcome {
     match command {
+        Command::Run(args) => run::run(args),
         Command::Exec(args) => exec::run(&args),
         Command::Limits(args) => limits::run(&args),
         Command::Lines(args) => lines::run(&args),

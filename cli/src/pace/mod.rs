@@ -10,8 +10,6 @@ mod line;
 mod place;
 mod units;
 
-use std::time::Duration;
-
 use apiqueue::{ApiQueue, Rate};
 use apiqueue_fleet::FleetLimit;
 
@@ -76,12 +74,6 @@ impl Pace {
         let rate = rate.ok_or_else(|| Failure::usage("say a --rate, or an interval as --every"))?;
         rate.burst(self.burst)
             .map_err(|why| Failure::usage(format_args!("--burst {}: {why}", self.burst)))
-    }
-
-    /// From one to the next.
-    pub(crate) fn interval(&self) -> Duration {
-        let rate = self.rate.or(self.every);
-        rate.map_or(Duration::ZERO, |rate| rate.interval())
     }
 
     /// Another rate than the one in force takes its place if nobody has used the limit lately. Else it stands, and the line says so.
