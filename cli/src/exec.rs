@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::path::Path;
 
 use crate::error::{Failure, Outcome};
 use crate::pace::{Demand, End, Pace};
@@ -31,7 +32,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Outcome {
     let line = args
         .pace
-        .open(Demand::Once, |news| {
+        .open(Demand::Once, &what(&args.program), |news| {
             let _ = writeln!(std::io::stderr(), "apiqueue: {news}");
         })
         .map_err(|failure| failure.or_code(OWN))?;
@@ -49,6 +50,12 @@ pub(crate) fn run(args: &Args) -> Outcome {
     // Its own slot is used. Should it hold another one, nobody is to wait for it.
     line.leave();
     become_program(&args.program)
+}
+
+/// The program's name without its directory, for others to see.
+fn what(program: &[OsString]) -> String {
+    let name = program.first().map(Path::new).and_then(Path::file_name);
+    name.unwrap_or_default().display().to_string()
 }
 
 #[cfg(unix)]

@@ -16,6 +16,7 @@ mod pages;
 mod run;
 #[cfg(unix)]
 mod signals;
+mod status;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -36,6 +37,7 @@ struct Cli {
 enum Command {
     Run(run::Args),
     Exec(exec::Args),
+    Status(status::Args),
     Limits(limits::Args),
     Lines(lines::Args),
     Man(pages::Man),
@@ -56,6 +58,7 @@ fn run_command(command: Command) -> Outcome {
     match command {
         Command::Run(args) => run::run(args),
         Command::Exec(args) => exec::run(&args),
+        Command::Status(args) => status::run(&args),
         Command::Limits(args) => limits::run(&args),
         Command::Lines(args) => lines::run(&args),
         Command::Man(args) => pages::man(&args),

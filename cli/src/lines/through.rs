@@ -28,7 +28,7 @@ const FRESH: Duration = Duration::from_millis(2);
 const GONE: u8 = 141;
 
 pub(super) fn run(pace: &Pace) -> Outcome {
-    let line = pace.open(Demand::Many, |news| {
+    let line = pace.open(Demand::Many, "lines", |news| {
         let _ = writeln!(io::stderr(), "apiqueue: {news}");
     })?;
     let end = Arc::new(AtomicI32::new(0));

@@ -47,13 +47,14 @@ pub(crate) enum Demand {
 }
 
 impl Pace {
-    /// Opens the line. `tell` is told in words what becomes of a shared limit.
+    /// Opens the line, of which others see `what` stands in it. `tell` is told in words what becomes of a shared limit.
     ///
     /// # Errors
     /// What of the options can't be, and a shared limit that can't be reached.
     pub(crate) fn open(
         &self,
         demand: Demand,
+        what: &str,
         tell: impl Fn(&str) + Send + Sync + 'static,
     ) -> Result<Line, Failure> {
         let rate = self.checked_rate()?;
@@ -62,6 +63,7 @@ impl Pace {
             return Line::start(builder, None);
         };
         let limit = self.as_others_know_it(shared, rate)?;
+        let limit = limit.host_name(label(what));
         let limit = limit.on_news(move |news| tell(&line::in_words(news)));
         match demand {
             Demand::Once => Line::start(builder, Some(limit.max_lease(1))),
@@ -87,4 +89,14 @@ impl Pace {
 
 fn is_other(state: &apiqueue_fleet::LimitState, rate: Rate) -> bool {
     u128::from(state.terms.interval) != rate.interval().as_nanos().div_ceil(1000)
+}
+
+/// What others see of this process: what it does, and its number.
+fn label(what: &str) -> String {
+    let plain = |c: char| match c {
+        'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' | '.' => c,
+        _ => '_',
+    };
+    let what: String = what.chars().take(60).map(plain).collect();
+    format!("{what}-{}", std::process::id())
 }

@@ -44,6 +44,32 @@ impl Place {
             None => in_files(name).map(Some),
         }
     }
+
+    /// The limit; or all that are kept in this user's files, where none is named.
+    ///
+    /// # Errors
+    /// Those of [`limit`](Self::limit).
+    pub(crate) fn limits(&self) -> Result<Vec<FleetLimit>, Failure> {
+        match self.limit()? {
+            Some(limit) => Ok(vec![limit]),
+            None => all_in_files(),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn all_in_files() -> Result<Vec<FleetLimit>, Failure> {
+    use apiqueue_fleet::FileBackend;
+    let files = FileBackend::for_names().map_err(Failure::trouble)?;
+    let names = files.limits().map_err(Failure::trouble)?;
+    Ok(names.into_iter().map(|name| files.limit(name)).collect())
+}
+
+#[cfg(not(unix))]
+fn all_in_files() -> Result<Vec<FleetLimit>, Failure> {
+    Err(Failure::usage(
+        "schedules in files are for Unix: say --share NAME and --redis URL",
+    ))
 }
 
 #[cfg(unix)]

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -49,7 +50,9 @@ fn prepare(args: Args) -> Result<(Arc<Work>, u16), Failure> {
         })?;
     }
     let told = report.clone();
-    let line = args.pace.open(Demand::Many, move |news| told.news(news))?;
+    let line = args
+        .pace
+        .open(Demand::Many, &what(&words), move |news| told.news(news))?;
     let separator = if args.null { 0 } else { b'\n' };
     let input = match lines {
         Some(lines) => Arc::new(Input::of(lines)),
@@ -75,6 +78,12 @@ fn prepare(args: Args) -> Result<(Arc<Work>, u16), Failure> {
         signal: AtomicI32::new(0),
     };
     Ok((Arc::new(work), args.jobs))
+}
+
+/// What this runs, for others to see.
+fn what(words: &[OsString]) -> String {
+    let program = words.first().map(Path::new).and_then(Path::file_name);
+    format!("run-{}", program.unwrap_or_default().display())
 }
 
 /// The command, and the lines after `:::`.

@@ -178,6 +178,17 @@ impl FileBackend {
         fs::symlink_metadata(self.shared.directory.file(limit)).is_ok()
     }
 
+    /// The names of the limits that have a file here, sorted. A damaged file of which no name is left is passed over.
+    ///
+    /// # Errors
+    /// [`BackendError::Refused`], if the directory can't be read.
+    pub fn limits(&self) -> Result<Vec<String>, BackendError> {
+        self.shared.directory.limits().map_err(|error| {
+            let path = self.directory();
+            BackendError::Refused(format!("the directory {path:?} can't be read: {error}"))
+        })
+    }
+
     /// How often this handle and its clones have found a file that was half written or damaged, so that the grace had to be waited out.
     /// With the feature `tracing` each is told as a warning, too.
     #[must_use]
