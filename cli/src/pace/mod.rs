@@ -10,8 +10,10 @@ mod line;
 mod place;
 mod units;
 
+use std::time::Duration;
+
 use apiqueue::{ApiQueue, Rate};
-use apiqueue_fleet::FleetLimit;
+use apiqueue_fleet::{FleetLimit, News};
 
 use crate::error::Failure;
 pub(crate) use line::{End, Line};
@@ -62,9 +64,17 @@ impl Pace {
         let Some(shared) = self.place.limit()? else {
             return Line::start(builder, None);
         };
-        let limit = self.as_others_know_it(shared, rate)?;
+        let (limit, other) = as_others_know_it(shared, rate)?;
+        if let Some(other) = &other {
+            // Now, as a program that is about to become another one may not come to hear of it.
+            tell(&line::in_words(other));
+        }
         let limit = limit.host_name(label(what));
-        let limit = limit.on_news(move |news| tell(&line::in_words(news)));
+        let limit = limit.on_news(move |news| {
+            if other.as_ref() != Some(news) {
+                tell(&line::in_words(news));
+            }
+        });
         match demand {
             Demand::Once => Line::start(builder, Some(limit.max_lease(1))),
             Demand::Many => Line::start(builder, Some(limit)),
@@ -77,18 +87,27 @@ impl Pace {
         rate.burst(self.burst)
             .map_err(|why| Failure::usage(format_args!("--burst {}: {why}", self.burst)))
     }
-
-    /// Another rate than the one in force takes its place if nobody has used the limit lately. Else it stands, and the line says so.
-    fn as_others_know_it(&self, limit: FleetLimit, rate: Rate) -> Result<FleetLimit, Failure> {
-        Ok(match look(&limit)? {
-            Some(state) if state.hosts.is_empty() && is_other(&state, rate) => limit.rate_wins(),
-            _ => limit,
-        })
-    }
 }
 
-fn is_other(state: &apiqueue_fleet::LimitState, rate: Rate) -> bool {
-    u128::from(state.terms.interval) != rate.interval().as_nanos().div_ceil(1000)
+/// A rate other than the one in force takes its place if nobody has used the limit lately. Else it stands: that is the news.
+fn as_others_know_it(limit: FleetLimit, rate: Rate) -> Result<(FleetLimit, Option<News>), Failure> {
+    let Some(state) = look(&limit)? else {
+        return Ok((limit, None));
+    };
+    let interval = Duration::from_micros(state.terms.interval);
+    // A shared schedule counts in whole microseconds, rounded up.
+    let built = rate.interval().as_nanos().div_ceil(1000);
+    if u128::from(state.terms.interval) == built {
+        return Ok((limit, None));
+    }
+    if state.hosts.is_empty() {
+        return Ok((limit.rate_wins(), None));
+    }
+    let news = News::OtherRate {
+        built: Duration::from_micros(u64::try_from(built).unwrap_or(u64::MAX)),
+        in_force: interval,
+    };
+    Ok((limit, Some(news)))
 }
 
 /// What others see of this process: what it does, and its number.
