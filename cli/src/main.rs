@@ -2,11 +2,19 @@
 //!
 //! | | |
 //! |---|---|
+//! | `run` | lines become commands |
+//! | `exec` | a turn among processes, then the program itself |
+//! | `lines` | lines, let through at a steady rate |
+//! | `status` | how shared limits are doing |
 //! | `limits` | the limits that AWS publishes |
+//! | `demo` | the story in one picture |
 //! | `pages` | man pages, and completions for shells |
+//! | `pace` | the rate, and who else goes by it |
+//! | `signals` | those that ask to end |
 //! | `error` | what goes wrong, and with which exit code |
 #![forbid(unsafe_code)]
 
+mod demo;
 mod error;
 mod exec;
 mod limits;
@@ -39,6 +47,7 @@ enum Command {
     Exec(exec::Args),
     Status(status::Args),
     Limits(limits::Args),
+    Demo(demo::Args),
     Lines(lines::Args),
     Man(pages::Man),
     Completions(pages::Completions),
@@ -60,6 +69,7 @@ fn run_command(command: Command) -> Outcome {
         Command::Exec(args) => exec::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Limits(args) => limits::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Lines(args) => lines::run(&args),
         Command::Man(args) => pages::man(&args),
         Command::Completions(args) => pages::completions(&args),

@@ -68,3 +68,12 @@ fn status_tells_what_is_there() {
     assert!(all.text().starts_with("b\n"), "{}", all.text());
     assert!(all.text().contains("\nec2\n"), "{}", all.text());
 }
+
+#[test]
+fn the_demo_shows_a_queue_that_is_not_throttled() {
+    let done = Rig::new().run(&["demo"]);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let row = done.text().lines().rfind(|line| line.starts_with("queue "));
+    let row: Vec<_> = row.unwrap().split_whitespace().collect();
+    assert_eq!((row[3], row[4]), ("0", "0"), "{}", done.text());
+}
