@@ -30,6 +30,9 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// A worker's stack.
 const STACK: usize = 256 * 1024;
 
+/// Those of the command line.
+type Lines = Vec<Vec<u8>>;
+
 pub(super) fn run(args: Args) -> Outcome {
     prepare(args)
         .and_then(|(work, workers)| finish(&work, workers))
@@ -87,12 +90,12 @@ fn what(words: &[OsString]) -> String {
 }
 
 /// The command, and the lines after `:::`.
-fn split(mut command: Vec<OsString>) -> Result<(Vec<OsString>, Option<Vec<Vec<u8>>>), Failure> {
+fn split(mut command: Vec<OsString>) -> Result<(Vec<OsString>, Option<Lines>), Failure> {
     let Some(at) = command.iter().position(|word| word.as_bytes() == b":::") else {
         return Ok((command, None));
     };
     let lines = command.split_off(at).into_iter().skip(1);
-    let lines: Vec<Vec<u8>> = lines.map(OsString::into_vec).collect();
+    let lines: Lines = lines.map(OsString::into_vec).collect();
     if command.is_empty() {
         return Err(Failure::usage("say a command before :::"));
     }

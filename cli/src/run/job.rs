@@ -61,7 +61,6 @@ pub(super) enum To<'a> {
 
 impl Jobs {
     /// Starts a command in a process group of its own, so that Ctrl-C does not end it, with nothing on its standard input.
-
     ///
     /// # Errors
     /// The system's: there is no such program, its arguments are too long, there are too many processes.
