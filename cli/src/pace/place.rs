@@ -6,12 +6,15 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use apiqueue_fleet::{FleetLimit, LimitState};
+use apiqueue_fleet::{BackendError, FleetLimit, LimitState};
 
 use crate::error::Failure;
 
 /// How long an answer to a look is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// From one try to the next.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Where the limit is that processes share, if they do.
 #[derive(clap::Args)]
@@ -126,9 +129,17 @@ fn check(name: &str) -> Result<(), Failure> {
 pub(crate) fn look(limit: &FleetLimit) -> Result<Option<LimitState>, Failure> {
     let name = limit.name().to_owned();
     let failed = |why: String| Failure::trouble(format_args!("the limit {name:?}: {why}"));
-    block_on(limit.look(), PATIENCE)
-        .ok_or_else(|| failed(format!("no answer within {PATIENCE:?}")))?
-        .map_err(|why| failed(why.to_string()))
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        match block_on(limit.look(), left) {
+            None => return Err(failed(format!("no answer within {PATIENCE:?}"))),
+            Some(Ok(state)) => return Ok(state),
+            // A server that starts again, or a process that stands still while it has the file.
+            Some(Err(BackendError::Away(_))) if left > PAUSE => thread::sleep(PAUSE),
+            Some(Err(why)) => return Err(failed(why.to_string())),
+        }
+    }
 }
 
 /// None if it takes longer.

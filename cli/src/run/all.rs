@@ -1,6 +1,7 @@
 //! A run from start to end.
 
 use std::ffi::OsString;
+use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::process::ExitCode;
@@ -46,12 +47,10 @@ fn prepare(args: Args) -> Result<(Arc<Work>, u16), Failure> {
     let report = Report::new(args.json.as_deref(), args.quiet)
         .map_err(|why| Failure::trouble(format_args!("--json: {why}")))?;
     let report = Arc::new(report);
-    if !args.ungroup {
-        Written::new().map_err(|why| {
-            let place = std::env::temp_dir();
-            Failure::trouble(format_args!("no file for output in {place:?}: {why}"))
-        })?;
-    }
+    let output = match args.ungroup {
+        true => None,
+        false => Some(open_output(args.keep_order).map_err(Failure::trouble)?),
+    };
     let told = report.clone();
     let line = args
         .pace
@@ -67,7 +66,7 @@ fn prepare(args: Args) -> Result<(Arc<Work>, u16), Failure> {
         input,
         template: Template::new(words),
         jobs: Jobs::default(),
-        output: (!args.ungroup).then(|| Output::new(args.keep_order)),
+        output,
         report,
         retry: Retry {
             codes: args.retry_after_exit,
@@ -81,6 +80,12 @@ fn prepare(args: Args) -> Result<(Arc<Work>, u16), Failure> {
         signal: AtomicI32::new(0),
     };
     Ok((Arc::new(work), args.jobs))
+}
+
+/// Where there is no place for a job's output, none is started.
+fn open_output(keeps_order: bool) -> io::Result<Output> {
+    Written::new()?;
+    Output::new(keeps_order)
 }
 
 /// What this runs, for others to see.

@@ -89,7 +89,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-", require_equals = true)]
     json: Option<String>,
 
-    /// Tell nothing but errors
+    /// Tell nothing of how it goes, only what could not be run
     #[arg(short, long)]
     quiet: bool,
 

@@ -17,10 +17,21 @@ pub(super) struct Written {
 impl Written {
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self {
-            out: tempfile::tempfile()?,
-            err: tempfile::tempfile()?,
+            out: nameless()?,
+            err: nameless()?,
         })
     }
+}
+
+fn nameless() -> io::Result<File> {
+    tempfile::tempfile().map_err(|error| match error.kind() {
+        // Not to be taken for a program that is not there.
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => {
+            let place = std::env::temp_dir();
+            io::Error::other(format!("no file for its output in {place:?}: {error}"))
+        }
+        _ => error,
+    })
 }
 
 /// A part of the file for all.
@@ -36,6 +47,7 @@ struct State {
     next: u64,
     /// None for those that have shown nothing.
     waiting: BTreeMap<u64, Option<Part>>,
+    /// Where the order is kept.
     spool: Option<File>,
     end: u64,
 }
@@ -47,14 +59,16 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn new(keeps_order: bool) -> Self {
-        Self {
+    pub(super) fn new(keeps_order: bool) -> io::Result<Self> {
+        let spool = keeps_order.then(nameless).transpose()?;
+        Ok(Self {
             keeps_order,
             state: Mutex::new(State {
                 next: 1,
+                spool,
                 ..State::default()
             }),
-        }
+        })
     }
 
     /// Shows what the job of this number has written; or later, if others come before it. None where it has not run.
@@ -111,13 +125,13 @@ fn shown(
 }
 
 fn show(written: Written) -> io::Result<()> {
-    copy(written.out, 0, None, &mut io::stdout().lock())?;
+    copy(&written.out, 0, None, &mut io::stdout().lock())?;
     // Where standard error is closed, nobody wants it.
-    let _ = copy(written.err, 0, None, &mut io::stderr().lock());
+    let _ = copy(&written.err, 0, None, &mut io::stderr().lock());
     Ok(())
 }
 
-fn copy(mut from: File, at: u64, length: Option<u64>, to: &mut impl Write) -> io::Result<()> {
+fn copy(mut from: &File, at: u64, length: Option<u64>, to: &mut impl Write) -> io::Result<()> {
     from.seek(SeekFrom::Start(at))?;
     io::copy(&mut from.take(length.unwrap_or(u64::MAX)), to)?;
     to.flush()
@@ -129,9 +143,8 @@ impl State {
         if lengths == (0, 0) {
             return Ok(None);
         }
-        let spool = match &mut self.spool {
-            Some(spool) => spool,
-            none => none.insert(tempfile::tempfile()?),
+        let Some(spool) = &mut self.spool else {
+            return Ok(None);
         };
         let at = self.end;
         spool.seek(SeekFrom::Start(at))?;
@@ -156,13 +169,8 @@ impl State {
             return Ok(());
         };
         let Part { at, out, err } = *part;
-        copy(spool.try_clone()?, at, Some(out), &mut io::stdout().lock())?;
-        let _ = copy(
-            spool.try_clone()?,
-            at + out,
-            Some(err),
-            &mut io::stderr().lock(),
-        );
+        copy(spool, at, Some(out), &mut io::stdout().lock())?;
+        let _ = copy(spool, at + out, Some(err), &mut io::stderr().lock());
         if self.waiting.is_empty() {
             spool.set_len(0)?;
             self.end = 0;

@@ -189,11 +189,12 @@ impl Report {
             "end",
             || json!({"number": item.number, "error": why.to_string()}),
         );
-        self.say(&format!(
-            "line {}, {:?}: {why}",
-            item.number,
-            text(&item.line)
-        ));
+        let text = format!("line {}, {:?}: {why}", item.number, text(&item.line));
+        match &self.to {
+            // A job that fails has said so itself. This one could not.
+            To::Nobody => drop(writeln!(io::stderr(), "apiqueue: {text}")),
+            _ => self.say(&text),
+        }
     }
 
     pub(super) fn held(&self, item: &Item, code: i32, span: Duration) {

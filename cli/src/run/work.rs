@@ -1,11 +1,15 @@
 //! [`Work`]: takes lines, waits for turns, runs commands.
 
+use std::ffi::OsString;
 use std::io::{self, ErrorKind};
+use std::process::Child;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use apiqueue::Stop;
+use rustix::io::Errno;
 use rustix::process::Signal;
 
 use super::halt::Halt;
@@ -17,6 +21,9 @@ use super::template::Template;
 use crate::error::{Failure, unwritten};
 use crate::pace::{End, Line};
 
+/// How long a job waits for what others have, and between two tries.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(20);
 /// How often a hold in a row is doubled.
 const DOUBLINGS: u32 = 6;
 
@@ -56,6 +63,15 @@ pub(super) struct State {
     pub(super) failure: Option<Failure>,
     /// The latest hold: since when, until when, and how many there were in a row.
     held: Option<(Instant, Instant, u32)>,
+}
+
+/// Whether others have all that there is of something.
+fn is_scarce(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(
+        errno,
+        Some(Errno::AGAIN | Errno::MFILE | Errno::NFILE | Errno::NOMEM)
+    )
 }
 
 impl Work {
@@ -106,25 +122,11 @@ impl Work {
     fn try_once(&self, item: &Item, tries: u32) -> bool {
         let words = self.template.fill(&item.line, item.number);
         let began = Instant::now();
-        let files = match self.output.as_ref().map(|_| Written::new()).transpose() {
-            Ok(files) => files,
-            Err(error) => {
-                let why = Failure::trouble(format_args!(
-                    "no file for a job's output in {:?}: {error}",
-                    std::env::temp_dir()
-                ));
-                self.fail(why);
-                self.not_started(item);
-                return false;
-            }
-        };
-        let to = files.as_ref().map_or(To::Here, To::Files);
-        let started = self.jobs.start(item.number, &words, &to);
-        let ended = started.and_then(|mut child| {
+        let started = self.start(item, &words).and_then(|(files, mut child)| {
             self.report.started(item);
-            self.jobs.wait(item.number, &mut child)
+            Ok((files, self.jobs.wait(item.number, &mut child)?))
         });
-        let ended = match ended {
+        let (files, ended) = match started {
             Ok(ended) => ended,
             Err(error) => {
                 self.not_run(item, &error);
@@ -144,6 +146,25 @@ impl Work {
         self.show(item, files);
         self.count(ended);
         false
+    }
+
+    /// Where the system has no file or process left, the end of another job may free one: that is waited for.
+    fn start(&self, item: &Item, words: &[OsString]) -> io::Result<(Option<Written>, Child)> {
+        let since = Instant::now();
+        loop {
+            let files = self.output.as_ref().map(|_| Written::new()).transpose();
+            let started = files.and_then(|files| {
+                let to = files.as_ref().map_or(To::Here, To::Files);
+                let child = self.jobs.start(item.number, words, &to)?;
+                Ok((files, child))
+            });
+            match started {
+                Err(error) if is_scarce(&error) && since.elapsed() < PATIENCE => {
+                    thread::sleep(PAUSE);
+                }
+                other => return other,
+            }
+        }
     }
 
     fn asks_again(&self, ended: Ended) -> Option<i32> {

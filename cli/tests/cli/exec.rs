@@ -152,6 +152,19 @@ fn a_place_that_can_not_be_used_is_told() {
     }
 }
 
+/// Somebody who stands still with the file in his hands is waited for, for a while.
+#[test]
+fn a_file_that_is_locked_is_waited_for() {
+    let rig = Rig::new();
+    assert_eq!(rig.run(&words("1ms", &["true"])).code, Some(0));
+    let file = std::fs::File::open(rig.path("limits").join("ec2.limit")).unwrap();
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let child = rig.command(words("1ms", &["echo", "run"])).spawn().unwrap();
+    thread::sleep(Duration::from_secs(1));
+    drop(file);
+    assert_eq!(Done::of(child).text(), "run\n");
+}
+
 /// The rate of a limit in use stands, and that is told. Of one that nobody uses any more, it is that of who comes.
 #[test]
 fn another_rate_takes_effect_where_nobody_else_is() {

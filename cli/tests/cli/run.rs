@@ -283,6 +283,26 @@ fn a_line_that_can_not_be_an_argument_fails_alone() {
     assert_eq!((done.code, done.text()), (Some(2), "a|d|"));
 }
 
+/// Fewer open files than the jobs would like: they wait for each other.
+#[test]
+fn few_files_are_enough_for_many_jobs() {
+    let rig = Rig::new();
+    let binary = env!("CARGO_BIN_EXE_apiqueue");
+    let script = format!(
+        "ulimit -n 48; seq 300 | \"{binary}\" run -k -q --rate 5000/s -- sh -c '[ $1 != 1 ] || sleep 1; echo $1' _ {{}}"
+    );
+    let child = std::process::Command::new("bash")
+        .args(["-c", &script])
+        .env("APIQUEUE_DIR", rig.path("limits"))
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let done = Done::of(child);
+    assert_eq!((done.code, &*done.err), (Some(0), ""));
+    assert_eq!(done.text(), numbers(1..=300));
+}
+
 #[test]
 fn thousands_of_arguments_are_lines() {
     let lines: Vec<String> = (0..5_000).map(|n| n.to_string()).collect();
