@@ -10,6 +10,8 @@
 mod error;
 mod limits;
 mod pages;
+#[cfg(feature = "proxy")]
+mod proxy;
 
 use std::io::Write;
 use std::process::ExitCode;

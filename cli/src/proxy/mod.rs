@@ -1,0 +1,3 @@
+//! `apiqueue proxy`.
+mod head;
+mod key;
