@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `limits` | the limits that AWS publishes |
 //! | `pages` | man pages, and completions for shells |
+//! | `proxy` | HTTP requests, each in its turn |
 //! | `error` | what goes wrong, and with which exit code |
 #![forbid(unsafe_code)]
 
@@ -31,6 +32,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Limits(limits::Args),
+    #[cfg(feature = "proxy")]
+    Proxy(proxy::Args),
     Man(pages::Man),
     Completions(pages::Completions),
 }
@@ -48,6 +51,8 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Outcome {
     match command {
         Command::Limits(args) => limits::run(&args),
+        #[cfg(feature = "proxy")]
+        Command::Proxy(args) => proxy::run(&args),
         Command::Man(args) => pages::man(&args),
         Command::Completions(args) => pages::completions(&args),
     }
