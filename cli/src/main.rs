@@ -5,6 +5,7 @@
 //! | `run` | lines become commands |
 //! | `exec` | a turn among processes, then the program itself |
 //! | `lines` | lines, let through at a steady rate |
+//! | `proxy` | HTTP requests, each in its turn |
 //! | `status` | how shared limits are doing |
 //! | `limits` | the limits that AWS publishes |
 //! | `demo` | the story in one picture |
@@ -21,6 +22,8 @@ mod limits;
 mod lines;
 mod pace;
 mod pages;
+#[cfg(feature = "proxy")]
+mod proxy;
 mod run;
 #[cfg(unix)]
 mod signals;
@@ -45,10 +48,12 @@ struct Cli {
 enum Command {
     Run(run::Args),
     Exec(exec::Args),
+    Lines(lines::Args),
+    #[cfg(feature = "proxy")]
+    Proxy(proxy::Args),
     Status(status::Args),
     Limits(limits::Args),
     Demo(demo::Args),
-    Lines(lines::Args),
     Man(pages::Man),
     Completions(pages::Completions),
 }
@@ -67,10 +72,12 @@ fn run_command(command: Command) -> Outcome {
     match command {
         Command::Run(args) => run::run(args),
         Command::Exec(args) => exec::run(&args),
+        Command::Lines(args) => lines::run(&args),
+        #[cfg(feature = "proxy")]
+        Command::Proxy(args) => proxy::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Limits(args) => limits::run(&args),
         Command::Demo(args) => demo::run(&args),
-        Command::Lines(args) => lines::run(&args),
         Command::Man(args) => pages::man(&args),
         Command::Completions(args) => pages::completions(&args),
     }
