@@ -54,7 +54,7 @@ fn prepare(args: Args) -> Result<(Arc<Work>, u16), Failure> {
     let told = report.clone();
     let line = args
         .pace
-        .open(Demand::Many, &what(&words), move |news| told.news(news))?;
+        .open(Demand::Many, &what(&words), move |news| told.warn(news))?;
     let separator = if args.null { 0 } else { b'\n' };
     let input = match lines {
         Some(lines) => Arc::new(Input::of(lines)),

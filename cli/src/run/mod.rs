@@ -89,7 +89,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-", require_equals = true)]
     json: Option<String>,
 
-    /// Tell nothing of how it goes, only what could not be run
+    /// Tell nothing of how it goes, only what could not be run and what becomes of a shared limit
     #[arg(short, long)]
     quiet: bool,
 

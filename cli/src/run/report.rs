@@ -219,6 +219,14 @@ impl Report {
         self.say(news);
     }
 
+    /// The same, in `--quiet` too: what the shared limit does is not how it goes, but why.
+    pub(super) fn warn(&self, news: &str) {
+        match &self.to {
+            To::Nobody => drop(writeln!(io::stderr(), "apiqueue: {news}")),
+            _ => self.news(news),
+        }
+    }
+
     /// What has come of it.
     pub(super) fn sum_up(&self, unstarted: u64) {
         let count = |of: &AtomicU64| of.load(Ordering::Relaxed);

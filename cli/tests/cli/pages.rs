@@ -22,6 +22,7 @@ fn there_is_a_page_for_each_subcommand() {
         "-run",
         "-exec",
         "-lines",
+        "-proxy",
         "-status",
         "-limits",
         "-man",

@@ -283,6 +283,25 @@ fn a_line_that_can_not_be_an_argument_fails_alone() {
     assert_eq!((done.code, done.text()), (Some(2), "a|d|"));
 }
 
+/// A rate that is not in force is told, however quiet.
+#[test]
+fn another_rate_in_force_is_told() {
+    let rig = Rig::new();
+    let run = |every| {
+        rig.run(&[
+            "run", "-q", "--share", "ec2", "--every", every, "--", "true", ":::", "1",
+        ])
+    };
+    assert_eq!(run("20ms").err, "");
+    let done = run("10ms");
+    assert_eq!(done.code, Some(0));
+    assert!(
+        done.err.contains("one each 20 ms: that stays"),
+        "{}",
+        done.err
+    );
+}
+
 /// Fewer open files than the jobs would like: they wait for each other.
 #[test]
 fn few_files_are_enough_for_many_jobs() {
