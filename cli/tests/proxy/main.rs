@@ -4,5 +4,9 @@
 
 mod answers;
 mod bounds;
+mod clients;
 mod hostile;
+mod pacing;
 mod support;
+mod tls;
+mod usage;
