@@ -3,9 +3,11 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use apiqueue::{ApiQueue, Builder, Closed, StartError, Stop, Turn, WaitError, Waiter};
+use apiqueue::{ApiQueue, Builder, Closed, Next, StartError, Stop, Turn, WaitError, Waiter};
 use apiqueue_fleet::{BackendError, FleetLimit, News};
 
+use super::Demand;
+use super::place::unparker;
 use crate::error::Failure;
 
 /// How often those who wait look at how the shared limit is doing.
@@ -20,6 +22,8 @@ const LEAVE: Duration = Duration::from_millis(500);
 pub(crate) struct Line {
     pub(crate) queue: ApiQueue,
     limit: Option<FleetLimit>,
+    /// Whether the one who waits drives the queue.
+    is_by_hand: bool,
 }
 
 /// Why there is no turn.
@@ -38,16 +42,29 @@ impl From<Closed> for End {
 }
 
 impl Line {
-    pub(super) fn start(builder: Builder, limit: Option<FleetLimit>) -> Result<Self, Failure> {
-        let builder = match &limit {
-            Some(limit) => builder.shared(limit.clone()),
-            None => builder,
-        };
+    /// For one wait of one thread, the line is driven by that thread: no other one is in the middle of a call when it has its turn.
+    pub(super) fn start(
+        builder: Builder,
+        limit: Option<FleetLimit>,
+        demand: Demand,
+    ) -> Result<Self, Failure> {
+        let mut builder = builder;
+        if let Some(limit) = &limit {
+            builder = builder.shared(limit.clone());
+        }
+        let is_by_hand = demand == Demand::Once;
+        if is_by_hand {
+            builder = builder.manual();
+        }
         let queue = builder.start().map_err(|why| match why {
             StartError::Thread(_) => Failure::trouble(why),
             _ => Failure::usage(why),
         })?;
-        Ok(Self { queue, limit })
+        Ok(Self {
+            queue,
+            limit,
+            is_by_hand,
+        })
     }
 
     /// Whether other processes go by it, too.
@@ -67,14 +84,42 @@ impl Line {
         };
         let since = Instant::now();
         loop {
-            match waiter.wait_timeout(LOOK) {
-                Ok(turn) => return Ok(turn),
-                Err(WaitError::TimedOut { .. }) => {}
-                Err(_) => return Err(End::Closed),
+            let until = Instant::now() + LOOK;
+            if self.is_by_hand {
+                if let Some(turn) = self.drive(until, || waiter.try_wait().transpose()) {
+                    return Ok(turn?);
+                }
+            } else {
+                match waiter.wait_timeout(LOOK) {
+                    Ok(turn) => return Ok(turn),
+                    Err(WaitError::TimedOut { .. }) => {}
+                    Err(_) => return Err(End::Closed),
+                }
             }
             if let Some(why) = never_there(limit, since.elapsed()) {
                 return Err(End::Failed(why));
             }
+        }
+    }
+
+    /// Drives the line until `look` finds something, or the time is over.
+    fn drive<T>(&self, until: Instant, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+        let waker = unparker();
+        loop {
+            let next = self.queue.advance_with(&waker).next;
+            if let Some(found) = look() {
+                return Some(found);
+            }
+            let now = Instant::now();
+            let next = match next {
+                Next::At(at) => at.min(until),
+                Next::OnEnqueue => until,
+                Next::Closed => return None,
+            };
+            if now >= until {
+                return None;
+            }
+            thread::park_timeout(next.saturating_duration_since(now));
         }
     }
 
@@ -85,6 +130,11 @@ impl Line {
             return;
         };
         let until = Instant::now() + LEAVE;
+        if self.is_by_hand {
+            // Until it says that it is closed.
+            self.drive(until, || None::<()>);
+            return;
+        }
         while limit.stats().slots_held > 0 && Instant::now() < until {
             thread::sleep(Duration::from_micros(200));
         }

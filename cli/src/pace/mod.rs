@@ -62,7 +62,7 @@ impl Pace {
         let rate = self.checked_rate()?;
         let builder = ApiQueue::builder().rate(rate).name("apiqueue");
         let Some(shared) = self.place.limit()? else {
-            return Line::start(builder, None);
+            return Line::start(builder, None, demand);
         };
         let (limit, other) = as_others_know_it(shared, rate)?;
         if let Some(other) = &other {
@@ -75,10 +75,11 @@ impl Pace {
                 tell(&line::in_words(news));
             }
         });
-        match demand {
-            Demand::Once => Line::start(builder, Some(limit.max_lease(1))),
-            Demand::Many => Line::start(builder, Some(limit)),
-        }
+        let limit = match demand {
+            Demand::Once => limit.max_lease(1),
+            Demand::Many => limit,
+        };
+        Line::start(builder, Some(limit), demand)
     }
 
     fn checked_rate(&self) -> Result<Rate, Failure> {

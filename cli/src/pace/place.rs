@@ -142,15 +142,20 @@ pub(crate) fn look(limit: &FleetLimit) -> Result<Option<LimitState>, Failure> {
     }
 }
 
-/// None if it takes longer.
-fn block_on<T>(future: impl Future<Output = T>, patience: Duration) -> Option<T> {
+/// Wakes this thread.
+pub(super) fn unparker() -> Waker {
     struct Unpark(Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {
             self.0.unpark();
         }
     }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    Waker::from(Arc::new(Unpark(thread::current())))
+}
+
+/// None if it takes longer.
+fn block_on<T>(future: impl Future<Output = T>, patience: Duration) -> Option<T> {
+    let waker = unparker();
     let until = Instant::now() + patience;
     let mut future = pin!(future);
     loop {

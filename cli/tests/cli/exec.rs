@@ -106,6 +106,23 @@ fn the_killed_keep_nobody() {
     assert!(began.elapsed() >= Duration::from_millis(20) * (u32::try_from(marks).unwrap() - 1));
 }
 
+/// Who becomes another program in the middle of a call leaves a file half written, and all wait out the grace.
+#[test]
+fn nothing_is_under_way_when_it_becomes_the_program() {
+    let rig = Rig::new();
+    let files = apiqueue_fleet::FileBackend::open(rig.path("limits")).unwrap();
+    for _ in 0..60 {
+        assert_eq!(rig.run(&words("1us", &["true"])).code, Some(0));
+        let queue = apiqueue::ApiQueue::builder()
+            .every(Duration::from_micros(1))
+            .shared(files.limit("ec2"))
+            .start()
+            .unwrap();
+        queue.wait_turn().unwrap();
+    }
+    assert_eq!(files.losses(), 0);
+}
+
 /// A slot that was not used is nobody's, but nothing else is held by who has become another program: the next one comes an
 /// interval later, not a lease later.
 #[test]
