@@ -1,6 +1,7 @@
 //! [`Line`]: a queue, alone or shared by processes, and the waits in it.
 
-use std::thread;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use apiqueue::{ApiQueue, Builder, Closed, Next, StartError, Stop, Turn, WaitError, Waiter};
@@ -22,8 +23,8 @@ const LEAVE: Duration = Duration::from_millis(500);
 pub(crate) struct Line {
     pub(crate) queue: ApiQueue,
     limit: Option<FleetLimit>,
-    /// Whether the one who waits drives the queue.
-    is_by_hand: bool,
+    /// What drives a shared one, unless the one who waits does.
+    driver: Option<Arc<JoinHandle<()>>>,
 }
 
 /// Why there is no turn.
@@ -42,28 +43,29 @@ impl From<Closed> for End {
 }
 
 impl Line {
-    /// For one wait of one thread, the line is driven by that thread: no other one is in the middle of a call when it has its turn.
+    /// A shared line is driven by a thread of its own, or by the one who waits, where that is one: so that its end can be waited for. A process
+    /// that ends in the middle of a call would leave a file half written.
     pub(super) fn start(
         builder: Builder,
         limit: Option<FleetLimit>,
         demand: Demand,
     ) -> Result<Self, Failure> {
-        let mut builder = builder;
-        if let Some(limit) = &limit {
-            builder = builder.shared(limit.clone());
-        }
-        let is_by_hand = demand == Demand::Once;
-        if is_by_hand {
-            builder = builder.manual();
-        }
+        let builder = match &limit {
+            Some(limit) => builder.shared(limit.clone()).manual(),
+            None => builder,
+        };
         let queue = builder.start().map_err(|why| match why {
             StartError::Thread(_) => Failure::trouble(why),
             _ => Failure::usage(why),
         })?;
+        let driver = match demand {
+            Demand::Many if limit.is_some() => Some(Arc::new(driver(&queue)?)),
+            _ => None,
+        };
         Ok(Self {
             queue,
             limit,
-            is_by_hand,
+            driver,
         })
     }
 
@@ -85,7 +87,7 @@ impl Line {
         let since = Instant::now();
         loop {
             let until = Instant::now() + LOOK;
-            if self.is_by_hand {
+            if self.driver.is_none() {
                 if let Some(turn) = self.drive(until, || waiter.try_wait().transpose()) {
                     return Ok(turn?);
                 }
@@ -126,19 +128,37 @@ impl Line {
     /// Ends the line, and gives back what it holds of a shared limit.
     pub(crate) fn leave(&self) {
         self.queue.stop(Stop::Now);
-        let Some(limit) = &self.limit else {
-            return;
-        };
         let until = Instant::now() + LEAVE;
-        if self.is_by_hand {
+        match &self.driver {
+            Some(driver) => {
+                while !driver.is_finished() && Instant::now() < until {
+                    thread::sleep(Duration::from_micros(200));
+                }
+            }
             // Until it says that it is closed.
-            self.drive(until, || None::<()>);
-            return;
-        }
-        while limit.stats().slots_held > 0 && Instant::now() < until {
-            thread::sleep(Duration::from_micros(200));
+            None if self.is_shared() => drop(self.drive(until, || None::<()>)),
+            None => {}
         }
     }
+}
+
+/// A thread that drives the queue until it has ended, and what it held is given back.
+fn driver(queue: &ApiQueue) -> Result<JoinHandle<()>, Failure> {
+    let queue = queue.clone();
+    let name = "apiqueue-line".to_owned();
+    let started = thread::Builder::new().name(name).spawn(move || {
+        let waker = unparker();
+        loop {
+            match queue.advance_with(&waker).next {
+                Next::At(at) => {
+                    thread::park_timeout(at.saturating_duration_since(Instant::now()));
+                }
+                Next::OnEnqueue => thread::park(),
+                Next::Closed => return,
+            }
+        }
+    });
+    started.map_err(|why| Failure::trouble(format_args!("no thread for the line: {why}")))
 }
 
 fn never_there(limit: &FleetLimit, waited: Duration) -> Option<Failure> {

@@ -1,5 +1,6 @@
 //! Signals that come to `run`.
 
+use std::io::{Read, Write};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -118,13 +119,21 @@ fn no_job_is_lost_at_any_moment() {
 #[test]
 fn a_signal_ends_a_wait_for_input() {
     let rig = Rig::new();
-    let (reader, writer) = std::io::pipe().unwrap();
-    let child = rig
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(b"first\n").unwrap();
+    let mut child = rig
         .command(["run", "--rate", "10/s", "--", "echo"])
         .stdin(reader)
         .spawn()
         .unwrap();
-    std::thread::sleep(Duration::from_millis(300));
+    // From then on it listens to signals.
+    let mut first = [0; 6];
+    child
+        .stdout
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut first)
+        .unwrap();
     signal_to(child.id(), Signal::TERM);
     assert_eq!(Done::of(child).code, Some(143));
     drop(writer);
