@@ -38,11 +38,11 @@ impl Failure {
         }
     }
 
-    /// The same with another exit code, unless it is bad usage.
+    /// With this exit code in place of the one for trouble.
     pub(crate) fn or_code(self, code: u8) -> Self {
         match self.code {
-            USAGE => self,
-            _ => Self { code, ..self },
+            TROUBLE => Self { code, ..self },
+            _ => self,
         }
     }
 

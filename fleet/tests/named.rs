@@ -199,4 +199,19 @@ fn odd_names_are_files_in_the_directory() {
     }
     let found = fs::read_dir(files.directory()).unwrap().count();
     assert_eq!(found, names.len());
+    let mut sorted = names;
+    sorted.sort_unstable();
+    assert_eq!(files.limits().unwrap(), sorted);
+    assert!(files.has_file("EC2") && !files.has_file("Ec2"));
+}
+
+#[test]
+fn a_damaged_file_is_a_file_without_a_name() {
+    let (_folder, root) = root();
+    let files = FileBackend::for_names_at(&places(&root)).unwrap();
+    assert!(files.limits().unwrap().is_empty());
+    fs::write(files.directory().join("ec2.limit"), "damaged").unwrap();
+    fs::write(files.directory().join("notes"), "").unwrap();
+    assert!(files.has_file("ec2"));
+    assert!(files.limits().unwrap().is_empty());
 }

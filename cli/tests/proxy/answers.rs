@@ -41,8 +41,17 @@ fn an_answer_that_is_none_is_a_502_and_spoils_nobody_elses() {
         "",
     ] {
         let (answer, next) = through(bytes);
-        assert_eq!(status(&answer), 502, "{} {answer:?}", &bytes[..bytes.len().min(99)]);
-        assert!(field(&answer, "proxy-status").unwrap().starts_with("apiqueue; error="));
+        assert_eq!(
+            status(&answer),
+            502,
+            "{} {answer:?}",
+            &bytes[..bytes.len().min(99)]
+        );
+        assert!(
+            field(&answer, "proxy-status")
+                .unwrap()
+                .starts_with("apiqueue; error=")
+        );
         assert!(next.ends_with("next"), "{next:?}");
     }
 }
@@ -85,7 +94,10 @@ fn an_answer_that_breaks_off_is_not_made_whole() {
     assert_eq!(field(&all, "content-length"), Some("9"));
     assert!(all.ends_with("\r\n\r\nhi"), "{all:?}");
     let all = broken_off("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n");
-    assert!(all.contains("2\r\nhi\r\n") && !all.contains("\r\n0\r\n"), "{all:?}");
+    assert!(
+        all.contains("2\r\nhi\r\n") && !all.contains("\r\n0\r\n"),
+        "{all:?}"
+    );
 }
 
 #[test]
@@ -144,7 +156,10 @@ fn http_1_0_gets_its_answer_without_chunks_and_then_the_end() {
     assert_eq!(field(&answer, "transfer-encoding"), None);
     let head = origin.only().head;
     assert!(head.starts_with("GET / HTTP/1.1\r\n"));
-    assert_eq!(field(&head, "host"), Some(origin.address.to_string().as_str()));
+    assert_eq!(
+        field(&head, "host"),
+        Some(origin.address.to_string().as_str())
+    );
     assert!(field(&head, "via").unwrap().starts_with("1.0 apiqueue-"));
 }
 
@@ -170,7 +185,9 @@ fn an_upgrade_that_was_asked_for_becomes_a_tunnel() {
     });
     let proxy = Proxy::start(UNLIMITED);
     let mut stream = proxy.connect();
-    let request = format!("GET http://{o}/ HTTP/1.1\r\nHost: {o}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    let request = format!(
+        "GET http://{o}/ HTTP/1.1\r\nHost: {o}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    );
     stream.write_all(request.as_bytes()).unwrap();
     let answer = read_answer(&mut stream);
     assert_eq!(status(&answer), 101);
@@ -203,7 +220,9 @@ fn asked_first(first: &'static str) -> (std::net::SocketAddr, std::thread::JoinH
             while body < 3 {
                 body += stream.read(&mut bytes).unwrap();
             }
-            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                .unwrap();
         } else {
             body += stream.read(&mut bytes).unwrap_or(0);
         }
@@ -215,7 +234,11 @@ fn asked_first(first: &'static str) -> (std::net::SocketAddr, std::thread::JoinH
 #[test]
 fn a_client_that_asks_whether_its_body_is_wanted_is_told_by_the_origin() {
     let proxy = Proxy::start(UNLIMITED);
-    let ask = |o| format!("PUT http://{o}/ HTTP/1.1\r\nHost: {o}\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+    let ask = |o| {
+        format!(
+            "PUT http://{o}/ HTTP/1.1\r\nHost: {o}\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"
+        )
+    };
     let (o, read) = asked_first("HTTP/1.1 100 Continue\r\n\r\n");
     let mut stream = proxy.connect();
     stream.write_all(ask(o).as_bytes()).unwrap();

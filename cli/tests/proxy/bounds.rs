@@ -19,14 +19,19 @@ fn a_head_that_does_not_come_ends_its_connection() {
     // Nor is one that has been used kept for ever.
     let origin = Origin::start();
     let mut stream = proxy.connect();
-    stream.write_all(get(origin.address, "/").as_bytes()).unwrap();
+    stream
+        .write_all(get(origin.address, "/").as_bytes())
+        .unwrap();
     assert_eq!(status(&read_answer(&mut stream)), 200);
     assert_eq!(stream.read(&mut [0; 9]).unwrap(), 0);
 }
 
 #[test]
 fn a_body_that_stands_still_is_given_up() {
-    let (proxy, origin) = (Proxy::with(UNLIMITED, &["--body-timeout", "200ms"]), Origin::start());
+    let (proxy, origin) = (
+        Proxy::with(UNLIMITED, &["--body-timeout", "200ms"]),
+        Origin::start(),
+    );
     let o = origin.address;
     for lines in [
         "Content-Length: 9",
@@ -42,11 +47,16 @@ fn a_body_that_stands_still_is_given_up() {
 
 #[test]
 fn too_many_clients_are_told_so_and_there_is_room_again() {
-    let (proxy, origin) = (Proxy::with(UNLIMITED, &["--connections", "2"]), Origin::start());
+    let (proxy, origin) = (
+        Proxy::with(UNLIMITED, &["--connections", "2"]),
+        Origin::start(),
+    );
     let held: Vec<_> = (0..2)
         .map(|_| {
             let mut stream = proxy.connect();
-            stream.write_all(get(origin.address, "/").as_bytes()).unwrap();
+            stream
+                .write_all(get(origin.address, "/").as_bytes())
+                .unwrap();
             assert_eq!(status(&read_answer(&mut stream)), 200);
             stream
         })
@@ -56,12 +66,17 @@ fn too_many_clients_are_told_so_and_there_is_room_again() {
     assert_eq!(field(&answer, "retry-after"), Some("1"));
     assert_eq!(field(&answer, "connection"), Some("close"));
     drop(held);
-    until("a place is free", || status(&proxy.get(origin.address, "/")) == 200);
+    until("a place is free", || {
+        status(&proxy.get(origin.address, "/")) == 200
+    });
 }
 
 #[test]
 fn a_tunnel_counts_as_a_connection_too() {
-    let (proxy, origin) = (Proxy::with(UNLIMITED, &["--connections", "1"]), Origin::start());
+    let (proxy, origin) = (
+        Proxy::with(UNLIMITED, &["--connections", "1"]),
+        Origin::start(),
+    );
     let mut tunnel = proxy.connect();
     let o = origin.address;
     write!(tunnel, "CONNECT {o} HTTP/1.1\r\nHost: {o}\r\n\r\n").unwrap();
@@ -79,9 +94,15 @@ fn a_body_is_not_read_faster_than_the_origin_takes_it() {
     let proxy = Proxy::start(UNLIMITED);
     let mut stream = proxy.connect();
     let size: usize = 256 << 20;
-    write!(stream, "PUT http://{o}/ HTTP/1.1\r\nHost: {o}\r\nContent-Length: {size}\r\n\r\n").unwrap();
+    write!(
+        stream,
+        "PUT http://{o}/ HTTP/1.1\r\nHost: {o}\r\nContent-Length: {size}\r\n\r\n"
+    )
+    .unwrap();
     let (mut taken, _) = origin.accept().unwrap();
-    stream.set_write_timeout(Some(std::time::Duration::from_secs(1))).unwrap();
+    stream
+        .set_write_timeout(Some(std::time::Duration::from_secs(1)))
+        .unwrap();
     let block = vec![b'x'; 1 << 20];
     let mut sent = 0;
     while sent < size {
@@ -91,12 +112,17 @@ fn a_body_is_not_read_faster_than_the_origin_takes_it() {
         }
     }
     // Sockets hold some megabytes; the proxy adds next to nothing.
-    assert!(sent < size / 2, "{sent} bytes were taken though the origin reads none");
+    assert!(
+        sent < size / 2,
+        "{sent} bytes were taken though the origin reads none"
+    );
     assert!(resident(&proxy) < 64 << 20, "{} bytes", resident(&proxy));
     let rest = thread::spawn(move || {
         stream.set_write_timeout(Some(LONG)).unwrap();
         while sent < size {
-            sent += stream.write(&block[..block.len().min(size - sent)]).unwrap();
+            sent += stream
+                .write(&block[..block.len().min(size - sent)])
+                .unwrap();
         }
         read_answer(&mut stream)
     });
@@ -105,7 +131,9 @@ fn a_body_is_not_read_faster_than_the_origin_takes_it() {
     while read < size {
         read += taken.read(&mut bytes).unwrap();
     }
-    taken.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+    taken
+        .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        .unwrap();
     assert_eq!(status(&rest.join().unwrap()), 200);
 }
 
@@ -118,7 +146,9 @@ fn an_answer_is_not_read_faster_than_the_client_takes_it() {
         let (mut stream, _) = origin.accept().unwrap();
         let _ = stream.read(&mut [0; 4096]).unwrap();
         write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n").unwrap();
-        stream.set_write_timeout(Some(std::time::Duration::from_secs(1))).unwrap();
+        stream
+            .set_write_timeout(Some(std::time::Duration::from_secs(1)))
+            .unwrap();
         let block = vec![b'x'; 1 << 20];
         let mut sent = 0;
         while sent < size {
@@ -133,7 +163,10 @@ fn an_answer_is_not_read_faster_than_the_client_takes_it() {
     let mut stream = proxy.connect();
     stream.write_all(get(o, "/").as_bytes()).unwrap();
     let sent = sending.join().unwrap();
-    assert!(sent < size / 2, "{sent} bytes were taken though the client reads none");
+    assert!(
+        sent < size / 2,
+        "{sent} bytes were taken though the client reads none"
+    );
     assert!(resident(&proxy) < 64 << 20, "{} bytes", resident(&proxy));
 }
 
@@ -148,8 +181,12 @@ fn a_signal_lets_the_request_under_way_end_and_takes_no_more() {
     let (mut taken, _) = origin.accept().unwrap();
     let _ = taken.read(&mut [0; 4096]).unwrap();
     let ending = thread::spawn(move || proxy.terminate());
-    until("it listens no more", || std::net::TcpStream::connect(address).is_err());
-    taken.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").unwrap();
+    until("it listens no more", || {
+        std::net::TcpStream::connect(address).is_err()
+    });
+    taken
+        .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+        .unwrap();
     assert!(read_answer(&mut stream).ends_with("hi"));
     assert!(ending.join().unwrap().success());
 }
@@ -161,7 +198,10 @@ pub(crate) fn resident(proxy: &Proxy) -> usize {
     let Ok(status) = std::fs::read_to_string(path) else {
         return 0;
     };
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
     let kib: usize = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     kib << 10
 }

@@ -17,7 +17,8 @@ const CAPACITY: f64 = 20.0;
 const PER_SECOND: f64 = 40.0;
 
 /// The limit that goes with it: less than the bucket by a tenth.
-const LIMITS: &str = "[default]\nunlimited = true\n[\"ec2/*/*\"]\nper_second = 40\nburst = 20\nleave_percent = 10\n";
+const LIMITS: &str =
+    "[default]\nunlimited = true\n[\"ec2/*/*\"]\nper_second = 40\nburst = 20\nleave_percent = 10\n";
 
 /// An endpoint with a token bucket, which counts the calls that it refused. It notes the signed hosts.
 fn ec2() -> (Origin, Arc<Mutex<usize>>) {
@@ -37,12 +38,22 @@ fn ec2() -> (Origin, Arc<Mutex<usize>>) {
         };
         let (status, body) = if bucket.left >= 1.0 {
             bucket.left -= 1.0;
-            ("200 OK", "<DescribeVolumesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><requestId>1</requestId><volumeSet/></DescribeVolumesResponse>")
+            (
+                "200 OK",
+                "<DescribeVolumesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><requestId>1</requestId><volumeSet/></DescribeVolumesResponse>",
+            )
         } else {
             *count.lock().unwrap() += 1;
-            ("503 Service Unavailable", "<Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>Request limit exceeded.</Message></Error></Errors><RequestID>1</RequestID></Response>")
+            (
+                "503 Service Unavailable",
+                "<Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>Request limit exceeded.</Message></Error></Errors><RequestID>1</RequestID></Response>",
+            )
         };
-        format!("HTTP/1.1 {status}\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+        format!(
+            "HTTP/1.1 {status}\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes()
     });
     (origin, refused)
 }
@@ -54,7 +65,10 @@ fn run(proxy: SocketAddr, program: &str, args: &[&str]) -> Option<String> {
         .args(args)
         .envs([("http_proxy", &proxy), ("HTTP_PROXY", &proxy)])
         .envs([("no_proxy", ""), ("NO_PROXY", "")])
-        .envs([("AWS_ACCESS_KEY_ID", "AKID"), ("AWS_SECRET_ACCESS_KEY", "secret")])
+        .envs([
+            ("AWS_ACCESS_KEY_ID", "AKID"),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ])
         .output()
         .ok()?;
     let out = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -68,7 +82,16 @@ fn curl_is_never_throttled() {
     let (origin, refused) = ec2();
     let proxy = Proxy::start(LIMITS);
     let url = format!("http://{}/?Action=DescribeVolumes&n=[1-60]", origin.address);
-    let args = ["-sS", "--fail", "--parallel", "--aws-sigv4", "aws:amz:eu-west-1:ec2", "-u", "AKID:secret", &url];
+    let args = [
+        "-sS",
+        "--fail",
+        "--parallel",
+        "--aws-sigv4",
+        "aws:amz:eu-west-1:ec2",
+        "-u",
+        "AKID:secret",
+        &url,
+    ];
     if run(proxy.address, "curl", &args).is_none() {
         println!("skipped: there is no curl");
         return;
@@ -76,7 +99,11 @@ fn curl_is_never_throttled() {
     assert_eq!(origin.seen().len(), 60);
     assert_eq!(*refused.lock().unwrap(), 0);
     let head = &origin.seen()[0].head;
-    assert!(field(head, "authorization").unwrap().contains("/eu-west-1/ec2/aws4_request"));
+    assert!(
+        field(head, "authorization")
+            .unwrap()
+            .contains("/eu-west-1/ec2/aws4_request")
+    );
 }
 
 /// What boto3 sends is signed anew by botocore itself, with what has arrived.
@@ -111,7 +138,9 @@ fn boto3_is_never_throttled_and_its_signature_is_intact() {
     let python = std::env::var("APIQUEUE_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let there = Command::new(&python).args(["-c", "import boto3"]).output();
     if !there.is_ok_and(|there| there.status.success()) {
-        println!("skipped: there is no boto3 for {python}; APIQUEUE_TEST_PYTHON names one that has it");
+        println!(
+            "skipped: there is no boto3 for {python}; APIQUEUE_TEST_PYTHON names one that has it"
+        );
         return;
     }
     let (origin, refused) = ec2();
@@ -124,14 +153,27 @@ fn boto3_is_never_throttled_and_its_signature_is_intact() {
     assert_eq!(seen.len(), 60);
     let headers = seen[0].head.lines().skip(1).filter_map(|line| {
         let (name, value) = line.split_once(':')?;
-        Some(format!("{:?}:{:?}", name.to_ascii_lowercase(), value.trim()))
+        Some(format!(
+            "{:?}:{:?}",
+            name.to_ascii_lowercase(),
+            value.trim()
+        ))
     });
     let headers = headers.collect::<Vec<_>>().join(",");
     let body = String::from_utf8_lossy(&seen[0].body).into_owned();
     let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), format!("{{\"headers\":{{{headers}}},\"body\":{body:?}}}")).unwrap();
+    std::fs::write(
+        file.path(),
+        format!("{{\"headers\":{{{headers}}},\"body\":{body:?}}}"),
+    )
+    .unwrap();
     let path = file.path().to_str().unwrap();
-    assert_eq!(run(proxy.address, &python, &["-c", VERIFY, path]).unwrap().trim(), "verified");
+    assert_eq!(
+        run(proxy.address, &python, &["-c", VERIFY, path])
+            .unwrap()
+            .trim(),
+        "verified"
+    );
 }
 
 #[test]
@@ -139,7 +181,9 @@ fn the_same_calls_without_the_proxy_are_throttled() {
     // Else nothing is shown by the others.
     let (origin, refused) = ec2();
     let url = format!("http://{}/?Action=DescribeVolumes&n=[1-60]", origin.address);
-    let done = Command::new("curl").args(["-sS", "--noproxy", "*", "--parallel", &url]).output();
+    let done = Command::new("curl")
+        .args(["-sS", "--noproxy", "*", "--parallel", &url])
+        .output();
     if done.is_err() {
         println!("skipped: there is no curl");
         return;

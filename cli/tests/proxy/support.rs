@@ -45,7 +45,10 @@ impl Proxy {
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let first = lines.next().unwrap().unwrap();
         let address = first.strip_prefix("apiqueue: listening on ");
-        let address = address.unwrap_or_else(|| panic!("{first}")).parse().unwrap();
+        let address = address
+            .unwrap_or_else(|| panic!("{first}"))
+            .parse()
+            .unwrap();
         let told = Arc::new(Mutex::new(Vec::new()));
         let telling = Arc::clone(&told);
         thread::spawn(move || {

@@ -33,7 +33,8 @@ fn origin(key: &rcgen::CertifiedKey<rcgen::KeyPair>) -> (u16, thread::JoinHandle
             }
             head.push(byte[0]);
         }
-        tls.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").ok()?;
+        tls.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+            .ok()?;
         Some(String::from_utf8_lossy(&head).into_owned())
     });
     (port, read)
@@ -59,7 +60,10 @@ fn a_host_that_was_told_is_spoken_to_by_tls_and_is_who_it_says() {
     let (port, read) = origin(&key);
     let answer = proxy.get(([127, 0, 0, 1], port).into(), "/");
     assert_eq!(status(&answer), 502, "{answer}");
-    assert_eq!(field(&answer, "proxy-status"), Some("apiqueue; error=tls_protocol_error"));
+    assert_eq!(
+        field(&answer, "proxy-status"),
+        Some("apiqueue; error=tls_protocol_error")
+    );
     assert_eq!(read.join().unwrap(), None);
     let other = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let (port, read) = origin(&other);

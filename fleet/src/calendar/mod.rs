@@ -147,7 +147,9 @@ impl Calendar {
     pub fn look(&self, now: u64) -> Option<LimitState> {
         let state = self.state.as_ref()?;
         let start = state.tat.max(state.hold);
-        let hosts = self.seen.iter().map(|(host, label, until)| SeenHost {
+        // Those who have gone are forgotten by the next call only.
+        let there = self.seen.iter().filter(|(_, _, until)| *until >= now);
+        let hosts = there.map(|(host, label, until)| SeenHost {
             host,
             label: label.to_owned(),
             counts_for: until.saturating_sub(now),

@@ -28,6 +28,7 @@ mod slots;
 mod tries;
 
 use std::fmt;
+use std::fs;
 use std::future::poll_fn;
 use std::io;
 use std::path::Path;
@@ -168,6 +169,24 @@ impl FileBackend {
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.shared.directory.path()
+    }
+
+    /// Whether the limit of this name has a file, be it whole or damaged. Where there is none, there was none since the directory was made or
+    /// somebody deleted it: who knows that nobody holds slots of before may [begin at once](FleetLimit::begin_at_once).
+    #[must_use]
+    pub fn has_file(&self, limit: &str) -> bool {
+        fs::symlink_metadata(self.shared.directory.file(limit)).is_ok()
+    }
+
+    /// The names of the limits that have a file here, sorted. A damaged file of which no name is left is passed over.
+    ///
+    /// # Errors
+    /// [`BackendError::Refused`], if the directory can't be read.
+    pub fn limits(&self) -> Result<Vec<String>, BackendError> {
+        self.shared.directory.limits().map_err(|error| {
+            let path = self.directory();
+            BackendError::Refused(format!("the directory {path:?} can't be read: {error}"))
+        })
     }
 
     /// How often this handle and its clones have found a file that was half written or damaged, so that the grace had to be waited out.
