@@ -7,6 +7,7 @@ mod bounds;
 mod clients;
 mod hostile;
 mod pacing;
+mod rows;
 mod support;
 mod tls;
 mod usage;
