@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::convert::Infallible;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -43,7 +43,7 @@ fn serve_forever(forwards: bool) {
     runtime().block_on(async move {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        writeln!(std::io::stderr(), "listening on {address}").unwrap();
+        eprintln!("listening on {address}");
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         let client: Client<_, Incoming> = Client::builder(TokioExecutor::new()).build(tcp);

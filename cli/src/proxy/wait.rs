@@ -53,7 +53,7 @@ pub(super) async fn turn(queue: &ApiQueue, longest: Duration) -> Result<Turn<'st
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
 
     fn runtime() -> tokio::runtime::Runtime {
