@@ -178,15 +178,14 @@ impl Calendar {
     pub fn look(&self, now: u64) -> Option<LimitState> {
         let state = self.state.as_ref()?;
         let start = state.tat.max(state.hold);
-        let hosts = self
-            .seen
-            .iter()
-            .map(|(host, priority, label, until)| SeenHost {
-                host,
-                priority,
-                label: label.to_owned(),
-                counts_for: until.saturating_sub(now),
-            });
+        // Those who have gone are forgotten by the next call only.
+        let there = self.seen.iter().filter(|(_, _, _, until)| *until >= now);
+        let hosts = there.map(|(host, priority, label, until)| SeenHost {
+            host,
+            priority,
+            label: label.to_owned(),
+            counts_for: until.saturating_sub(now),
+        });
         Some(LimitState {
             terms: state.terms(now),
             next: start.saturating_sub(now),

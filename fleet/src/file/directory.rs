@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::geteuid;
 
-use super::lock::Locked;
+use super::lock::{Locked, open_unlocked};
 use super::name::file_name;
+use super::slots;
 use crate::backend::BackendError;
 
 /// A directory of the user's own.
@@ -83,6 +84,22 @@ impl Directory {
     /// The file of a limit.
     pub(super) fn file(&self, limit: &str) -> PathBuf {
         self.path.join(file_name(limit))
+    }
+
+    /// The names of the limits that have a file in it, sorted. A file of which none can be read any more is passed over.
+    pub(super) fn limits(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            let path = entry?.path();
+            if path.extension().is_none_or(|end| end != "limit") {
+                continue;
+            }
+            let found = open_unlocked(&path).and_then(|file| slots::read(&file));
+            let newest = found.ok().and_then(|found| found.newest);
+            names.extend(newest.map(|(_, record)| record.limit));
+        }
+        names.sort_unstable();
+        Ok(names)
     }
 
     /// Locks a file in it. None if somebody else has it.

@@ -12,6 +12,18 @@ use rustix::process::geteuid;
 /// How often the lock is tried at once, which takes about as long as it is held: some microseconds.
 const TRIES: u32 = 16;
 
+/// Links are not followed, a device or a pipe does not make it wait.
+fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = i32::try_from(flags.bits()).unwrap_or(0);
+    options.read(true).custom_flags(flags).open(path)
+}
+
+/// A file as it is, whoever has it locked: for what never changes in it.
+pub(super) fn open_unlocked(path: &Path) -> io::Result<File> {
+    open(&mut OpenOptions::new(), path)
+}
+
 /// A file that is locked as long as this is there. The kernel unlocks it if its holder dies.
 ///
 /// The file is opened for each call. So its lock, which belongs to what was opened, also keeps the other threads of this process away, and
@@ -43,11 +55,8 @@ impl Locked {
         Self::lock(&mut OpenOptions::new(), path)
     }
 
-    /// Links are not followed, a device or a pipe does not make it wait.
     fn lock(options: &mut OpenOptions, path: &Path) -> io::Result<Option<Self>> {
-        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let flags = i32::try_from(flags.bits()).unwrap_or(0);
-        let file = options.read(true).custom_flags(flags).open(path)?;
+        let file = open(options, path)?;
         for _ in 0..TRIES {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Self::of(file).map(Some),

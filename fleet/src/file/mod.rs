@@ -11,6 +11,7 @@
 //! | `slots` | the two places of a file, and what a writer that died leaves behind |
 //! | `grace` | a calendar of which something may be missing |
 //! | `lock`, `directory`, `name` | who may have which file |
+//! | `named` | where processes meet that know a name only |
 //! | `alarm` | those who found it locked come again |
 
 mod alarm;
@@ -20,12 +21,14 @@ mod encoding;
 mod grace;
 mod lock;
 mod name;
+mod named;
 mod reader;
 mod record;
 mod slots;
 mod tries;
 
 use std::fmt;
+use std::fs;
 use std::future::poll_fn;
 use std::io;
 use std::path::Path;
@@ -43,6 +46,7 @@ use clock::ThisMachine;
 pub use clock::{Boot, MachineClock, Reading};
 use directory::Directory;
 use lock::Locked;
+pub use named::Places;
 use record::Record;
 use slots::Found;
 use tries::Tries;
@@ -58,7 +62,7 @@ const LONGEST_CALL: u64 = 500_000;
 ///
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("limits");
-/// let files = FileBackend::open(path)?; // or `FileBackend::for_user()`
+/// let files = FileBackend::open(path)?; // or `FileBackend::for_user()`, or `FileBackend::named("ec2")` in place of both lines
 /// let ec2 = ApiQueue::builder().per_second(100).shared(files.limit("ec2")).start()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -112,6 +116,10 @@ struct Shared {
     losses: AtomicU64,
 }
 
+fn this_machine() -> Arc<dyn MachineClock> {
+    Arc::new(ThisMachine::new())
+}
+
 impl FileBackend {
     /// The limit of this name here, for [`Builder::shared`](apiqueue::Builder::shared): [`FleetLimit::new`].
     pub fn limit(&self, name: impl Into<String>) -> FleetLimit {
@@ -123,7 +131,7 @@ impl FileBackend {
     /// # Errors
     /// [`BackendError::Refused`] with the path and the reason, if it can't be made, is none, or may be written by everybody.
     pub fn open(directory: impl AsRef<Path>) -> Result<Self, BackendError> {
-        Self::open_with_clock(directory, Arc::new(ThisMachine::new()))
+        Self::open_with_clock(directory, this_machine())
     }
 
     /// In the directory of this user: `apiqueue` in `$XDG_STATE_HOME` or, without it, in `~/.local/state`. It outlasts reboots.
@@ -131,10 +139,7 @@ impl FileBackend {
     /// # Errors
     /// Those of [`open`](Self::open), and if neither variable is an absolute path, or the directory is another user's.
     pub fn for_user() -> Result<Self, BackendError> {
-        Ok(Self::new(
-            Directory::for_user()?,
-            Arc::new(ThisMachine::new()),
-        ))
+        Ok(Self::new(Directory::for_user()?, this_machine()))
     }
 
     /// On a machine of which a test says what its clocks say.
@@ -164,6 +169,24 @@ impl FileBackend {
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.shared.directory.path()
+    }
+
+    /// Whether the limit of this name has a file, be it whole or damaged. Where there is none, there was none since the directory was made or
+    /// somebody deleted it: who knows that nobody holds slots of before may [begin at once](FleetLimit::begin_at_once).
+    #[must_use]
+    pub fn has_file(&self, limit: &str) -> bool {
+        fs::symlink_metadata(self.shared.directory.file(limit)).is_ok()
+    }
+
+    /// The names of the limits that have a file here, sorted. A damaged file of which no name is left is passed over.
+    ///
+    /// # Errors
+    /// [`BackendError::Refused`], if the directory can't be read.
+    pub fn limits(&self) -> Result<Vec<String>, BackendError> {
+        self.shared.directory.limits().map_err(|error| {
+            let path = self.directory();
+            BackendError::Refused(format!("the directory {path:?} can't be read: {error}"))
+        })
     }
 
     /// How often this handle and its clones have found a file that was half written or damaged, so that the grace had to be waited out.

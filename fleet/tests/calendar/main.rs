@@ -383,6 +383,9 @@ fn a_look_changes_nothing_and_tells_what_is() {
         (seen.hosts[0].host, seen.hosts[0].counts_for),
         (0, 10 * SECOND - 20 * MS)
     );
+    // Who has gone is not shown, though no call has come that would forget him.
+    assert_eq!(calendar.look(now + 10 * SECOND).unwrap().hosts.len(), 1);
+    assert_eq!(calendar.look(now + 10 * SECOND + 1).unwrap().hosts, []);
     let fresh = {
         let mut calendar = Calendar::default();
         calendar.apply(NOW, &ask(1, 0));
