@@ -1,0 +1,26 @@
+"""What happens in a process of the launcher's program when botocore has been loaded."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+
+from ..boto import Installation, install_of_environment
+
+
+def begin() -> None:
+    """Paces its clients, and tells of it at the end where the launcher was asked to."""
+    installation = install_of_environment()
+    if os.environ.get("APIQUEUE_REPORT"):
+        atexit.register(_report, installation, os.getpid())
+
+
+def _report(installation: Installation, process: int) -> None:
+    # A child that was forked since tells of itself.
+    lines = [f"apiqueue: process {os.getpid()}:"]
+    for key, stats in sorted(installation.registry.stats().items()):
+        lines.append(f"  {key}: {stats}")
+    if len(lines) == 1:
+        lines[0] += " no call was limited"
+    print("\n".join(lines), file=sys.stderr)
