@@ -6,7 +6,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Scripted:
-    """`answers` is a list of (status, headers, body) that are given one by one, and then `200` for ever."""
+    """`answers` is a list of (status, headers, body) that are given one by one, and then an empty `200` for ever."""
+
+    DEFAULT = (200, {"Content-Type": "text/xml"}, b"<Nothing/>")
+
 
     def __init__(self, *answers) -> None:
         self.requests: list = []
@@ -46,7 +49,7 @@ class Scripted:
     def _next(self, method, path, headers, body):
         with self._lock:
             self.requests.append({"method": method, "path": path, "headers": headers, "body": body, "at": time.monotonic()})
-            return self._answers.pop(0) if self._answers else (200, {}, b"")
+            return self._answers.pop(0) if self._answers else self.DEFAULT
 
     def gaps(self) -> list:
         times = [it["at"] for it in self.requests]
