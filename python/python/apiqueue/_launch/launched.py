@@ -13,10 +13,10 @@ def begin() -> None:
     """Paces its clients, and tells of it at the end where the launcher was asked to."""
     installation = install_of_environment()
     if os.environ.get("APIQUEUE_REPORT"):
-        atexit.register(_report, installation, os.getpid())
+        atexit.register(_report, installation)
 
 
-def _report(installation: Installation, process: int) -> None:
+def _report(installation: Installation) -> None:
     # A child that was forked since tells of itself.
     lines = [f"apiqueue: process {os.getpid()}:"]
     for key, stats in sorted(installation.registry.stats().items()):
