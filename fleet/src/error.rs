@@ -14,6 +14,11 @@ pub enum FleetError {
         /// The name given.
         name: String,
     },
+    /// Two limits of one queue have this name.
+    Twice {
+        /// The name given.
+        name: String,
+    },
     /// The rate is strict: a fleet's slots are used late, by the round trip at least.
     Strict,
     /// A span of time is too short or too long.
@@ -48,6 +53,25 @@ pub enum FleetError {
 /// The longest name, in bytes.
 pub(crate) const MAX_NAME: usize = 200;
 
+/// `number`, if it is in the range.
+pub(crate) fn number(
+    what: &'static str,
+    number: u32,
+    min: u32,
+    max: u32,
+) -> Result<u32, FleetError> {
+    if (min..=max).contains(&number) {
+        Ok(number)
+    } else {
+        Err(FleetError::Number {
+            what,
+            number,
+            min,
+            max,
+        })
+    }
+}
+
 impl fmt::Display for FleetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -55,6 +79,7 @@ impl fmt::Display for FleetError {
                 f,
                 "the name {name:?} is not of 1..={MAX_NAME} bytes without braces and control characters"
             ),
+            Self::Twice { name } => write!(f, "the limit {name:?} is within one of the same name"),
             Self::Strict => f.write_str("a fleet's rate is never strict"),
             Self::Span {
                 what,

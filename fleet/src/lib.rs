@@ -45,6 +45,7 @@
 //! | the mean rate | the rate, as long as callers are in line. Slots are lost with answers that get lost, and while a driver is held up for longer than *catch_up* |
 //! | order | first in, first out, on each host |
 //! | fairness | each host has one lease in use and at most one to come, all of the same size (times its [`weight`](FleetLimit::weight)): equal shares at equal demand, whatever the round trips are and however few callers a host has. Where there are more hosts than slots within the horizon, they ask at random moments instead: equal shares in the long run |
+//! | a limit [within](FleetLimit::within) another | each of them as above, in any window with one permit more for each queue: the first in line has one of the inner limit in hand while it waits for one of the outer. A queue held back by its own limit uses up nothing of the outer one |
 //! | a hold, a new rate | at once on the host that makes it, within the [`horizon`](FleetLimit::horizon) (500 ms) on the others: with their next lease. A host that waits for its chance to get a slot, as there are more hosts than slots, hears of it within seconds, or within a minute where slots are farther apart than the horizon |
 //! | a [charge](apiqueue::ApiQueue::charge) | uses up the next slots of the host that makes it, whether somebody waits there or not. A [refund](apiqueue::ApiQueue::refund) takes that back, and nothing more. What is not used up when the queue ends is forgotten |
 //! | a host that dies | the slots that it held: at most its leases |

@@ -7,13 +7,13 @@ use std::hash::BuildHasher;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use apiqueue::{Permits, Setup, Source};
+use apiqueue::{Permits, Rate, Setup, Source};
 
 use crate::backend::{Backend, BackendError, LimitState};
 use crate::calendar::micros;
-use crate::error::{FleetError, MAX_NAME};
+use crate::error::{FleetError, MAX_NAME, number};
 use crate::host::{Away, Config, News};
-use crate::member::{MAX_BURST, Member};
+use crate::member::{Chain, Member, checked_burst, not_strict};
 use crate::members::{Counted, Members};
 use crate::stats::FleetStats;
 use crate::telling::Telling;
@@ -66,6 +66,13 @@ pub struct FleetLimit {
     host_name: Option<Arc<str>>,
     on_news: Option<Arc<Telling>>,
     members: Arc<Members>,
+    around: Option<Arc<Around>>,
+}
+
+/// A limit that another one is within, and its rate.
+struct Around {
+    limit: FleetLimit,
+    rate: Rate,
 }
 
 impl FleetLimit {
@@ -88,7 +95,41 @@ impl FleetLimit {
             host_name: None,
             on_news: None,
             members: Arc::new(Members::new()),
+            around: None,
         }
+    }
+
+    /// Within another limit, such as that of a whole account: a release takes a permit of both. The other one has a rate and a burst
+    /// of its own, which counts as that of a queue's builder does, and may be within a third one. Their names have to differ.
+    ///
+    /// ```
+    /// use apiqueue::{ApiQueue, Rate};
+    /// use apiqueue_fleet::InProcess;
+    ///
+    /// let backend = InProcess::new();
+    /// let account = backend.limit("account");
+    /// let whole = Rate::per_second(100)?;
+    /// let list = backend.limit("list").within(&account, whole);
+    /// let delete = backend.limit("delete").within(&account, whole);
+    /// let list = ApiQueue::builder().per_second(80).shared(list).start()?;
+    /// let delete = ApiQueue::builder().per_second(40).shared(delete).start()?;
+    /// list.wait_turn()?;
+    /// delete.wait_turn()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// The first in line takes a permit of its own limit first and then one of the account's, so that the account's are not
+    /// used up by calls that their own limit keeps back. A queue has at most one permit of each in hand that it has not used: in any window a
+    /// limit may have one release more for each of its queues. Of the queue's calls
+    /// [`set_rate`](apiqueue::ApiQueue::set_rate), [`hold_for`](apiqueue::ApiQueue::hold_for) and [`resume`](apiqueue::ApiQueue::resume) change
+    /// its own limit; weights, charges and refunds count on all. [`stats`](Self::stats) are of each limit by itself.
+    pub fn within(mut self, account: &Self, rate: Rate) -> Self {
+        let around = Around {
+            limit: account.clone(),
+            rate,
+        };
+        self.around = Some(Arc::new(around));
+        self
     }
 
     /// What to do while the backend is away (default: [`Away::Share`] for a minute).
@@ -183,25 +224,36 @@ impl FleetLimit {
         self.backend.look(&self.name).await
     }
 
-    fn config(&self, name: &str, setup: &Setup<'_>) -> Result<Config, FleetError> {
+    /// This one and those that it is within.
+    fn with_those_around(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |limit| Some(&limit.around.as_deref()?.limit))
+    }
+
+    fn member(&self, name: &str, rate: Rate, setup: &Setup<'_>) -> Result<Arc<Member>, FleetError> {
+        Ok(Arc::new(Member::new(
+            name,
+            self.config(name, rate, setup.catch_up)?,
+            setup.clock.clone(),
+            Arc::clone(&self.backend),
+            self.on_news.clone(),
+            Arc::clone(&self.members),
+        )))
+    }
+
+    fn config(&self, name: &str, rate: Rate, catch_up: Option<u64>) -> Result<Config, FleetError> {
         let bad = |c: char| c == '{' || c == '}' || c.is_control();
         if name.is_empty() || name.len() > MAX_NAME || name.contains(bad) {
             let name = name.to_owned();
             return Err(FleetError::Name { name });
         }
-        if setup.rate.is_strict() {
-            return Err(FleetError::Strict);
-        }
-        let burst = u32::try_from(setup.rate.burst_size()).unwrap_or(u32::MAX);
+        not_strict(rate)?;
         let ms = Duration::from_millis;
-        let catch_up = setup
-            .catch_up
-            .map_or(DEFAULT_CATCH_UP, Duration::from_nanos);
+        let catch_up = catch_up.map_or(DEFAULT_CATCH_UP, Duration::from_nanos);
         Ok(Config {
             host: RandomState::new().hash_one(std::process::id()),
             label: self.label()?,
-            interval: micros(setup.rate.interval()).max(1),
-            burst: number("burst", burst, 1, MAX_BURST)?,
+            interval: micros(rate.interval()).max(1),
+            burst: checked_burst(rate)?,
             interval_wins: self.rate_wins,
             horizon: span("horizon", self.horizon, ms(100), ms(3_600_000))?,
             timeout: span("timeout", self.timeout, ms(1), ms(60_000))?,
@@ -224,19 +276,6 @@ impl FleetLimit {
             return Err(FleetError::HostName { name });
         }
         Ok(Arc::clone(name))
-    }
-}
-
-fn number(what: &'static str, number: u32, min: u32, max: u32) -> Result<u32, FleetError> {
-    if (min..=max).contains(&number) {
-        Ok(number)
-    } else {
-        Err(FleetError::Number {
-            what,
-            number,
-            min,
-            max,
-        })
     }
 }
 
@@ -264,21 +303,31 @@ impl Source for FleetLimit {
     /// # Errors
     /// [`FleetError`], naming the value and what it may be.
     fn open(&self, setup: &Setup<'_>) -> Result<Arc<dyn Permits>, Box<dyn Error + Send + Sync>> {
-        let name = match self.name.as_str() {
+        let own = match self.name.as_str() {
             "" => setup.name,
             name => name,
         };
-        let member = Arc::new(Member::new(
-            name,
-            self.config(name, setup)?,
-            setup.clock.clone(),
-            Arc::clone(&self.backend),
-            self.on_news.clone(),
-            Arc::clone(&self.members),
-        ));
-        let counted: Weak<dyn Counted> = Arc::downgrade(&member) as _;
-        self.members.join(counted);
-        Ok(member)
+        let mut names = vec![own];
+        let mut members = vec![self.member(own, setup.rate, setup)?];
+        let mut around = self.around.as_deref();
+        while let Some(Around { limit, rate }) = around {
+            let name = limit.name.as_str();
+            if names.contains(&name) {
+                let name = name.to_owned();
+                return Err(FleetError::Twice { name }.into());
+            }
+            names.push(name);
+            members.push(limit.member(name, *rate, setup)?);
+            around = limit.around.as_deref();
+        }
+        for (limit, member) in self.with_those_around().zip(&members) {
+            let counted: Weak<dyn Counted> = Arc::downgrade(member) as _;
+            limit.members.join(counted);
+        }
+        Ok(match members.len() {
+            1 => members.remove(0),
+            _ => Arc::new(Chain::new(members)),
+        })
     }
 }
 

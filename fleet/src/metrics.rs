@@ -80,14 +80,13 @@ impl Metrics {
         let Some(more) = self.more(levels.counts) else {
             return;
         };
-        guarded(|| {
-            for (counter, more) in self.counters.iter().zip(more) {
-                counter.increment(more);
-            }
-            for (gauge, level) in self.gauges.iter().zip(levels.gauges) {
-                gauge.set(level);
-            }
-        });
+        // One that panics costs no other.
+        for (counter, more) in self.counters.iter().zip(more) {
+            guarded(|| counter.increment(more));
+        }
+        for (gauge, level) in self.gauges.iter().zip(levels.gauges) {
+            guarded(|| gauge.set(level));
+        }
     }
 
     /// What was counted since it was told last. A release that came back is not counted less, and its slot not again.

@@ -25,6 +25,9 @@ pub(crate) fn changed(name: &str, news: &News) {
         News::OtherRate { built, in_force } => {
             tracing::warn!(target: "apiqueue", queue = %name, ?built, ?in_force, "another rate is in force than this queue was built with");
         }
+        News::NotInFull(why) => {
+            tracing::warn!(target: "apiqueue", queue = %name, %why, "a rate was set that a fleet can't keep to in all");
+        }
         News::Back { after } => {
             tracing::info!(target: "apiqueue", queue = %name, ?after, "the backend is back");
         }

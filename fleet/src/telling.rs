@@ -21,8 +21,8 @@ pub(crate) struct Telling {
 #[derive(Default)]
 struct Pending {
     news: VecDeque<News>,
-    /// A thread takes them one after the other.
-    is_telling: bool,
+    /// The process in which a thread takes them one after the other. A fork copies no thread.
+    told_in: Option<u32>,
 }
 
 impl Telling {
@@ -42,13 +42,17 @@ impl Telling {
             pending.news.pop_front();
         }
         pending.news.push_back(news);
-        if pending.is_telling {
+        let here = std::process::id();
+        if pending.told_in == Some(here) {
             return;
         }
         let this = Arc::clone(self);
         let thread = thread::Builder::new().name("apiqueue-news".to_owned());
         // Without a thread they wait for the next.
-        pending.is_telling = thread.spawn(move || this.tell_all()).is_ok();
+        pending.told_in = thread
+            .spawn(move || this.tell_all())
+            .is_ok()
+            .then_some(here);
     }
 
     fn tell_all(&self) {
@@ -60,7 +64,9 @@ impl Telling {
     fn next(&self) -> Option<News> {
         let mut pending = lock(&self.pending, self.process)?;
         let news = pending.news.pop_front();
-        pending.is_telling = news.is_some();
+        if news.is_none() {
+            pending.told_in = None;
+        }
         news
     }
 }

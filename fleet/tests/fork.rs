@@ -3,6 +3,8 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, unsafe_code)]
 
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use apiqueue::{ApiQueue, Closed, Rate, Stop};
@@ -84,5 +86,36 @@ fn a_child_can_start_a_queue_with_a_limit_that_it_inherited() {
         let builder = ApiQueue::builder().per_second(100).shared(limit.clone());
         let own = builder.start().unwrap();
         (0..3).all(|_| own.wait_turn().is_ok())
+    }));
+}
+
+#[test]
+fn a_child_is_told_its_own_news_whatever_the_parent_was_being_told() {
+    let parent = std::process::id();
+    let (began, begins) = channel();
+    let (told, is_told) = channel();
+    let began = Mutex::new(began);
+    let told = Mutex::new(told);
+    let limit = InProcess::new().limit("limit").on_news(move |_| {
+        if std::process::id() == parent {
+            began.lock().unwrap().send(()).unwrap();
+            loop {
+                std::thread::park();
+            }
+        }
+        told.lock().unwrap().send(()).unwrap();
+    });
+    let start = || {
+        let builder = ApiQueue::builder().per_second(100).shared(limit.clone());
+        let queue = builder.start().unwrap();
+        // Which a fleet can't keep to: that is news.
+        queue.set_rate(Rate::per_second(50).unwrap().strict());
+        queue
+    };
+    let _queue = start();
+    begins.recv().unwrap();
+    assert!(in_a_child(|| {
+        let _own = start();
+        is_told.recv_timeout(Duration::from_secs(10)).is_ok()
     }));
 }

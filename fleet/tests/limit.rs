@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use apiqueue::core::ManualClock;
-use apiqueue::{ApiQueue, StartError, Waiter};
+use apiqueue::{ApiQueue, Rate, StartError, Waiter};
 use apiqueue_fleet::{FleetError, FleetLimit, InProcess, LimitState, News};
 
 const MS: u64 = 1_000_000;
@@ -167,6 +167,25 @@ fn where_its_own_rate_is_to_win_it_is_in_force_for_all() {
     let [one, two] = world.releases([&first, &other], 1_000);
     assert!((495..=505).contains(&(one + two)), "{one} and {two}");
     assert_eq!(first.rate().interval(), Duration::from_millis(2));
+}
+
+#[test]
+fn a_rate_that_can_not_be_kept_to_in_all_is_in_force_as_far_as_it_can_and_that_is_told() {
+    let (limit, told) = news(World::new().limit());
+    let queue = World::new().start(&limit, 100);
+    let strict = Rate::per_second(50).unwrap().strict();
+    queue.set_rate(strict);
+    let why = FleetError::Strict;
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap(), News::NotInFull(why));
+    queue.set_rate(Rate::per_second(1_000).unwrap().burst(65_537).unwrap());
+    let News::NotInFull(why) = told.recv_timeout(PATIENCE).unwrap() else {
+        unreachable!("nothing else has changed");
+    };
+    assert_eq!(why.to_string(), "a burst of 65537 is not in 1..=65536");
+    let most = Rate::per_second(1_000).unwrap().burst(65_536).unwrap();
+    assert_eq!(queue.rate(), most);
+    queue.set_rate(most);
+    assert!(told.try_recv().is_err(), "it is kept to");
 }
 
 #[test]

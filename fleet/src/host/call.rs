@@ -104,6 +104,9 @@ impl Host {
     /// Whether more are in line than slots are held, or soon will be, as those released have come back so far; or it is to be found
     /// out whether the backend is back.
     pub(super) fn needs_more(&self, now: u64, line: usize) -> bool {
+        if self.room == 0 {
+            return false;
+        }
         let come = line > 0 || self.are_expected(now);
         let will_be = come && (self.is_spaced() || self.busy && self.size.has_grown());
         will_be || line as u64 > self.held.count() || self.is_away() && !self.leaving

@@ -103,6 +103,8 @@ pub struct Host {
     spent_told: bool,
     news: Vec<News>,
     empty_since: Option<u64>,
+    /// How many slots may be used now.
+    room: usize,
     leaving: bool,
     random: u64,
     counts: Counts,
@@ -149,6 +151,7 @@ impl Host {
             spent_told: false,
             news: Vec::new(),
             empty_since: None,
+            room: usize::MAX,
             leaving: false,
             random: config.host,
             counts: Counts::default(),
@@ -158,11 +161,17 @@ impl Host {
 
     /// What to do at `now`, with `line` callers in line.
     pub fn step(&mut self, now: u64, line: usize) -> Step {
+        self.step_within(now, line, usize::MAX)
+    }
+
+    /// The same where at most `room` slots can be used now. With room for none, none are asked for.
+    pub fn step_within(&mut self, now: u64, line: usize, room: usize) -> Step {
+        self.room = room;
         self.time_out(now);
         let late = self.lateness(line);
         self.expire(now, late);
         self.come_back(now, line);
-        let grant = self.grant(now, line, late);
+        let grant = self.grant(now, line.min(room), late);
         let line = line - grant;
         self.run_empty(now, line);
         self.tell_spent(now, line);

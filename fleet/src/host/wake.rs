@@ -16,7 +16,9 @@ impl Host {
                 wake.add(ask);
             }
         }
-        if line > 0 {
+        if line > 0 && self.room == 0 {
+            // Whoever makes room comes back by himself.
+        } else if line > 0 {
             if let Some(next) = self.held.next() {
                 wake.add(next.max(self.held_until));
             }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Away;
 use crate::backend::{BackendError, Call};
+use crate::error::FleetError;
 
 /// What a host is made with. Times are microseconds.
 #[derive(Clone, Debug)]
@@ -96,6 +97,9 @@ pub enum News {
         /// From one release to the next as it is.
         in_force: Duration,
     },
+    /// The rate given to [`set_rate`](apiqueue::ApiQueue::set_rate) can't be kept to in all: its interval is in force, with the
+    /// largest burst there is, and it is not strict.
+    NotInFull(FleetError),
 }
 
 /// What a host has counted.

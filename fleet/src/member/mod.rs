@@ -1,6 +1,8 @@
 //! [`Member`]: one queue of a limit. It runs a [`Host`], on behalf of whoever drives the queue.
 
 mod calls;
+mod chain;
+mod line;
 mod times;
 
 use std::fmt;
@@ -12,6 +14,7 @@ use apiqueue::{ChargeError, Permits, QueueClock, Rate, Waiters};
 
 use crate::backend::Backend;
 use crate::calendar::{MAX_MICROS, micros};
+use crate::error::{FleetError, number};
 use crate::guarded::{guarded, lock};
 use crate::host::{Config, Host, News, Step};
 use crate::members::{Counted, Members};
@@ -19,6 +22,8 @@ use crate::stats::FleetStats;
 use crate::telemetry;
 use crate::telling::Telling;
 use calls::{Caller, Calls, Place, Taken};
+pub(crate) use chain::Chain;
+use line::Line;
 use times::Times;
 
 pub(crate) struct Member {
@@ -45,7 +50,20 @@ pub(crate) struct State {
 }
 
 /// How many slots may gather at most.
-pub(crate) const MAX_BURST: u32 = 1 << 16;
+const MAX_BURST: u32 = 1 << 16;
+
+/// The burst of a rate for a fleet.
+pub(crate) fn checked_burst(rate: Rate) -> Result<u32, FleetError> {
+    let burst = u32::try_from(rate.burst_size()).unwrap_or(u32::MAX);
+    number("burst", burst, 1, MAX_BURST)
+}
+
+pub(crate) fn not_strict(rate: Rate) -> Result<(), FleetError> {
+    match rate.is_strict() {
+        true => Err(FleetError::Strict),
+        false => Ok(()),
+    }
+}
 
 /// How long a driver is put off that comes while another one is there, or that leaves no waker with a call. Microseconds.
 const SOON: u64 = 1_000;
@@ -83,6 +101,11 @@ impl Member {
         self.process != std::process::id()
     }
 
+    fn is_held(&self) -> bool {
+        let now = self.times.now();
+        self.with_state(|state| now < state.host.held_until()) == Some(true)
+    }
+
     /// None in a forked child. No user code may be called from `look`.
     pub(crate) fn with_state<T>(&self, look: impl FnOnce(&mut State) -> T) -> Option<T> {
         if self.is_forked() {
@@ -112,14 +135,14 @@ impl Member {
 
     /// Releases those for whom there are `count` slots. Says whether there were so many. What is too little for the first in line is kept for
     /// it.
-    fn release(&self, waiters: &Waiters<'_>, count: usize) -> bool {
+    fn release(&self, line: &impl Line, count: usize) -> bool {
         let (mut left, mut saved) = (count, 0);
         while left > 0
-            && let Some(weight) = waiters.first_weight()
+            && let Some(weight) = line.first_weight()
         {
             if weight > left {
                 (left, saved) = (0, left);
-            } else if waiters.release(1) == 1 {
+            } else if line.release_first() {
                 left -= weight;
             } else {
                 break;
@@ -132,24 +155,27 @@ impl Member {
         left == 0
     }
 
-    fn serve(&self, waiters: &Waiters<'_>, calls: &mut Calls) -> Next<u64> {
-        let is_over = waiters.are_over();
+    fn serve(&self, line: &impl Line, calls: &mut Calls) -> Next<u64> {
+        let is_over = line.are_over();
         // One reading, so that this ends.
         let now = self.times.now();
         // The places of a closed line, and of those who have left, may still be taken.
         let mut nobody = is_over;
         loop {
-            calls.poll(self, waiters.waker());
-            let returned = waiters.take_returned();
-            let line = if nobody { 0 } else { waiters.count() };
-            let weight = waiters.first_weight().unwrap_or(1);
+            calls.poll(self, line.waker());
+            let returned = line.take_returned();
+            let waiting = Waiting {
+                count: if nobody { 0 } else { line.count() },
+                weight: line.first_weight().unwrap_or(1),
+                one_at_a_time: line.goes_one_at_a_time(),
+            };
             let decided = self.with_state(|state| {
                 state.host.came_back(now, returned);
                 if is_over {
                     state.host.leave();
                     state.debt = 0;
                 }
-                state.decide(now, line, weight)
+                state.decide(now, waiting)
             });
             let Some(Decided {
                 step,
@@ -163,7 +189,7 @@ impl Member {
             if let Some(news) = step.news {
                 self.tell(news);
             }
-            if release > 0 && !self.release(waiters, release) {
+            if release > 0 && !self.release(line, release) {
                 nobody = true;
             }
             if let Some((id, call)) = step.call {
@@ -177,7 +203,7 @@ impl Member {
                 return Next::Closed;
             }
             let mut wake = step.wake;
-            if calls.are_under_way() && !waiters.has_waker() {
+            if calls.are_under_way() && !line.has_waker() {
                 wake = Some(wake.unwrap_or(u64::MAX).min(now + SOON));
             }
             return wake.map_or(Next::OnEnqueue, |at| Next::At(self.times.reading(at)));
@@ -194,6 +220,15 @@ fn end(is_over: bool) -> Next<u64> {
     }
 }
 
+/// Who is in line.
+struct Waiting {
+    count: usize,
+    /// What the first costs.
+    weight: usize,
+    /// Whether the first can go now, where there is never room for more than that one.
+    one_at_a_time: Option<bool>,
+}
+
 struct Decided {
     step: Step,
     /// How many slots are for those in line.
@@ -202,20 +237,25 @@ struct Decided {
 }
 
 impl State {
-    /// With so many in line, the first of whom costs `weight`.
-    fn decide(&mut self, now: u64, line: usize, weight: usize) -> Decided {
+    fn decide(&mut self, now: u64, waiting: Waiting) -> Decided {
+        let line = waiting.count;
         if line == 0 {
             self.saved = 0;
         }
         let more = match line {
             0 => 0,
-            _ => weight.saturating_sub(1 + self.saved),
+            _ => waiting.weight.saturating_sub(1 + self.saved),
         };
         let wanted = line.saturating_add(more).saturating_add(self.debt);
-        let step = self.host.step(now, wanted);
+        let room = match waiting.one_at_a_time {
+            None => usize::MAX,
+            Some(false) => 0,
+            Some(true) => (waiting.weight.saturating_sub(self.saved)).saturating_add(self.debt),
+        };
+        let step = self.host.step_within(now, wanted, room);
         let paid = self.debt.min(step.grant);
         self.debt -= paid;
-        let saved = match now < self.host.held_until() {
+        let saved = match now < self.host.held_until() || waiting.one_at_a_time == Some(false) {
             true => 0,
             false => std::mem::take(&mut self.saved),
         };
@@ -285,11 +325,14 @@ impl Permits for Member {
     }
 
     fn set_rate(&self, rate: Rate) {
-        let burst = u32::try_from(rate.burst_size()).unwrap_or(u32::MAX);
+        let burst = checked_burst(rate);
         self.with_state(|state| {
-            state.host.set_burst(burst.min(MAX_BURST));
+            state.host.set_burst(burst.clone().unwrap_or(MAX_BURST));
             state.host.retune(micros(rate.interval()));
         });
+        if let Err(why) = burst.and_then(|_| not_strict(rate)) {
+            self.tell(News::NotInFull(why));
+        }
     }
 
     fn hold(&self, nanos: u64) {
