@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 import urllib.request
 
@@ -49,10 +48,7 @@ class Ec2Server:
 
 
 def limits(text: str) -> apiqueue.Limits:
-    with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
-        file.write(text)
-        file.flush()
-        return apiqueue.Limits.from_toml(file.name)
+    return apiqueue.Limits.from_toml_text(text)
 
 
 def fast_registry() -> apiqueue.Registry:
@@ -62,7 +58,7 @@ def fast_registry() -> apiqueue.Registry:
 
 def released(registry: apiqueue.Registry) -> dict:
     """How many turns each key has had."""
-    return {key: stats["released"] for key, stats in registry.stats().items()}
+    return {key: stats.released for key, stats in registry.stats().items()}
 
 
 def in_threads(count: int, call) -> list:

@@ -264,7 +264,7 @@ def test_a_stopped_queue_is_an_error_that_is_not_retried(scripted, client):
     registry = fast_registry()
     apiqueue.boto.install(limits=registry)
     ec2 = client("ec2", server.url)
-    registry.queue(REGIONS).stop()
+    registry.stop()
     with pytest.raises(apiqueue.Closed):
         ec2.describe_regions()
     assert server.requests == []

@@ -19,6 +19,8 @@ PACKAGES = os.path.dirname(os.path.dirname(os.path.abspath(apiqueue.__file__)))
 CALL = "import boto3, os; boto3.client('ec2', endpoint_url=os.environ['SERVER']).describe_regions()"
 #: A botocore that has what the launcher looks for, for environments in which there is none.
 SMALL_BOTOCORE = "class BaseClient:\n    def __init__(self):\n        pass\n"
+#: The launcher itself is a Python, and has the user's `sitecustomize` too.
+IN_THE_PROGRAM = "'APIQUEUE_LIMITS' in __import__('os').environ"
 IS_PACED = "from botocore.client import BaseClient; print('paced' if hasattr(BaseClient.__init__, '_apiqueue_original') else 'plain')"
 
 
@@ -201,7 +203,7 @@ def test_limits_by_a_relative_path_hold_for_a_child_elsewhere(launch, scripted, 
 
 
 def test_a_sitecustomize_of_the_user_s_runs_too(launch, tmp_path):
-    script(tmp_path, "site/sitecustomize.py", "import builtins; builtins.MARK = 'mine'; print(__file__)")
+    script(tmp_path, "site/sitecustomize.py", f"import builtins; builtins.MARK = 'mine'; {IN_THE_PROGRAM} and print(__file__)")
     shows = "import sitecustomize; print(MARK, sitecustomize.__file__)"
     done = launch("--", sys.executable, "-c", shows, environment={"PYTHONPATH": str(tmp_path / "site")})
     file = str(tmp_path / "site" / "sitecustomize.py")
@@ -253,12 +255,10 @@ def test_an_environment_without_the_package_uses_the_launcher_s(launch, tmp_path
 def test_an_environment_with_another_package_of_that_name_is_left_alone_and_told(launch, tmp_path):
     packages = {"botocore/__init__.py": "", "botocore/client.py": SMALL_BOTOCORE, "apiqueue/__init__.py": "WHOSE = 'theirs'\n"}
     python = environment_of_its_own(tmp_path / "other", packages)
-    shows = IS_PACED + "; import apiqueue; print(apiqueue.WHOSE)"
-    command = [sys.executable, "-m", "apiqueue", "--", str(python), "-c", shows]
-    # By the working directory, since a PYTHONPATH would go before what the other environment has.
+    program = script(tmp_path, "program.py", IS_PACED + "; import apiqueue; print(apiqueue.WHOSE)")
+    command = [sys.executable, "-m", "apiqueue", "--", str(python), str(program)]
+    # Found by the working directory, since a PYTHONPATH would go before what the other environment has.
     done = subprocess.run(command, cwd=PACKAGES, env={**os.environ, "PYTHONPATH": ""}, capture_output=True, text=True, timeout=120)
-    if done.returncode:
-        command[-1] = f"import sys; sys.path.remove({PACKAGES!r}) if {PACKAGES!r} in sys.path else None\n" + shows
     assert done.stdout == "plain\ntheirs\n", done.stderr
     assert "not paced: the package `apiqueue` of this environment is another one" in done.stderr
 

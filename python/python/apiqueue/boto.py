@@ -177,7 +177,9 @@ class _Pacing:
 
     def _queue(self, context: dict[str, Any], operation: str) -> Any:
         # An attempt whose end was not told, as its answer could not be parsed, is over now.
-        context.pop(_ATTEMPT, None)
+        before = context.pop(_ATTEMPT, None)
+        if before is not None:
+            before.turn.end()
         registry = self.registry or _everywhere.registry
         return None if registry is None else registry.queue(_key(context, operation))
 
@@ -228,7 +230,10 @@ def _key(context: dict[str, Any], operation: str) -> str:
 def _tell(response_dict: Any, parsed_response: Any, context: dict[str, Any], **_: Any) -> None:
     """Tells the queue of an answer; of an attempt that failed without one, only that it is over."""
     attempt = context.pop(_ATTEMPT, None)
-    if attempt is None or response_dict is None:
+    if attempt is None:
+        return
+    if response_dict is None:
+        attempt.turn.end()
         return
     status, headers = response_dict["status_code"], response_dict["headers"]
     error = (parsed_response or {}).get("Error") or {}

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any, Optional
 
 import httpx
@@ -36,9 +37,10 @@ class Transport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         turn = self._route.wait(request.method, request.url.host)
-        response = self._inner.handle_request(request)
-        answered(turn, response.status_code, response.headers)
-        return response
+        with turn or nullcontext():
+            response = self._inner.handle_request(request)
+            answered(turn, response.status_code, response.headers)
+            return response
 
     def close(self) -> None:
         self._inner.close()
@@ -54,9 +56,10 @@ class AsyncTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         turn = await self._route.turn(request.method, request.url.host)
-        response = await self._inner.handle_async_request(request)
-        answered(turn, response.status_code, response.headers)
-        return response
+        with turn or nullcontext():
+            response = await self._inner.handle_async_request(request)
+            answered(turn, response.status_code, response.headers)
+            return response
 
     async def aclose(self) -> None:
         await self._inner.aclose()

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import nullcontext
 from typing import Any, Optional
 
 from urllib3.connectionpool import HTTPConnectionPool
@@ -54,16 +55,19 @@ class _Paced(HTTPConnectionPool):
 
     def urlopen(self, method: str, *args: Any, **kwargs: Any) -> Any:
         here = self._apiqueue_here
-        # That of an attempt before this one which failed without an answer is over.
-        here.turn = None
         here.turn = self._apiqueue_route.wait(method, self.host)
         try:
             return super().urlopen(method, *args, **kwargs)
         finally:
-            here.turn = None
+            # Of an attempt that got no connection.
+            unsent, here.turn = here.turn, None
+            if unsent is not None:
+                unsent.give_back()
 
     def _make_request(self, *args: Any, **kwargs: Any) -> Any:
-        response = super()._make_request(*args, **kwargs)
         turn, self._apiqueue_here.turn = self._apiqueue_here.turn, None
-        answered(turn, response.status, response.headers)
-        return response
+        # The error of an attempt outlives it, and so would its turn.
+        with turn or nullcontext():
+            response = super()._make_request(*args, **kwargs)
+            answered(turn, response.status, response.headers)
+            return response
