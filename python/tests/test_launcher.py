@@ -159,7 +159,7 @@ def test_ctrl_c_ends_a_call_that_waits_in_line(scripted, tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [(None, "is no file"), ("[default]\nper_second = 0\n", "per_second"), ("not toml", "not"), ("", "default"), ("[default]\nper_secnd = 1\n", "per_secnd")],
+    [(None, "is no file"), ("[default]\nper_second = 0\n", "per_second"), ("not toml", "line 1"), ("", "default"), ("[default]\nper_secnd = 1\n", "per_secnd")],
 )
 def test_limits_that_can_t_be_read_are_one_line_and_the_program_never_starts(text, said, launch, tmp_path):
     file = tmp_path / "limits.toml"
