@@ -11,7 +11,7 @@ from support import AWS_ENVIRONMENT, Ec2Server  # noqa: E402
 
 import apiqueue.boto  # noqa: E402
 
-__all__ = ["_moto", "_plain", "aws", "client", "moto", "plain", "scripted"]
+__all__ = ["_moto", "aws", "client", "moto", "scripted"]
 
 
 @pytest.fixture(autouse=True)
@@ -38,28 +38,12 @@ def scripted():
         server.close()
 
 
-def _server(kind):
-    pytest.importorskip("moto.server", reason="moto[ec2,server] is not installed")
-    server = Ec2Server(kind)
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
-def _plain():
-    yield from _server("plain")
-
-
 @pytest.fixture(scope="module")
 def _moto():
-    yield from _server("moto")
-
-
-@pytest.fixture
-def plain(_plain):
-    """EC2's buckets in front of answers without content."""
-    _plain.reset()
-    return _plain
+    pytest.importorskip("moto.server", reason="moto[ec2,server] is not installed")
+    server = Ec2Server("moto")
+    yield server
+    server.close()
 
 
 @pytest.fixture

@@ -26,8 +26,8 @@ AWS_ENVIRONMENT = {
 class Ec2Server:
     """`endpoints/ec2.py` in a process of its own."""
 
-    def __init__(self, kind: str) -> None:
-        command = [sys.executable, os.path.join(HERE, "endpoints", "ec2.py"), kind]
+    def __init__(self, *arguments: object) -> None:
+        command = [sys.executable, os.path.join(HERE, "endpoints", "ec2.py"), *map(str, arguments)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.url = f"http://127.0.0.1:{self._process.stdout.readline().strip()}"
 

@@ -366,13 +366,6 @@ def test_thirty_threads_are_never_throttled_by_ec2_s_buckets(moto, client):
     assert attempts == [0] * 150
 
 
-def test_without_the_queue_they_are(moto, client):
-    """Else the test above would show nothing."""
-    ec2 = client("ec2", moto.url, retries={"total_max_attempts": 1})
-    raised = in_threads(30, lambda: [ec2.describe_regions() for _ in range(20)])
-    assert raised and moto.counts()["DescribeRegions"]["throttled"] > 0
-
-
 def test_releases_are_in_order_of_joining(scripted, client):
     server = scripted()
     registry = apiqueue.Registry(limits("[default]\nper_second = 50\n"))

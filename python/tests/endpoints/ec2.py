@@ -1,6 +1,8 @@
-"""A process of its own: EC2 behind its buckets. `python ec2.py moto|plain` prints its port; `/counts` tells, `/reset` begins anew.
+"""A process of its own: EC2 behind its buckets. `python ec2.py moto|plain [SNAPSHOTS]` prints its port; `/counts` tells, `/reset` begins
+anew.
 
-`moto` is moto's server, all services, with the buckets in front of EC2. `plain` answers each call to EC2 with an empty list, at once.
+`moto` is moto's server, all services, with the buckets in front of EC2, and with so many snapshots of the account's own in eu-west-1.
+`plain` answers each call to EC2 with an empty list, at once.
 """
 
 import json
@@ -17,6 +19,7 @@ _THROTTLED = (
     "<?xml version='1.0' encoding='UTF-8'?><Response><Errors><Error><Code>RequestLimitExceeded</Code>"
     "<Message>Request limit exceeded.</Message></Error></Errors><RequestID>0</RequestID></Response>"
 ).encode()
+_NO_REGIONS = b"<DescribeRegionsResponse xmlns='http://ec2.amazonaws.com/doc/2016-11-15/'><regionInfo/></DescribeRegionsResponse>"
 
 
 class Throttling:
@@ -40,6 +43,9 @@ class Throttling:
             narrow = any(name.startswith("Filter.") or name == "MaxResults" for name in form)
             if not self._buckets.take(action, narrow):
                 return _answer(start_response, "503 Service Unavailable", _THROTTLED, "text/xml")
+            if "not-opted-in" in form.get("Filter.1.Value.1", ()):
+                # moto hears no such filter, and would say that no region can be used.
+                return _answer(start_response, "200 OK", _NO_REGIONS, "text/xml")
         environ["wsgi.input"] = _Body(body)
         return self._inner(environ, start_response)
 
@@ -82,7 +88,19 @@ def _application(name: str):
     return DomainDispatcherApplication(create_backend_app)
 
 
+def _make_snapshots(count: int) -> None:
+    from moto.core import DEFAULT_ACCOUNT_ID
+    from moto.ec2.models import ec2_backends
+
+    backend = ec2_backends[DEFAULT_ACCOUNT_ID]["eu-west-1"]
+    volume = backend.create_volume(1, "eu-west-1a")
+    for number in range(count):
+        backend.create_snapshot(volume.id, f"the {number}th")
+
+
 if __name__ == "__main__":
     server = make_server("127.0.0.1", 0, Throttling(_application(sys.argv[1])), threaded=True, request_handler=_Quiet)
+    if len(sys.argv) > 2:
+        _make_snapshots(int(sys.argv[2]))
     print(server.server_port, flush=True)
     server.serve_forever()
