@@ -35,9 +35,10 @@ class Bucket:
 
 
 class Ec2Buckets:
-    """Of one account and region. Counts what it has let through and what it has throttled."""
+    """Of one account and region, of this part of EC2's size. Counts what it has let through and what it has throttled."""
 
-    def __init__(self) -> None:
+    def __init__(self, part: float = 1) -> None:
+        self._part = part
         self._lock = threading.Lock()
         self._buckets: dict = {}
         self.counts: dict = {}
@@ -46,7 +47,7 @@ class Ec2Buckets:
         with self._lock:
             small = action in _UNFILTERED_ACTIONS and not is_filtered_or_paged
             name = (action, small)
-            bucket = self._buckets.get(name) or self._buckets.setdefault(name, Bucket(*_size(action, small)))
+            bucket = self._buckets.get(name) or self._buckets.setdefault(name, Bucket(*(it * self._part for it in _size(action, small))))
             taken = bucket.take()
             counts = self.counts.setdefault(action, {"taken": 0, "throttled": 0})
             counts["taken" if taken else "throttled"] += 1

@@ -1,8 +1,8 @@
-"""A process of its own: EC2 behind its buckets. `python ec2.py moto|plain [SNAPSHOTS]` prints its port; `/counts` tells, `/reset` begins
-anew.
+"""A process of its own: EC2 behind its buckets. `python ec2.py moto|plain [SNAPSHOTS [PART]]` prints its port; `/counts` tells, `/reset`
+begins anew.
 
 `moto` is moto's server, all services, with the buckets in front of EC2, and with so many snapshots of the account's own in eu-west-1.
-`plain` answers each call to EC2 with an empty list, at once.
+`plain` answers each call to EC2 with an empty list, at once. PART is that of EC2's buckets, such as 0.25.
 """
 
 import json
@@ -25,16 +25,16 @@ _NO_REGIONS = b"<DescribeRegionsResponse xmlns='http://ec2.amazonaws.com/doc/201
 class Throttling:
     """A WSGI application in front of another one."""
 
-    def __init__(self, inner) -> None:
-        self._inner = inner
-        self._buckets = Ec2Buckets()
+    def __init__(self, inner, part: float) -> None:
+        self._inner, self._part = inner, part
+        self._buckets = Ec2Buckets(part)
 
     def __call__(self, environ, start_response):
         path = environ["PATH_INFO"]
         if path == "/counts":
             return _answer(start_response, "200 OK", json.dumps(self._buckets.counts).encode(), "application/json")
         if path == "/reset":
-            self._buckets = Ec2Buckets()
+            self._buckets = Ec2Buckets(self._part)
             return _answer(start_response, "200 OK", b"{}", "application/json")
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         if "/ec2/aws4_request" in environ.get("HTTP_AUTHORIZATION", ""):
@@ -99,8 +99,10 @@ def _make_snapshots(count: int) -> None:
 
 
 if __name__ == "__main__":
-    server = make_server("127.0.0.1", 0, Throttling(_application(sys.argv[1])), threaded=True, request_handler=_Quiet)
-    if len(sys.argv) > 2:
-        _make_snapshots(int(sys.argv[2]))
+    kind, snapshots, part = (*sys.argv[1:], *("plain", "0", "1")[len(sys.argv) - 1 :])
+    throttling = Throttling(_application(kind), float(part))
+    server = make_server("127.0.0.1", 0, throttling, threaded=True, request_handler=_Quiet)
+    if kind == "moto":
+        _make_snapshots(int(snapshots))
     print(server.server_port, flush=True)
     server.serve_forever()
