@@ -271,3 +271,17 @@ def test_a_program_without_botocore_hears_nothing_of_it(launch):
 def test_the_loader_of_botocore_is_as_it_would_be(launch):
     shows = "import botocore.client as it, inspect; print(type(it.__spec__.loader).__name__, len(inspect.getsource(it)) > 1000)"
     assert launch("--", sys.executable, "-c", shows).stdout == "SourceFileLoader True\n"
+
+
+def test_programs_with_one_name_share_one_limit_and_so_do_their_children(scripted, tmp_path):
+    server = scripted()
+    slow = script(tmp_path, "slow.toml", "[default]\nevery = '200ms'\n")
+    calls = "import boto3, os; ec2 = boto3.client('ec2', endpoint_url=os.environ['SERVER']); [ec2.describe_regions() for _ in range(4)]"
+    child = f"import subprocess, sys; subprocess.check_call([sys.executable, '-c', {calls!r}])"
+    command = [sys.executable, "-m", "apiqueue", "--limits", str(slow), "--share", str(tmp_path / "shared"), "--", sys.executable, "-c"]
+    environment = {**os.environ, "PYTHONPATH": PACKAGES, "SERVER": server.url}
+    running = [subprocess.Popen([*command, program], env=environment) for program in (calls, child, calls)]
+    assert [it.wait(120) for it in running] == [0, 0, 0]
+    assert len(server.requests) == 12
+    # Each by itself would have taken 0.6 s, all at the same time.
+    assert server.requests[-1]["at"] - server.requests[0]["at"] >= 1.5
