@@ -51,7 +51,11 @@ def main():
         took, cpu = time.monotonic() - began, time.process_time() - cpu
         counts = json.load(urllib.request.urlopen(url + "/counts"))["DescribeRegions"]
         sent = counts["taken"] + counts["throttled"]
-        print(json.dumps({"time": took, "sent": sent, "throttled": counts["throttled"], "failed": len(failed), "cpu": cpu}))
+        print(
+            json.dumps(
+                {"time": took, "sent": sent, "throttled": counts["throttled"], "failed": len(failed), "cpu": cpu}
+            )
+        )
     finally:
         server.kill()
         server.wait()

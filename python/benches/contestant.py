@@ -40,11 +40,12 @@ def this():
     import apiqueue
 
     queue = apiqueue.ApiQueue(INTERVAL)
-    return queue.turn, lambda turn: turn.wait(), lambda turn: _awaited(turn)
+    queue.start()
+    return queue.enqueue, lambda waiter: waiter.wait(), _awaited
 
 
-async def _awaited(turn):
-    await turn
+async def _awaited(waiter):
+    await waiter
 
 
 def original():

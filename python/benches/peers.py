@@ -54,12 +54,16 @@ def pacing(original, quick):
             if "error" in got:
                 print(f"| {title} | {interval} ms | {name} | {got['error']} | | | |", flush=True)
                 continue
-            columns = f"{got['mean']:.3f} | {got['cpu_ms']:,.0f} | {got['inversions'] * 100:.1f} % | {got['shortest_ms']:.2f}"
+            columns = (
+                f"{got['mean']:.3f} | {got['cpu_ms']:,.0f} | {got['inversions'] * 100:.1f} % | {got['shortest_ms']:.2f}"
+            )
             print(f"| {title} | {interval} ms | {name} | {columns} |", flush=True)
 
 
 def botocore_modes(quick):
-    print("\n30 threads × 10 calls of DescribeRegions, EC2's bucket (100, refilled at 20 a second) on loopback in front:\n")
+    print(
+        "\n30 threads × 10 calls of DescribeRegions, EC2's bucket (100, refilled at 20 a second) on loopback in front:\n"
+    )
     print("| | time, s | sent | throttled | failed | CPU, s |")
     print("|---|---|---|---|---|---|")
     for mode in MODES:
@@ -68,7 +72,10 @@ def botocore_modes(quick):
             print(f"| {mode} | {got['error']} | | | | |", flush=True)
             continue
         name = "this, `standard` above it" if mode == "this" else f"retries: {mode}"
-        print(f"| {name} | {got['time']:.1f} | {got['sent']} | {got['throttled']} | {got['failed']} | {got['cpu']:.2f} |", flush=True)
+        print(
+            f"| {name} | {got['time']:.1f} | {got['sent']} | {got['throttled']} | {got['failed']} | {got['cpu']:.2f} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

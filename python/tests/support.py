@@ -20,6 +20,7 @@ AWS_ENVIRONMENT = {
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "AWS_EC2_METADATA_DISABLED": "true",
     "AWS_MAX_ATTEMPTS": "3",
+    "AWS_STS_REGIONAL_ENDPOINTS": "regional",
 }
 
 

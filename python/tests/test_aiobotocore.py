@@ -18,8 +18,16 @@ import apiqueue.boto  # noqa: E402
 
 REGIONS = f"ec2/{REGION}/DescribeRegions"
 XML = {"Content-Type": "text/xml"}
-BROKEN = (500, XML, b"<Response><Errors><Error><Code>InternalError</Code><Message>x</Message></Error></Errors></Response>")
-THROTTLED = (503, {**XML, "Retry-After": "1"}, b"<Response><Errors><Error><Code>RequestLimitExceeded</Code></Error></Errors></Response>")
+BROKEN = (
+    500,
+    XML,
+    b"<Response><Errors><Error><Code>InternalError</Code><Message>x</Message></Error></Errors></Response>",
+)
+THROTTLED = (
+    503,
+    {**XML, "Retry-After": "1"},
+    b"<Response><Errors><Error><Code>RequestLimitExceeded</Code></Error></Errors></Response>",
+)
 
 
 def ec2(url, session=None, **config):

@@ -21,8 +21,16 @@ import apiqueue.boto
 
 REGIONS = f"ec2/{REGION}/DescribeRegions"
 XML = {"Content-Type": "text/xml"}
-THROTTLED = (400, XML, b"<Response><Errors><Error><Code>Throttling</Code><Message>x</Message></Error></Errors></Response>")
-BROKEN = (500, XML, b"<Response><Errors><Error><Code>InternalError</Code><Message>x</Message></Error></Errors></Response>")
+THROTTLED = (
+    400,
+    XML,
+    b"<Response><Errors><Error><Code>Throttling</Code><Message>x</Message></Error></Errors></Response>",
+)
+BROKEN = (
+    500,
+    XML,
+    b"<Response><Errors><Error><Code>InternalError</Code><Message>x</Message></Error></Errors></Response>",
+)
 NONE_THERE = (200, XML, b"<DescribeRegionsResponse><regionInfo/></DescribeRegionsResponse>")
 
 
@@ -61,8 +69,12 @@ def test_nothing_is_signed_yet_when_a_turn_is_taken(scripted, client, monkeypatc
     apiqueue.boto.install(limits=fast_registry())
     ec2 = client("ec2", server.url)
     # Registered later on the same level, and so called right behind it.
-    ec2.meta.events.register("request-created.*.*", lambda request, **_: seen.append("Authorization" in request.headers))
-    ec2.meta.events.register_last("request-created", lambda request, **_: seen.append("Authorization" in request.headers))
+    ec2.meta.events.register(
+        "request-created.*.*", lambda request, **_: seen.append("Authorization" in request.headers)
+    )
+    ec2.meta.events.register_last(
+        "request-created", lambda request, **_: seen.append("Authorization" in request.headers)
+    )
     ec2.describe_regions()
     assert seen == [False, True]
 
@@ -99,7 +111,9 @@ def test_an_answer_says_for_how_long(status, headers, hold, scripted, client):
 
 
 def test_a_json_service_throttles_by_its_type(scripted, client):
-    server = scripted((400, {"Content-Type": "application/x-amz-json-1.1"}, b'{"__type":"com.amazon.coral#ThrottlingException"}'))
+    server = scripted(
+        (400, {"Content-Type": "application/x-amz-json-1.1"}, b'{"__type":"com.amazon.coral#ThrottlingException"}')
+    )
     registry = fast_registry()
     apiqueue.boto.install(limits=registry)
     with pytest.raises(ClientError, match="ThrottlingException"):
@@ -145,7 +159,9 @@ def test_sessions_are_paced_whenever_they_were_made_and_clients_made_after(scrip
     client("ec2", server.url, before).describe_regions()
     boto3.client("ec2", endpoint_url=server.url).describe_regions()
     client("ec2", server.url, boto3.Session()).describe_regions()
-    botocore.session.Session(include_builtin_handlers=False).create_client("ec2", endpoint_url=server.url).describe_regions()
+    botocore.session.Session(include_builtin_handlers=False).create_client(
+        "ec2", endpoint_url=server.url
+    ).describe_regions()
     in_threads(3, lambda: client("ec2", server.url, boto3.Session()).describe_regions())
     assert released(registry) == {REGIONS: 7}
     apiqueue.boto.install(old, registry)
@@ -383,5 +399,8 @@ def test_releases_are_in_order_of_joining(scripted, client):
     queue.resume()
     for thread in threads:
         thread.join(60)
-    came = [next(part for part in it["body"].decode().split("&") if part.startswith("RegionName.1")) for it in server.requests]
+    came = [
+        next(part for part in it["body"].decode().split("&") if part.startswith("RegionName.1"))
+        for it in server.requests
+    ]
     assert came == [f"RegionName.1=r{number}" for number in range(10)]

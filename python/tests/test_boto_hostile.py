@@ -59,7 +59,11 @@ def test_what_another_s_handler_raises_comes_through_and_ends_the_turn(scripted,
     def raises(**_):
         raise LookupError("theirs")
 
-    for event in ("request-created.ec2.DescribeRegions", "before-send.ec2.DescribeRegions", "response-received.ec2.DescribeRegions"):
+    for event in (
+        "request-created.ec2.DescribeRegions",
+        "before-send.ec2.DescribeRegions",
+        "response-received.ec2.DescribeRegions",
+    ):
         ec2 = client("ec2", server.url, retries={"total_max_attempts": 1})
         ec2.meta.events.register(event, raises)
         with pytest.raises(LookupError, match="theirs"):
@@ -99,12 +103,18 @@ def test_installed_and_ended_in_many_threads_nothing_breaks(scripted, client):
 
 def test_a_redirect_to_another_region_is_paced_as_that_region(scripted, client):
     server = scripted(
-        (301, {**XML, "x-amz-bucket-region": "us-west-2"}, b"<Error><Code>PermanentRedirect</Code><Bucket>b</Bucket></Error>"),
+        (
+            301,
+            {**XML, "x-amz-bucket-region": "us-west-2"},
+            b"<Error><Code>PermanentRedirect</Code><Bucket>b</Bucket></Error>",
+        ),
         (200, {}, b"there"),
     )
     registry = fast_registry()
     apiqueue.boto.install(limits=registry)
-    s3 = boto3.client("s3", config=Config(proxies={"http": server.url}, s3={"addressing_style": "virtual"}), use_ssl=False)
+    s3 = boto3.client(
+        "s3", config=Config(proxies={"http": server.url}, s3={"addressing_style": "virtual"}), use_ssl=False
+    )
     assert s3.get_object(Bucket="b-of-mine", Key="k")["Body"].read() == b"there"
     had = released(registry)
     assert had == {f"s3/{REGION}/GetObject": 1, "s3/us-west-2/GetObject": 1}

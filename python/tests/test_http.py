@@ -157,7 +157,10 @@ def test_retries_beside_a_limit_of_calls_under_way_do_not_wait_for_themselves(ma
 @pytest.mark.parametrize("make", [by_urllib3, by_requests], ids=["urllib3", "requests"])
 def test_the_hold_of_one_thread_s_answer_is_for_all(make, scripted):
     server = scripted(BUSY)
-    get = make(apiqueue.ApiQueue(per_second=1000, burst=1000), **({"retries": retry()} if make is by_urllib3 else {"max_retries": retry()}))
+    get = make(
+        apiqueue.ApiQueue(per_second=1000, burst=1000),
+        **({"retries": retry()} if make is by_urllib3 else {"max_retries": retry()}),
+    )
     assert get(server.url) == 200
     assert in_threads(5, lambda: get(server.url)) == []
     assert len(server.requests) == 7
@@ -254,7 +257,9 @@ def test_a_session_with_a_queue_can_t_be_pickled_and_says_so():
 
 
 def test_headers_that_are_nonsense_do_not_break_a_request(make, scripted):
-    server = scripted((429, {"Retry-After": "soon", "Date": "yesterday", "X-Ratelimit-Remaining": "\xff"}, b""), NO_CONTENT)
+    server = scripted(
+        (429, {"Retry-After": "soon", "Date": "yesterday", "X-Ratelimit-Remaining": "\xff"}, b""), NO_CONTENT
+    )
     queue = apiqueue.ApiQueue(per_second=1000, burst=1000)
     more = {"retries": False} if make is by_urllib3 else {}
     assert make(queue, **more)(server.url) == 429

@@ -124,7 +124,9 @@ def test_the_exit_status_is_the_program_s(status, launch):
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_signals_come_to_the_program_and_its_end_by_one_is_seen(number, mine):
-    program = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_DFL); print('up', flush=True); time.sleep(60)"
+    program = (
+        "import signal, time; signal.signal(signal.SIGINT, signal.SIG_DFL); print('up', flush=True); time.sleep(60)"
+    )
     command = [sys.executable, "-m", "apiqueue", "--limits", str(mine), "--", sys.executable, "-c", program]
     environment = {**os.environ, "PYTHONPATH": PACKAGES}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as running:
@@ -159,7 +161,13 @@ def test_ctrl_c_ends_a_call_that_waits_in_line(scripted, tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [(None, "is no file"), ("[default]\nper_second = 0\n", "per_second"), ("not toml", "line 1"), ("", "default"), ("[default]\nper_secnd = 1\n", "per_secnd")],
+    [
+        (None, "is no file"),
+        ("[default]\nper_second = 0\n", "per_second"),
+        ("not toml", "line 1"),
+        ("", "default"),
+        ("[default]\nper_secnd = 1\n", "per_secnd"),
+    ],
 )
 def test_limits_that_can_t_be_read_are_one_line_and_the_program_never_starts(text, said, launch, tmp_path):
     file = tmp_path / "limits.toml"
@@ -188,22 +196,44 @@ def test_a_command_a_script_a_module_and_a_relative_path_are_run(launch, tmp_pat
     script(tmp_path, "package/__main__.py", shows)
     executable = script(tmp_path, "bin/tool", f"#!{sys.executable}\n{shows}")
     executable.chmod(0o755)
-    for program in (["tool.py"], ["./tool.py"], ["-m", "package"], [sys.executable, "tool.py"], ["bin/tool"], [executable], ["tool"]):
+    for program in (
+        ["tool.py"],
+        ["./tool.py"],
+        ["-m", "package"],
+        [sys.executable, "tool.py"],
+        ["bin/tool"],
+        [executable],
+        ["tool"],
+    ):
         environment = {"PATH": os.pathsep.join([str(tmp_path / "bin"), os.environ["PATH"]])}
         done = launch("--", *program, "--", "a b", "--limits", "", "x", environment=environment)
         assert done.stdout == "['--', 'a b', '--limits', '', 'x'] __main__\n", (program, done.stderr)
-    assert launch("tool.py", "--share", "x").stdout == "['--share', 'x'] __main__\n", "without a -- the program begins at its name"
+    assert launch("tool.py", "--share", "x").stdout == "['--share', 'x'] __main__\n", (
+        "without a -- the program begins at its name"
+    )
 
 
 def test_limits_by_a_relative_path_hold_for_a_child_elsewhere(launch, scripted, tmp_path):
     server = scripted()
     program = "import os; os.chdir('/'); " + CALL
-    done = launch("--", sys.executable, "-c", program, limits="mine.toml", options=["--report"], environment={"SERVER": server.url})
+    done = launch(
+        "--",
+        sys.executable,
+        "-c",
+        program,
+        limits="mine.toml",
+        options=["--report"],
+        environment={"SERVER": server.url},
+    )
     assert f"{REGIONS}: 1 released" in done.stderr, done.stderr
 
 
 def test_a_sitecustomize_of_the_user_s_runs_too(launch, tmp_path):
-    script(tmp_path, "site/sitecustomize.py", f"import builtins; builtins.MARK = 'mine'; {IN_THE_PROGRAM} and print(__file__)")
+    script(
+        tmp_path,
+        "site/sitecustomize.py",
+        f"import builtins; builtins.MARK = 'mine'; {IN_THE_PROGRAM} and print(__file__)",
+    )
     shows = "import sitecustomize; print(MARK, sitecustomize.__file__)"
     done = launch("--", sys.executable, "-c", shows, environment={"PYTHONPATH": str(tmp_path / "site")})
     file = str(tmp_path / "site" / "sitecustomize.py")
@@ -235,7 +265,9 @@ def environment_of_its_own(directory, packages):
     """A virtual environment in which there is nothing but these."""
     venv.create(directory, symlinks=True)
     python = directory / "bin" / "python"
-    where = subprocess.check_output([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True).strip()
+    where = subprocess.check_output(
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True
+    ).strip()
     for name, text in packages.items():
         file = os.path.join(where, name)
         os.makedirs(os.path.dirname(file), exist_ok=True)
@@ -246,19 +278,27 @@ def environment_of_its_own(directory, packages):
 
 @pytest.mark.skipif(os.name != "posix", reason="paths of POSIX")
 def test_an_environment_without_the_package_uses_the_launcher_s(launch, tmp_path):
-    python = environment_of_its_own(tmp_path / "other", {"botocore/__init__.py": "", "botocore/client.py": SMALL_BOTOCORE})
+    python = environment_of_its_own(
+        tmp_path / "other", {"botocore/__init__.py": "", "botocore/client.py": SMALL_BOTOCORE}
+    )
     done = launch("--", python, "-c", IS_PACED, environment={"PYTHONPATH": ""})
     assert done.stdout == "paced\n", done.stderr
 
 
 @pytest.mark.skipif(os.name != "posix", reason="paths of POSIX")
 def test_an_environment_with_another_package_of_that_name_is_left_alone_and_told(launch, tmp_path):
-    packages = {"botocore/__init__.py": "", "botocore/client.py": SMALL_BOTOCORE, "apiqueue/__init__.py": "WHOSE = 'theirs'\n"}
+    packages = {
+        "botocore/__init__.py": "",
+        "botocore/client.py": SMALL_BOTOCORE,
+        "apiqueue/__init__.py": "WHOSE = 'theirs'\n",
+    }
     python = environment_of_its_own(tmp_path / "other", packages)
     program = script(tmp_path, "program.py", IS_PACED + "; import apiqueue; print(apiqueue.WHOSE)")
     command = [sys.executable, "-m", "apiqueue", "--", str(python), str(program)]
     # Found by the working directory, since a PYTHONPATH would go before what the other environment has.
-    done = subprocess.run(command, cwd=PACKAGES, env={**os.environ, "PYTHONPATH": ""}, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        command, cwd=PACKAGES, env={**os.environ, "PYTHONPATH": ""}, capture_output=True, text=True, timeout=120
+    )
     assert done.stdout == "plain\ntheirs\n", done.stderr
     assert "not paced: the package `apiqueue` of this environment is another one" in done.stderr
 
@@ -278,7 +318,18 @@ def test_programs_with_one_name_share_one_limit_and_so_do_their_children(scripte
     slow = script(tmp_path, "slow.toml", "[default]\nevery = '200ms'\n")
     calls = "import boto3, os; ec2 = boto3.client('ec2', endpoint_url=os.environ['SERVER']); [ec2.describe_regions() for _ in range(4)]"
     child = f"import subprocess, sys; subprocess.check_call([sys.executable, '-c', {calls!r}])"
-    command = [sys.executable, "-m", "apiqueue", "--limits", str(slow), "--share", str(tmp_path / "shared"), "--", sys.executable, "-c"]
+    command = [
+        sys.executable,
+        "-m",
+        "apiqueue",
+        "--limits",
+        str(slow),
+        "--share",
+        str(tmp_path / "shared"),
+        "--",
+        sys.executable,
+        "-c",
+    ]
     environment = {**os.environ, "PYTHONPATH": PACKAGES, "SERVER": server.url}
     running = [subprocess.Popen([*command, program], env=environment) for program in (calls, child, calls)]
     assert [it.wait(120) for it in running] == [0, 0, 0]

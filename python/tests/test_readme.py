@@ -19,7 +19,9 @@ TOML = [text for kind, text in BLOCKS if kind == "toml"]
 
 
 def of(kind):
-    return [pytest.param(text, id=f"{number}-{text.split()[1]}") for number, (it, text) in enumerate(BLOCKS) if it == kind]
+    return [
+        pytest.param(text, id=f"{number}-{text.split()[1]}") for number, (it, text) in enumerate(BLOCKS) if it == kind
+    ]
 
 
 @pytest.fixture
@@ -34,7 +36,10 @@ def here(moto, scripted, tmp_path, monkeypatch):
     (tmp_path / "mine.toml").write_text(TOML[0])
     commands = tmp_path / "bin"
     commands.mkdir()
-    command(commands / "scout", f"#!{sys.executable}\nimport boto3\nprint(boto3.client('ec2').describe_regions()['Regions'][0])\n")
+    command(
+        commands / "scout",
+        f"#!{sys.executable}\nimport boto3\nprint(boto3.client('ec2').describe_regions()['Regions'][0])\n",
+    )
     command(commands / "python", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     monkeypatch.setenv("PATH", str(commands), prepend=os.pathsep)
     server = scripted()
@@ -53,7 +58,9 @@ def test_there_are_blocks_of_each_kind():
 @pytest.mark.parametrize("block", of("python"))
 def test_it_runs(block, here):
     directory, on_loopback = here
-    done = subprocess.run([sys.executable, "-c", on_loopback(block)], cwd=directory, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", on_loopback(block)], cwd=directory, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
 

@@ -44,7 +44,17 @@ def server():
 
 def audit(server, directory, *before):
     """How many snapshots the report has whole."""
-    arguments = ["aws", "--services", "ec2", "--regions", "eu-west-1", "--no-browser", "--force", "--report-dir", str(directory)]
+    arguments = [
+        "aws",
+        "--services",
+        "ec2",
+        "--regions",
+        "eu-west-1",
+        "--no-browser",
+        "--force",
+        "--report-dir",
+        str(directory),
+    ]
     environment = {**os.environ, **AWS_ENVIRONMENT, "AWS_ENDPOINT_URL": server.url}
     del environment["AWS_MAX_ATTEMPTS"]
     done = subprocess.run([*before, scout(), *arguments], env=environment, capture_output=True, text=True, timeout=300)

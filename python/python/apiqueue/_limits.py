@@ -21,7 +21,9 @@ def registry_of(limits: Any, share: str | None = None) -> Registry:
     """
     if isinstance(limits, Registry):
         if share is not None:
-            raise ConfigError(f"share={share!r} can't be said of a Registry that is there already: say it to Registry(…, share=…)")
+            raise ConfigError(
+                f"share={share!r} can't be said of a Registry that is there already: say it to Registry(…, share=…)"
+            )
         return limits
     if isinstance(limits, (list, tuple)):
         return Registry(_layered(limits), share=share)
@@ -47,7 +49,9 @@ def _one(limits: Any) -> Limits:
         return Limits.aws()
     if isinstance(limits, (str, os.PathLike)):
         return Limits.from_toml(_path(limits))
-    raise ConfigError(f"limits={limits!r}: may be 'aws', the path of a TOML file, a Limits, a Registry, or a list of them")
+    raise ConfigError(
+        f"limits={limits!r}: may be 'aws', the path of a TOML file, a Limits, a Registry, or a list of them"
+    )
 
 
 def _path(limits: str | os.PathLike[str]) -> Path:

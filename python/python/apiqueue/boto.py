@@ -240,7 +240,7 @@ def _tell(response_dict: Any, parsed_response: Any, context: dict[str, Any], **_
     answered(attempt.turn, 429 if error.get("Code") in _throttling_codes() else status, headers)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _throttling_codes() -> frozenset[str]:
     from botocore.retries import standard
 
@@ -261,7 +261,9 @@ def _events_of(session: Any) -> Any:
     if events is None and hasattr(session, "get_component"):
         events = session.get_component("event_emitter")
     if not hasattr(events, "register_first"):
-        raise TypeError(f"session={session!r}: may be a session or a client of boto3, botocore or aiobotocore, or None for all sessions")
+        raise TypeError(
+            f"session={session!r}: may be a session or a client of boto3, botocore or aiobotocore, or None for all sessions"
+        )
     return events
 
 

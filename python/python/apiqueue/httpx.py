@@ -1,11 +1,11 @@
 """httpx: every request takes its turn, redirects included, with threads and with tasks.
 
-    import httpx
-    import apiqueue, apiqueue.httpx
+import httpx
+import apiqueue, apiqueue.httpx
 
-    queue = apiqueue.ApiQueue(per_second=10)
-    client = httpx.Client(transport=apiqueue.httpx.Transport(queue))
-    client = httpx.AsyncClient(transport=apiqueue.httpx.AsyncTransport(queue))
+queue = apiqueue.ApiQueue(per_second=10)
+client = httpx.Client(transport=apiqueue.httpx.Transport(queue))
+client = httpx.AsyncClient(transport=apiqueue.httpx.AsyncTransport(queue))
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """requests: every attempt takes its turn, those of urllib3's retries, which are below requests, included.
 
-    import requests
-    import apiqueue, apiqueue.requests
+import requests
+import apiqueue, apiqueue.requests
 
-    session = requests.Session()
-    session.mount("https://api.example.com/", apiqueue.requests.Adapter(apiqueue.ApiQueue(per_second=10)))
+session = requests.Session()
+session.mount("https://api.example.com/", apiqueue.requests.Adapter(apiqueue.ApiQueue(per_second=10)))
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """urllib3: every attempt takes its turn, those that a `Retry` makes and redirects included.
 
-    import urllib3
-    import apiqueue, apiqueue.urllib3
+import urllib3
+import apiqueue, apiqueue.urllib3
 
-    http = apiqueue.urllib3.pace(urllib3.PoolManager(), apiqueue.ApiQueue(per_second=10))
-    http.request("GET", "https://api.example.com/")
+http = apiqueue.urllib3.pace(urllib3.PoolManager(), apiqueue.ApiQueue(per_second=10))
+http.request("GET", "https://api.example.com/")
 """
 
 from __future__ import annotations

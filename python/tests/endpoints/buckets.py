@@ -47,7 +47,9 @@ class Ec2Buckets:
         with self._lock:
             small = action in _UNFILTERED_ACTIONS and not is_filtered_or_paged
             name = (action, small)
-            bucket = self._buckets.get(name) or self._buckets.setdefault(name, Bucket(*(it * self._part for it in _size(action, small))))
+            bucket = self._buckets.get(name) or self._buckets.setdefault(
+                name, Bucket(*(it * self._part for it in _size(action, small)))
+            )
             taken = bucket.take()
             counts = self.counts.setdefault(action, {"taken": 0, "throttled": 0})
             counts["taken" if taken else "throttled"] += 1

@@ -19,7 +19,9 @@ _THROTTLED = (
     "<?xml version='1.0' encoding='UTF-8'?><Response><Errors><Error><Code>RequestLimitExceeded</Code>"
     "<Message>Request limit exceeded.</Message></Error></Errors><RequestID>0</RequestID></Response>"
 ).encode()
-_NO_REGIONS = b"<DescribeRegionsResponse xmlns='http://ec2.amazonaws.com/doc/2016-11-15/'><regionInfo/></DescribeRegionsResponse>"
+_NO_REGIONS = (
+    b"<DescribeRegionsResponse xmlns='http://ec2.amazonaws.com/doc/2016-11-15/'><regionInfo/></DescribeRegionsResponse>"
+)
 
 
 class Throttling:

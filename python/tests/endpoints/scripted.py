@@ -10,7 +10,6 @@ class Scripted:
 
     DEFAULT = (200, {"Content-Type": "text/xml"}, b"<Nothing/>")
 
-
     def __init__(self, *answers) -> None:
         self.requests: list = []
         self._answers = list(answers)
@@ -48,7 +47,9 @@ class Scripted:
 
     def _next(self, method, path, headers, body):
         with self._lock:
-            self.requests.append({"method": method, "path": path, "headers": headers, "body": body, "at": time.monotonic()})
+            self.requests.append(
+                {"method": method, "path": path, "headers": headers, "body": body, "at": time.monotonic()}
+            )
             return self._answers.pop(0) if self._answers else self.DEFAULT
 
     def gaps(self) -> list:

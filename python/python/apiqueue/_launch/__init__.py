@@ -29,16 +29,31 @@ Exit status: the program's own; 2 where the limits can't be read, 126 where the 
 
 def main(arguments: Sequence[str]) -> int:
     """Becomes the program; on Windows waits for it. Returns only where that can't be, with the exit status."""
-    parser = argparse.ArgumentParser("python -m apiqueue", description=_ABOUT, epilog=_MORE, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "python -m apiqueue", description=_ABOUT, epilog=_MORE, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
         "--limits",
         action="append",
         metavar="aws|FILE",
         help="the limits that AWS publishes, or a TOML file; said more than once, each goes over those before it (default: aws)",
     )
-    parser.add_argument("--share", metavar="NAME", help="one limit for all programs that are run with the same name (default: for each process its own)")
-    parser.add_argument("--report", action="store_true", help="each process that was paced says so at its end, on stderr, with its counts")
-    parser.add_argument("program", nargs=argparse.REMAINDER, metavar="-- program arguments", help="what to run: a command, a path, a .py file, or -m module")
+    parser.add_argument(
+        "--share",
+        metavar="NAME",
+        help="one limit for all programs that are run with the same name (default: for each process its own)",
+    )
+    parser.add_argument(
+        "--report",
+        action="store_true",
+        help="each process that was paced says so at its end, on stderr, with its counts",
+    )
+    parser.add_argument(
+        "program",
+        nargs=argparse.REMAINDER,
+        metavar="-- program arguments",
+        help="what to run: a command, a path, a .py file, or -m module",
+    )
     said = parser.parse_args(arguments)
     program = said.program[1:] if said.program[:1] == ["--"] else said.program
     if not program:

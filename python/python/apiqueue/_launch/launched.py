@@ -20,7 +20,11 @@ def _report(installation: Installation) -> None:
     # A child that was forked since tells of itself.
     lines = [f"apiqueue: process {os.getpid()}:"]
     for key, stats in sorted(installation.registry.stats().items()):
-        waited = f", waited {stats.wait_p50:.3f} s at the median, {stats.wait_max:.3f} s at most" if stats.wait_max is not None else ""
+        waited = (
+            f", waited {stats.wait_p50:.3f} s at the median, {stats.wait_max:.3f} s at most"
+            if stats.wait_max is not None
+            else ""
+        )
         lines.append(f"  {key}: {stats.released} released{waited}")
     if len(lines) == 1:
         lines[0] += " no call was limited"
