@@ -56,7 +56,7 @@ def test_the_signature_is_made_after_the_turn(scripted, client):
     registry = fast_registry()
     apiqueue.boto.install(limits=registry)
     ec2 = client("ec2", server.url)
-    registry.queue(REGIONS).hold_for(2.5)
+    registry.queue(REGIONS).hold_for(2.2)
     joined = datetime.datetime.now(datetime.timezone.utc)
     ec2.describe_regions()
     signed = datetime.datetime.strptime(server.requests[0]["headers"]["X-Amz-Date"], "%Y%m%dT%H%M%S%z")

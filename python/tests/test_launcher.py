@@ -179,6 +179,23 @@ def test_limits_that_can_t_be_read_are_one_line_and_the_program_never_starts(tex
     assert said in done.stderr and not (tmp_path / "started").exists()
 
 
+@pytest.mark.skipif(os.pathsep != ":", reason="files may be called so on POSIX")
+def test_a_path_that_can_t_be_handed_on_is_refused(launch, mine, tmp_path):
+    odd = tmp_path / "a:b.toml"
+    mine.rename(odd)
+    done = launch("--", "true", limits=odd)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "has a ':' in it" in done.stderr
+
+
+def test_the_inner_launcher_counts(launch, mine, scripted, tmp_path):
+    server = scripted()
+    unlimited = script(tmp_path, "unlimited.toml", "[default]\nunlimited = true\n")
+    inner = [sys.executable, "-m", "apiqueue", "--limits", str(mine), "--report", "--", sys.executable, "-c", CALL]
+    done = launch("--", *inner, limits=unlimited, environment={"SERVER": server.url, "PYTHONPATH": PACKAGES})
+    assert f"{REGIONS}: 1 released" in done.stderr, done.stderr
+
+
 def test_what_can_t_be_run_is_said(launch, tmp_path):
     assert launch().returncode == 2
     assert "which program?" in launch("--").stderr

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Sequence
 
-from .. import Error
+from .. import ConfigError, Error
 from .._limits import AWS, registry_of
 
 _HERE = Path(__file__).resolve().parent
@@ -60,6 +60,9 @@ def main(arguments: Sequence[str]) -> int:
         parser.error("which program? Say it after --, such as: python -m apiqueue -- scout aws")
     limits = [it if it == AWS else os.path.abspath(it) for it in said.limits or [AWS]]
     try:
+        for path in limits:
+            if os.pathsep in path:
+                raise ConfigError(f"limits: {path!r} can't be handed on, as it has a {os.pathsep!r} in it")
         registry_of(limits, said.share).stop()
     except (Error, OSError) as why:
         print(f"apiqueue: {why}", file=sys.stderr)

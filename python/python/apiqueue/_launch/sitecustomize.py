@@ -9,7 +9,8 @@ _WHEN = "botocore.client"
 
 
 def _say(what):
-    sys.stderr.write("apiqueue: %s (process %d): %s\n" % (sys.executable, os.getpid(), what))
+    if sys.stderr is not None:
+        sys.stderr.write("apiqueue: %s (process %d): %s\n" % (sys.executable, os.getpid(), what))
 
 
 class _Finder(object):
