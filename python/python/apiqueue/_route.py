@@ -49,6 +49,9 @@ def answered(turn: Any, status: int, headers: Mapping[str, str]) -> None:
     """
     if turn is None:
         return
+    if status < 400:
+        turn.ok()
+        return
     hold = hold_after(status, [(str(name), str(value)) for name, value in headers.items()])
     if hold is None:
         turn.ok()

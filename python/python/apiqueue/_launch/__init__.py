@@ -12,7 +12,8 @@ from typing import Sequence
 from .. import ConfigError, Error
 from .._limits import AWS, registry_of
 
-_HERE = Path(__file__).resolve().parent
+#: Only `sitecustomize` is in there.
+_PATH = str(Path(__file__).resolve().parent / "path")
 
 _ABOUT = """\
 Runs a program so that each call that it makes to AWS by boto3, botocore or aiobotocore takes its turn, those of the Python
@@ -87,8 +88,8 @@ def _environment(limits: Sequence[str], share: str | None, report: bool) -> dict
         if value:
             environment[name] = value
     # An empty part would mean the current directory.
-    before = [it for it in environment.get("PYTHONPATH", "").split(os.pathsep) if it and it != str(_HERE)]
-    environment["PYTHONPATH"] = os.pathsep.join([str(_HERE), *before])
+    before = [it for it in environment.get("PYTHONPATH", "").split(os.pathsep) if it and it != _PATH]
+    environment["PYTHONPATH"] = os.pathsep.join([_PATH, *before])
     return environment
 
 
