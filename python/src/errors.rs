@@ -1,0 +1,28 @@
+//! The exceptions, which are Python classes, and what becomes one.
+
+use std::fmt::Display;
+
+use apiqueue::core::EnqueueError;
+use pyo3::PyErr;
+
+pyo3::import_exception!(apiqueue._errors, Closed);
+pyo3::import_exception!(apiqueue._errors, Full);
+pyo3::import_exception!(apiqueue._errors, Timeout);
+pyo3::import_exception!(apiqueue._errors, ConfigError);
+
+/// What was given can't be.
+pub(crate) fn config(why: impl Display) -> PyErr {
+    ConfigError::new_err(why.to_string())
+}
+
+pub(crate) fn closed() -> PyErr {
+    Closed::new_err("the queue is closed")
+}
+
+pub(crate) fn enqueue(why: EnqueueError) -> PyErr {
+    match why {
+        EnqueueError::Closed => closed(),
+        EnqueueError::Full { .. } => Full::new_err(why.to_string()),
+        why => config(why),
+    }
+}

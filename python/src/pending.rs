@@ -1,0 +1,118 @@
+//! `PendingTurn`: what `queue.turn()` gives, for `with`, `async with`, `await` and `.wait()`.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use crate::queue::ApiQueue;
+use crate::turn::Turn;
+use crate::waiter::Waiter;
+
+/// A turn that is still to be waited for: by `with`, `async with`, `await` or `.wait()`. It takes its place in line when that begins, and
+/// leaves it if that is given up.
+#[pyclass(frozen, module = "apiqueue")]
+pub(crate) struct PendingTurn {
+    queue: Py<ApiQueue>,
+    weight: usize,
+    /// None for ever.
+    timeout: Option<Duration>,
+    /// Of a `with`.
+    turn: Mutex<Vec<Py<Turn>>>,
+}
+
+impl PendingTurn {
+    pub(crate) fn new(queue: Py<ApiQueue>, weight: usize, timeout: Option<Duration>) -> Self {
+        Self {
+            queue,
+            weight,
+            timeout,
+            turn: Mutex::default(),
+        }
+    }
+
+    fn ended(&self) {
+        let turn = self
+            .turn
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        if let Some(turn) = turn {
+            drop(turn.get().take());
+        }
+    }
+}
+
+#[pymethods]
+impl PendingTurn {
+    /// The turn: blocks this thread until it has come.
+    ///
+    /// Raises `Timeout`, and `Closed` when the queue is stopped first.
+    fn wait(&self, py: Python<'_>) -> PyResult<Turn> {
+        let mut wait = self.queue.get().begin(py, self.weight)?;
+        let turn = wait.block(py, self.timeout)?;
+        Ok(self.queue.get().released(turn))
+    }
+
+    fn __enter__(&self, py: Python<'_>) -> PyResult<Py<Turn>> {
+        let turn = Py::new(py, self.wait(py)?)?;
+        self._entered(turn.clone_ref(py));
+        Ok(turn)
+    }
+
+    #[pyo3(signature = (*_exc))]
+    fn __exit__(&self, _exc: &Bound<'_, PyTuple>) {
+        self.ended();
+    }
+
+    fn __await__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
+        let wait = slf.py().import("apiqueue._aio")?.getattr("wait_turn")?;
+        wait.call1((slf,))?.call_method0("__await__")
+    }
+
+    fn __aenter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
+        let enter = slf.py().import("apiqueue._aio")?.getattr("enter")?;
+        enter.call1((slf,))
+    }
+
+    #[pyo3(signature = (*_exc))]
+    fn __aexit__<'py>(
+        slf: Bound<'py, Self>,
+        _exc: &Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        slf.get().ended();
+        slf.py()
+            .import("apiqueue._aio")?
+            .getattr("nothing")?
+            .call0()
+    }
+
+    /// Takes a place in line.
+    fn _place(&self, py: Python<'_>) -> PyResult<Waiter> {
+        let queue = self.queue.get();
+        Ok(Waiter::new(
+            queue.begin(py, self.weight)?,
+            queue.steps(),
+            0.0,
+        ))
+    }
+
+    /// For how many seconds to wait at most.
+    #[getter]
+    fn timeout(&self) -> Option<f64> {
+        self.timeout.map(|timeout| timeout.as_secs_f64())
+    }
+
+    /// The turn that the end of a `with` ends.
+    fn _entered(&self, turn: Py<Turn>) {
+        self.turn
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(turn);
+    }
+
+    fn __repr__(&self) -> &'static str {
+        "<PendingTurn: use it with `with`, `async with`, `await` or `.wait()`>"
+    }
+}

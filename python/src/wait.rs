@@ -1,0 +1,152 @@
+//! [`Wait`]: a place in line and the turn, as one wait.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use apiqueue::core::EnqueueError;
+use apiqueue::{ApiQueue, Closed, Turn};
+use pyo3::prelude::*;
+
+use crate::errors::{Timeout, closed, enqueue};
+use crate::exit::without_gil;
+
+/// How long the main thread waits at most before it looks for signals.
+const SLICE: Duration = Duration::from_millis(20);
+
+pub(crate) enum Wait {
+    /// For a place, of a line that is full.
+    Place(Pin<Box<dyn Future<Output = Result<apiqueue::Waiter, Closed>> + Send>>),
+    Line(apiqueue::Waiter),
+}
+
+impl Wait {
+    /// A place now, and an error where there is none.
+    pub(crate) fn now(queue: &ApiQueue, weight: usize) -> Result<Self, EnqueueError> {
+        let waiter = match weight {
+            1 => queue.enqueue(),
+            weight => queue.enqueue_weighted(weight),
+        };
+        waiter.map(Self::Line)
+    }
+
+    /// A place as soon as there is one, for a call of weight 1.
+    pub(crate) fn begin(queue: &ApiQueue, weight: usize) -> Result<Self, EnqueueError> {
+        match Self::now(queue, weight) {
+            Err(EnqueueError::Full { .. }) if weight == 1 => {
+                Ok(Self::Place(Box::pin(queue.enqueue_async())))
+            }
+            wait => wait,
+        }
+    }
+
+    /// Whether it waits. False also when the queue is closed.
+    pub(crate) fn is_waiting(&self) -> bool {
+        match self {
+            Self::Place(_) => true,
+            Self::Line(waiter) => waiter.is_waiting(),
+        }
+    }
+
+    pub(crate) fn poll(&mut self, waker: &Waker) -> Poll<Result<Turn<'static>, Closed>> {
+        let mut context = Context::from_waker(waker);
+        loop {
+            match self {
+                Self::Place(place) => match place.as_mut().poll(&mut context) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Err(why)) => return Poll::Ready(Err(why)),
+                    Poll::Ready(Ok(waiter)) => *self = Self::Line(waiter),
+                },
+                Self::Line(waiter) => return Pin::new(waiter).poll(&mut context),
+            }
+        }
+    }
+
+    /// The turn, if it has come.
+    pub(crate) fn look(&mut self) -> Result<Option<Turn<'static>>, Closed> {
+        match self {
+            Self::Line(waiter) => waiter.try_wait(),
+            Self::Place(_) => match self.poll(Waker::noop()) {
+                Poll::Ready(turn) => turn.map(Some),
+                Poll::Pending => Ok(None),
+            },
+        }
+    }
+
+    /// Blocks this thread; none when `until` comes first.
+    fn park(&mut self, until: Option<Instant>) -> Option<Result<Turn<'static>, Closed>> {
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        loop {
+            if let Poll::Ready(turn) = self.poll(&waker) {
+                return Some(turn);
+            }
+            match until {
+                None => thread::park(),
+                Some(until) => match until.checked_duration_since(Instant::now()) {
+                    Some(left) if !left.is_zero() => thread::park_timeout(left),
+                    _ => return None,
+                },
+            }
+        }
+    }
+
+    /// Blocks this thread, without the interpreter's lock, until the turn comes, for `timeout` at most. On the main thread signals are
+    /// handled meanwhile, and what they raise ends the wait.
+    pub(crate) fn block(
+        &mut self,
+        py: Python<'_>,
+        timeout: Option<Duration>,
+    ) -> PyResult<Turn<'static>> {
+        if let Some(turn) = self.look().map_err(|Closed| closed())? {
+            return Ok(turn);
+        }
+        let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let is_main = is_main_thread(py)?;
+        loop {
+            let slice = if is_main {
+                Some(Instant::now() + SLICE)
+            } else {
+                None
+            };
+            let end = until.into_iter().chain(slice).min();
+            let turn = without_gil(py, || self.park(end));
+            match turn {
+                Some(turn) => return turn.map_err(|Closed| closed()),
+                None if until.is_some_and(|until| until <= Instant::now()) => {
+                    let seconds = timeout.unwrap_or_default().as_secs_f64();
+                    return Err(Timeout::new_err(format!(
+                        "the turn did not come within {seconds} s"
+                    )));
+                }
+                None => py.check_signals()?,
+            }
+        }
+    }
+}
+
+/// For a wait that has begun and may have failed to.
+pub(crate) fn begun(wait: Result<Wait, EnqueueError>) -> PyResult<Wait> {
+    wait.map_err(enqueue)
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Whether this is the thread that signals are handled on.
+fn is_main_thread(py: Python<'_>) -> PyResult<bool> {
+    let threading = py.import("threading")?;
+    let main = threading.call_method0("main_thread")?.getattr("ident")?;
+    main.eq(threading.call_method0("get_ident")?)
+}

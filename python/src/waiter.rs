@@ -1,0 +1,282 @@
+//! `Waiter`: a place in line.
+
+use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use apiqueue::Closed;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+
+use crate::errors::closed;
+use crate::exit::generation;
+use crate::numbers;
+use crate::port::Port;
+use crate::queue::Steps;
+use crate::turn::Turn;
+use crate::wait::Wait;
+
+/// A place in line: look at `waiting` now and then, block in `wait`, or `await` it. To drop it, or to `cancel` it, leaves the line and
+/// costs nobody a turn.
+#[pyclass(frozen, module = "apiqueue", weakref)]
+pub(crate) struct Waiter {
+    state: Mutex<State>,
+    /// The number of the task that awaits it; 0 for none.
+    task: AtomicU64,
+    generation: u64,
+    steps: Steps,
+    /// Epoch milliseconds.
+    timeout: f64,
+}
+
+enum State {
+    Waits(Wait),
+    /// A thread waits with it.
+    Away,
+    /// Its turn has come, and is under way as long as this is there.
+    Released(Py<Turn>),
+    Closed,
+    Left,
+}
+
+impl Waiter {
+    pub(crate) fn new(wait: Wait, steps: Steps, timeout: f64) -> Self {
+        Self {
+            state: Mutex::new(State::Waits(wait)),
+            task: AtomicU64::new(0),
+            generation: generation(),
+            steps,
+            timeout,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Held for a look, never while anything waits.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_inherited(&self) -> bool {
+        self.generation != generation()
+    }
+
+    fn released(&self, py: Python<'_>, turn: apiqueue::Turn<'static>) -> PyResult<Py<Turn>> {
+        self.steps.add(&turn);
+        let turn = Py::new(py, Turn::of(turn))?;
+        *self.state() = State::Released(turn.clone_ref(py));
+        Ok(turn)
+    }
+
+    fn is_closed(&self) -> PyErr {
+        *self.state() = State::Closed;
+        closed()
+    }
+}
+
+#[pymethods]
+impl Waiter {
+    /// Whether its turn is still to come.
+    ///
+    /// Raises `Closed` when it will not come any more, as the queue was stopped: nobody is to make the call then.
+    #[getter]
+    fn waiting(&self, py: Python<'_>) -> PyResult<bool> {
+        if self.is_inherited() {
+            return Err(closed());
+        }
+        let mut state = self.state();
+        let turn = match &mut *state {
+            State::Waits(wait) if wait.is_waiting() => return Ok(true),
+            State::Waits(wait) => wait.look(),
+            State::Away => return Ok(true),
+            State::Released(_) | State::Left => return Ok(false),
+            State::Closed => return Err(closed()),
+        };
+        drop(state);
+        match turn {
+            Ok(None) => Ok(true),
+            // Taken, and not only seen: the permit of one that nobody has taken goes to the next.
+            Ok(Some(turn)) => self.released(py, turn).map(|_| false),
+            Err(Closed) => Err(self.is_closed()),
+        }
+    }
+
+    /// The turn: blocks this thread until it has come, for `timeout` seconds at most. It keeps its place when the time is over.
+    ///
+    /// Raises `Timeout`, and `Closed` when the queue is stopped first.
+    #[pyo3(signature = (timeout=None))]
+    pub(crate) fn wait(
+        &self,
+        py: Python<'_>,
+        timeout: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<Turn>> {
+        let timeout = numbers::timeout(timeout)?;
+        if self.is_inherited() {
+            return Err(closed());
+        }
+        let mut wait = {
+            let mut state = self.state();
+            if self.task.load(Ordering::Relaxed) != 0 {
+                return Err(PyRuntimeError::new_err("a task awaits this waiter"));
+            }
+            match mem::replace(&mut *state, State::Away) {
+                State::Waits(wait) => wait,
+                before => {
+                    let answer = match &before {
+                        State::Released(turn) => Ok(turn.clone_ref(py)),
+                        State::Closed => Err(closed()),
+                        State::Left => Err(PyRuntimeError::new_err("the waiter has left the line")),
+                        _ => Err(PyRuntimeError::new_err(
+                            "another thread waits with this waiter",
+                        )),
+                    };
+                    *state = before;
+                    return answer;
+                }
+            }
+        };
+        match wait.block(py, timeout) {
+            Ok(turn) => self.released(py, turn),
+            Err(why) => {
+                *self.state() = match why.is_instance_of::<crate::errors::Closed>(py) {
+                    true => State::Closed,
+                    false => State::Waits(wait),
+                };
+                Err(why)
+            }
+        }
+    }
+
+    /// The turn, if it has come; None while it has not.
+    fn _ready(&self, py: Python<'_>) -> PyResult<Option<Py<Turn>>> {
+        match self.waiting(py)? {
+            true => Ok(None),
+            false => match &*self.state() {
+                State::Released(turn) => Ok(Some(turn.clone_ref(py))),
+                _ => Ok(None),
+            },
+        }
+    }
+
+    /// The turn, if it has come; None while it has not. Then `number` is left at `port` when there is something to see.
+    fn _poll(&self, py: Python<'_>, port: &Port, number: u64) -> PyResult<Option<Py<Turn>>> {
+        if self.is_inherited() {
+            return Err(closed());
+        }
+        let mut state = self.state();
+        let before = self.task.swap(number, Ordering::Relaxed);
+        if before != 0 && before != number {
+            self.task.store(before, Ordering::Relaxed);
+            return Err(PyRuntimeError::new_err("another task awaits this waiter"));
+        }
+        let turn = match &mut *state {
+            State::Waits(wait) => wait.poll(&port.waker(number)),
+            State::Released(turn) => return Ok(Some(turn.clone_ref(py))),
+            State::Closed => return Err(closed()),
+            State::Left => return Err(PyRuntimeError::new_err("the waiter has left the line")),
+            State::Away => {
+                let why = "another thread waits with this waiter";
+                return Err(PyRuntimeError::new_err(why));
+            }
+        };
+        drop(state);
+        match turn {
+            Poll::Pending => Ok(None),
+            Poll::Ready(Ok(turn)) => self.released(py, turn).map(Some),
+            Poll::Ready(Err(Closed)) => Err(self.is_closed()),
+        }
+    }
+
+    /// The task with this number awaits it no more.
+    fn _leave(&self, number: u64) {
+        let _ = self
+            .task
+            .compare_exchange(number, 0, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    fn __await__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
+        let wait = slf.py().import("apiqueue._aio")?.getattr("wait")?;
+        wait.call1((slf,))?.call_method0("__await__")
+    }
+
+    /// Leaves the line. A turn that has come is over.
+    pub(crate) fn cancel(&self) {
+        let mut state = self.state();
+        let before = match &*state {
+            State::Waits(_) | State::Released(_) => mem::replace(&mut *state, State::Left),
+            _ => return,
+        };
+        drop(state);
+        match before {
+            State::Released(turn) => drop(turn.get().take()),
+            // In a forked child the line is the parent's.
+            State::Waits(wait) if self.is_inherited() => mem::forget(wait),
+            _ => {}
+        }
+    }
+
+    /// How many are ahead, 0 for the next one; None when it does not wait any more.
+    #[getter]
+    fn position(&self) -> Option<usize> {
+        match &*self.state() {
+            State::Waits(Wait::Line(waiter)) => waiter.position(),
+            _ => None,
+        }
+    }
+
+    /// In how many seconds its turn comes, at the present rate and if nobody ahead leaves; None where that can't be told.
+    #[getter]
+    fn estimate(&self) -> Option<f64> {
+        match &*self.state() {
+            State::Waits(Wait::Line(waiter)) => {
+                let at = waiter.estimate()?;
+                let now = std::time::Instant::now();
+                Some(at.saturating_duration_since(now).as_secs_f64())
+            }
+            _ => None,
+        }
+    }
+
+    /// When whoever polls it may give up, in milliseconds since 1970: five times as long as its place in line takes.
+    #[getter]
+    fn timeout(&self) -> f64 {
+        self.timeout
+    }
+
+    /// True, for those who set it.
+    #[getter]
+    fn registered(&self) -> bool {
+        !matches!(*self.state(), State::Left)
+    }
+
+    /// False leaves the line.
+    #[setter]
+    fn set_registered(&self, registered: bool) {
+        if !registered {
+            self.cancel();
+        }
+    }
+
+    /// Milliseconds since 1970.
+    #[staticmethod]
+    fn now() -> u64 {
+        now_millis()
+    }
+
+    fn __repr__(&self) -> &'static str {
+        match &*self.state() {
+            State::Waits(wait) if wait.is_waiting() => "<Waiter, waiting>",
+            State::Waits(_) | State::Released(_) => "<Waiter, released>",
+            State::Away => "<Waiter, waiting in a thread>",
+            State::Closed => "<Waiter, closed>",
+            State::Left => "<Waiter, has left>",
+        }
+    }
+}
+
+pub(crate) fn now_millis() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
+}
