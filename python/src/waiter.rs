@@ -92,6 +92,9 @@ impl Waiter {
             State::Released(_) | State::Left => return Ok(false),
             State::Closed => return Err(closed()),
         };
+        if !matches!(turn, Ok(None)) {
+            *state = State::Away;
+        }
         drop(state);
         match turn {
             Ok(None) => Ok(true),
@@ -179,6 +182,9 @@ impl Waiter {
                 return Err(PyRuntimeError::new_err(why));
             }
         };
+        if turn.is_ready() {
+            *state = State::Away;
+        }
         drop(state);
         match turn {
             Poll::Pending => Ok(None),

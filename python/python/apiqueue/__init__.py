@@ -12,9 +12,24 @@ Threads use `with`, tasks of asyncio `async with` or `await`, programs that poll
 import atexit as _atexit
 import os as _os
 
-from ._errors import Closed, ConfigError, Error, Full, Timeout
-from . import _apiqueue
-from ._apiqueue import Account, ApiQueue, Limits, PendingTurn, Rate, Registry, Stats, StopReport, Turn, Waiter
+from . import _shadow
+
+_shadow.check()
+
+from . import _apiqueue  # noqa: E402
+from ._apiqueue import (  # noqa: E402
+    Account,
+    ApiQueue,
+    Limits,
+    PendingTurn,
+    Rate,
+    Registry,
+    Stats,
+    StopReport,
+    Turn,
+    Waiter,
+)
+from ._errors import Closed, ConfigError, Error, Full, Timeout  # noqa: E402
 
 __all__ = [
     "Account",
@@ -34,6 +49,8 @@ __all__ = [
     "Waiter",
 ]
 
+# Daemon threads that wait when the interpreter ends stay where they are.
 _atexit.register(_apiqueue.close)
 if hasattr(_os, "register_at_fork"):
+    # A child has the parent's objects and none of its threads: queues start anew there, and waiters are told `Closed`.
     _os.register_at_fork(after_in_child=_apiqueue.after_fork)

@@ -25,6 +25,7 @@ class _LoopPort:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = weakref.ref(loop)
+        #: By their number; what comes of one is whether the time is over.
         self._waiting: dict[int, asyncio.Future[bool]] = {}
         self.generation = generation()
         self._port = Port(True)
@@ -57,24 +58,27 @@ class _LoopPort:
         for number in self._port.take():
             future = self._waiting.pop(number, None)
             if future is not None and not future.done():
-                future.set_result(True)
+                future.set_result(False)
 
     async def turn_of(self, waiter: Waiter, seconds: Optional[float] = None) -> Turn:
         number = next(_numbers)
         loop = asyncio.get_running_loop()
         until = None if seconds is None else loop.time() + seconds
         end = None
+        is_over = False
         try:
             while True:
+                # Once more when the time is over: a release of the same moment counts.
                 turn = waiter._poll(self._port, number)
                 if turn is not None:
                     return turn
+                if is_over:
+                    raise Timeout(f"the turn did not come within {seconds} s")
                 future = loop.create_future()
                 self._waiting[number] = future
                 if until is not None:
-                    end = loop.call_at(until, _is_over, future)
-                if not await future:
-                    raise Timeout(f"the turn did not come within {seconds} s")
+                    end = loop.call_at(until, _time_is_over, future)
+                is_over = await future
                 if end is not None:
                     end.cancel()
         finally:
@@ -87,9 +91,9 @@ class _LoopPort:
         self._port.close()
 
 
-def _is_over(future: "asyncio.Future[bool]") -> None:
+def _time_is_over(future: "asyncio.Future[bool]") -> None:
     if not future.done():
-        future.set_result(False)
+        future.set_result(True)
 
 
 _ports: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopPort]" = weakref.WeakKeyDictionary()
