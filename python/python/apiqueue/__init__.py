@@ -1,13 +1,12 @@
-"""Rate limiting for API clients: every call waits in one fair line and leaves at a steady rate.
+"""Client-side rate limiting: every call waits in one fair line and leaves at a steady rate.
 
-    import apiqueue
-
-    ec2 = apiqueue.ApiQueue(per_second=20)
-    with ec2.turn():
-        ...  # the call
-
-Threads use `with`, tasks of asyncio `async with` or `await`, programs that poll `waiter.waiting`: all stand in the same line.
+>>> from apiqueue import ApiQueue
+>>> ec2 = ApiQueue(per_second=100)
+>>> with ec2.turn():
+...     pass  # make the call
 """
+
+from __future__ import annotations
 
 import atexit as _atexit
 import os as _os
@@ -16,7 +15,6 @@ from . import _shadow
 
 _shadow.check()
 
-from . import _apiqueue  # noqa: E402
 from ._apiqueue import (  # noqa: E402
     Account,
     ApiQueue,
@@ -28,6 +26,8 @@ from ._apiqueue import (  # noqa: E402
     StopReport,
     Turn,
     Waiter,
+    after_fork as _after_fork,
+    close as _close,
 )
 from ._errors import Closed, ConfigError, Error, Full, Timeout  # noqa: E402
 
@@ -50,7 +50,7 @@ __all__ = [
 ]
 
 # Daemon threads that wait when the interpreter ends stay where they are.
-_atexit.register(_apiqueue.close)
+_atexit.register(_close)
 if hasattr(_os, "register_at_fork"):
     # A child has the parent's objects and none of its threads: queues start anew there, and waiters are told `Closed`.
-    _os.register_at_fork(after_in_child=_apiqueue.after_fork)
+    _os.register_at_fork(after_in_child=_after_fork)
