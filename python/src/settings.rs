@@ -219,7 +219,7 @@ impl Settings {
             builder = builder.long_wait(long_wait);
         }
         if let Some(share) = &self.share {
-            builder = builder.shared(share.open(&self.name)?.limit());
+            builder = builder.shared(share.open(&self.name)?.limit()?);
         }
         builder.start().map_err(config)
     }
