@@ -8,7 +8,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::errors::config;
+use crate::errors::{config, not_copied};
 use crate::exit::generation;
 use crate::numbers::span;
 use crate::rate::{said, with_burst};
@@ -200,6 +200,10 @@ impl Account {
     /// It and what is inside it, as text: a tree of what is in line, what was released, and what binds where.
     fn __str__(&self) -> PyResult<String> {
         Ok(self.live()?.to_string())
+    }
+
+    fn __reduce_ex__(&self, _protocol: &Bound<'_, PyAny>) -> PyResult<()> {
+        Err(not_copied("an Account"))
     }
 
     fn __repr__(&self) -> String {

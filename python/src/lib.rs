@@ -5,6 +5,7 @@
 //! | `queue` | `ApiQueue`: a live queue and what it is started from, which a forked child starts anew |
 //! | `settings`, `rate`, `share` | what a queue is started from |
 //! | `waiter`, `pending`, `turn` | a place in line, `queue.turn()`, and what both give |
+//! | `bell`, `steps` | what a release leaves behind, for who polls; when releases were |
 //! | `wait` | a place and a turn as one wait, for threads and for loops |
 //! | `exit` | how threads come back to the interpreter, and that they don't once it ends |
 //! | `port` | how a loop hears of releases, without the interpreter's lock |
@@ -12,6 +13,7 @@
 
 mod account;
 mod answers;
+mod bell;
 mod errors;
 mod exit;
 mod limits;
@@ -24,6 +26,7 @@ mod registry;
 mod settings;
 mod share;
 mod stats;
+mod steps;
 mod turn;
 mod wait;
 mod waiter;

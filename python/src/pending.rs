@@ -6,6 +6,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
+use crate::errors::not_copied;
 use crate::queue::ApiQueue;
 use crate::turn::Turn;
 use crate::waiter::Waiter;
@@ -91,11 +92,7 @@ impl PendingTurn {
     /// Takes a place in line.
     fn _place(&self, py: Python<'_>) -> PyResult<Waiter> {
         let queue = self.queue.get();
-        Ok(Waiter::new(
-            queue.begin(py, self.weight)?,
-            queue.steps(),
-            0.0,
-        ))
+        queue.waiter(py, queue.begin(py, self.weight)?, 0.0)
     }
 
     /// For how many seconds to wait at most.
@@ -110,6 +107,10 @@ impl PendingTurn {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(turn);
+    }
+
+    fn __reduce_ex__(&self, _protocol: &Bound<'_, PyAny>) -> PyResult<()> {
+        Err(not_copied("a PendingTurn"))
     }
 
     fn __repr__(&self) -> &'static str {

@@ -69,6 +69,20 @@ pub(crate) fn with_burst(
     Ok(if strict { rate.strict() } else { rate })
 }
 
+/// With the burst of the rate before, and as strict.
+pub(crate) fn with_terms_of(
+    rate: apiqueue::Rate,
+    before: apiqueue::Rate,
+) -> PyResult<apiqueue::Rate> {
+    let burst = u32::try_from(before.burst_size()).unwrap_or(u32::MAX);
+    let rate = rate.burst(burst).map_err(config)?;
+    Ok(if before.is_strict() {
+        rate.strict()
+    } else {
+        rate
+    })
+}
+
 #[pymethods]
 impl Rate {
     #[new]

@@ -8,7 +8,7 @@ use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::errors::config;
+use crate::errors::{config, not_copied};
 use crate::exit::{generation, without_gil};
 use crate::limits::Limits;
 use crate::numbers;
@@ -184,6 +184,10 @@ impl Registry {
     /// Also one that nobody has asked yet is a registry.
     fn __bool__(&self) -> bool {
         true
+    }
+
+    fn __reduce_ex__(&self, _protocol: &Bound<'_, PyAny>) -> PyResult<()> {
+        Err(not_copied("a Registry"))
     }
 
     fn __repr__(&self) -> String {

@@ -185,9 +185,12 @@ impl Settings {
         Ok(settings)
     }
 
-    /// A new queue of these, paused.
-    pub(crate) fn start(&self) -> PyResult<ApiQueue> {
-        let mut builder: Builder = ApiQueue::builder().paused();
+    /// A new queue of these, which may be paused at first.
+    pub(crate) fn start(&self, is_paused: bool) -> PyResult<ApiQueue> {
+        let mut builder: Builder = ApiQueue::builder();
+        if is_paused {
+            builder = builder.paused();
+        }
         builder = builder
             .name(self.name.clone())
             .capacity(self.capacity as usize);

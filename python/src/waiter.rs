@@ -2,19 +2,19 @@
 
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use apiqueue::Closed;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
-use crate::errors::closed;
+use crate::bell::Bell;
+use crate::errors::{closed, not_copied};
 use crate::exit::generation;
 use crate::numbers;
 use crate::port::Port;
-use crate::queue::Steps;
+use crate::steps::{Steps, now_millis};
 use crate::turn::Turn;
 use crate::wait::Wait;
 
@@ -26,6 +26,7 @@ pub(crate) struct Waiter {
     /// The number of the task that awaits it; 0 for none.
     task: AtomicU64,
     generation: u64,
+    bell: Arc<Bell>,
     steps: Steps,
     /// Epoch milliseconds.
     timeout: f64,
@@ -42,14 +43,33 @@ enum State {
 }
 
 impl Waiter {
-    pub(crate) fn new(wait: Wait, steps: Steps, timeout: f64) -> Self {
-        Self {
-            state: Mutex::new(State::Waits(wait)),
+    pub(crate) fn new(
+        py: Python<'_>,
+        mut wait: Wait,
+        steps: Steps,
+        timeout: f64,
+    ) -> PyResult<Self> {
+        let bell = Arc::<Bell>::default();
+        let state = if wait.is_waiting() {
+            match wait.poll(&bell.waker()) {
+                Poll::Pending => State::Waits(wait),
+                Poll::Ready(Err(Closed)) => State::Closed,
+                Poll::Ready(Ok(turn)) => State::Released(Py::new(py, Turn::of(turn))?),
+            }
+        } else {
+            State::Waits(wait)
+        };
+        if !matches!(&state, State::Waits(wait) if wait.is_waiting()) {
+            bell.replace();
+        }
+        Ok(Self {
+            state: Mutex::new(state),
             task: AtomicU64::new(0),
             generation: generation(),
+            bell,
             steps,
             timeout,
-        }
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -62,7 +82,10 @@ impl Waiter {
     }
 
     fn released(&self, py: Python<'_>, turn: apiqueue::Turn<'static>) -> PyResult<Py<Turn>> {
-        self.steps.add(&turn);
+        if self.steps.is_on() {
+            self.steps
+                .add(self.bell.age().unwrap_or_else(|| turn.age()));
+        }
         let turn = Py::new(py, Turn::of(turn))?;
         *self.state() = State::Released(turn.clone_ref(py));
         Ok(turn)
@@ -71,6 +94,15 @@ impl Waiter {
     fn is_closed(&self) -> PyErr {
         *self.state() = State::Closed;
         closed()
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        if self.is_inherited() {
+            // In a forked child the line is the parent's, with its locks as they were at the fork.
+            mem::forget(mem::replace(&mut *self.state(), State::Left));
+        }
     }
 }
 
@@ -83,6 +115,9 @@ impl Waiter {
     fn waiting(&self, py: Python<'_>) -> PyResult<bool> {
         if self.is_inherited() {
             return Err(closed());
+        }
+        if !self.bell.has_rung() {
+            return Ok(true);
         }
         let mut state = self.state();
         let turn = match &mut *state {
@@ -122,6 +157,7 @@ impl Waiter {
             if self.task.load(Ordering::Relaxed) != 0 {
                 return Err(PyRuntimeError::new_err("a task awaits this waiter"));
             }
+            self.bell.replace();
             match mem::replace(&mut *state, State::Away) {
                 State::Waits(wait) => wait,
                 before => {
@@ -172,6 +208,7 @@ impl Waiter {
             self.task.store(before, Ordering::Relaxed);
             return Err(PyRuntimeError::new_err("another task awaits this waiter"));
         }
+        self.bell.replace();
         let turn = match &mut *state {
             State::Waits(wait) => wait.poll(&port.waker(number)),
             State::Released(turn) => return Ok(Some(turn.clone_ref(py))),
@@ -208,6 +245,7 @@ impl Waiter {
     /// Leaves the line. A turn that has come is over.
     pub(crate) fn cancel(&self) {
         let mut state = self.state();
+        self.bell.replace();
         let before = match &*state {
             State::Waits(_) | State::Released(_) => mem::replace(&mut *state, State::Left),
             _ => return,
@@ -215,7 +253,6 @@ impl Waiter {
         drop(state);
         match before {
             State::Released(turn) => drop(turn.get().take()),
-            // In a forked child the line is the parent's.
             State::Waits(wait) if self.is_inherited() => mem::forget(wait),
             _ => {}
         }
@@ -269,6 +306,10 @@ impl Waiter {
         now_millis()
     }
 
+    fn __reduce_ex__(&self, _protocol: &Bound<'_, PyAny>) -> PyResult<()> {
+        Err(not_copied("a Waiter"))
+    }
+
     fn __repr__(&self) -> &'static str {
         match &*self.state() {
             State::Waits(wait) if wait.is_waiting() => "<Waiter, waiting>",
@@ -278,11 +319,4 @@ impl Waiter {
             State::Left => "<Waiter, has left>",
         }
     }
-}
-
-pub(crate) fn now_millis() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
 }

@@ -1,24 +1,29 @@
 //! `ApiQueue`: a line of waiters, released one by one.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+mod line;
+mod live;
+
+use std::time::Duration;
 
 use apiqueue::{Stop, TryAcquireError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::errors::{closed, config, enqueue};
-use crate::exit::{generation, without_gil};
+use self::live::Live;
+use crate::errors::{closed, config, enqueue, not_copied};
+use crate::exit::without_gil;
 use crate::numbers::{self, millis, span, whole};
 use crate::pending::PendingTurn;
-use crate::rate::{said, with_burst};
+use crate::rate::{said, with_burst, with_terms_of};
 use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::stats::{Stats, StopReport};
+use crate::steps::{Steps, now_millis};
 use crate::turn::Turn;
 use crate::wait::{Wait, begun};
-use crate::waiter::{Waiter, now_millis};
+use crate::waiter::Waiter;
+
+pub(crate) use self::line::Line;
 
 /// How long a soft stop may take unless that is said: as long as it takes.
 pub(crate) const DRAIN: Duration = Duration::from_secs(1 << 25);
@@ -29,167 +34,32 @@ pub(crate) const DRAIN: Duration = Duration::from_secs(1 << 25);
 /// within=None, part=None, priority=None, share=None, name="", capacity=4096, catch_up=None, long_wait=None)
 #[pyclass(frozen, subclass, dict, weakref, module = "apiqueue")]
 pub(crate) struct ApiQueue {
-    origin: Origin,
-    state: Mutex<State>,
+    live: Live,
     steps: Steps,
 }
 
-enum Origin {
-    Own(Box<Settings>),
-    /// Of a registry, by its key.
-    Keyed(Py<Registry>, String),
-}
-
-struct State {
-    live: Option<apiqueue::ApiQueue>,
-    generation: u64,
-    is_stopped: bool,
-    /// It releases nobody before `start`.
-    is_paused: bool,
-    /// What the rate was set to.
-    rate: Option<apiqueue::Rate>,
-}
-
-/// When waiters were released, in milliseconds since 1970, while `debug` is on.
-#[derive(Clone, Default)]
-pub(crate) struct Steps {
-    is_on: Arc<AtomicBool>,
-    kept: Arc<Mutex<Kept>>,
-}
-
-#[derive(Default)]
-struct Kept {
-    /// Between one reading of both clocks and now only the one counts that never jumps.
-    base: Option<(std::time::Instant, Duration)>,
-    steps: Vec<u64>,
-}
-
-impl Steps {
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// One was released.
-    pub(crate) fn add(&self, turn: &apiqueue::Turn<'_>) {
-        // Ordering: Relaxed; whoever sets it is not waited for.
-        if !self.is_on.load(Ordering::Relaxed) {
-            return;
-        }
-        let mut kept = self.kept();
-        let (instant, epoch) = *kept.base.get_or_insert_with(|| {
-            let epoch = SystemTime::now().duration_since(UNIX_EPOCH);
-            (std::time::Instant::now(), epoch.unwrap_or_default())
-        });
-        let at = (epoch + instant.elapsed()).saturating_sub(turn.age());
-        // Rounded down: two that are whole milliseconds apart stay so.
-        kept.steps
-            .push(u64::try_from(at.as_millis()).unwrap_or(u64::MAX));
-    }
-}
-
 impl ApiQueue {
-    pub(crate) fn keyed(registry: Py<Registry>, key: String, live: apiqueue::ApiQueue) -> Self {
-        let state = State {
-            live: Some(live),
-            generation: generation(),
-            is_stopped: false,
-            is_paused: false,
-            rate: None,
-        };
+    pub(crate) fn keyed(registry: Py<Registry>, key: String, queue: apiqueue::ApiQueue) -> Self {
         Self {
-            origin: Origin::Keyed(registry, key),
-            state: Mutex::new(state),
+            live: Live::keyed(registry, key, queue),
             steps: Steps::default(),
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Held for a look, or to start a queue; never while anything waits.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The queue of this process, and whether it is paused. In a forked child one is started anew: the parent's is the parent's.
-    fn live(&self, py: Python<'_>) -> PyResult<apiqueue::ApiQueue> {
-        let mut state = self.state();
-        if state.generation != generation() {
-            // The parent's, with its locks as they were at the fork: not even dropped.
-            std::mem::forget(state.live.take());
-            state.generation = generation();
-        }
-        if state.is_stopped {
-            return Err(closed());
-        }
-        if let Some(live) = &state.live {
-            return Ok(live.clone());
-        }
-        let live = match &self.origin {
-            Origin::Own(settings) => settings.start()?,
-            Origin::Keyed(registry, key) => match registry.get().live_queue(py, key)? {
-                Some(live) => live,
-                None => return Err(config(format_args!("{key:?} is not limited any more"))),
-            },
-        };
-        if let Some(rate) = state.rate {
-            live.set_rate(rate);
-        }
-        if !state.is_paused {
-            live.resume();
-        }
-        state.live = Some(live.clone());
-        Ok(live)
-    }
-
-    /// The same, and it releases waiters from now on.
-    fn running(&self, py: Python<'_>) -> PyResult<apiqueue::ApiQueue> {
-        let live = self.live(py)?;
-        let mut state = self.state();
-        if state.is_paused {
-            state.is_paused = false;
-            live.resume();
-        }
-        Ok(live)
-    }
-
     pub(crate) fn begin(&self, py: Python<'_>, weight: usize) -> PyResult<Wait> {
-        begun(Wait::begin(&self.running(py)?, weight))
+        begun(Wait::begin(&self.live.running(py)?, weight))
     }
 
-    pub(crate) fn steps(&self) -> Steps {
-        self.steps.clone()
+    /// What waits, as an object.
+    pub(crate) fn waiter(&self, py: Python<'_>, wait: Wait, timeout: f64) -> PyResult<Waiter> {
+        Waiter::new(py, wait, self.steps.clone(), timeout)
     }
 
     pub(crate) fn released(&self, turn: apiqueue::Turn<'static>) -> Turn {
-        self.steps.add(&turn);
+        if self.steps.is_on() {
+            self.steps.add(turn.age());
+        }
         Turn::of(turn)
-    }
-
-    fn go_by(&self, py: Python<'_>, rate: apiqueue::Rate) -> PyResult<()> {
-        // One that is stopped begins at this rate.
-        let live = match self.state().is_stopped {
-            true => None,
-            false => Some(self.live(py)?),
-        };
-        self.state().rate = Some(rate);
-        if let Some(live) = live {
-            live.set_rate(rate);
-        }
-        Ok(())
-    }
-
-    /// The rate, stopped or not.
-    fn rate_now(&self, py: Python<'_>) -> PyResult<apiqueue::Rate> {
-        let stopped = {
-            let state = self.state();
-            let own = match &self.origin {
-                Origin::Own(settings) => settings.rate,
-                Origin::Keyed(..) => None,
-            };
-            state.is_stopped.then_some(state.rate.or(own)).flatten()
-        };
-        match stopped {
-            Some(rate) => Ok(rate),
-            None => Ok(self.live(py)?.rate()),
-        }
     }
 }
 
@@ -202,33 +72,15 @@ impl ApiQueue {
         rate_millis: Option<&Bound<'_, PyAny>>,
         settings: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        let state = State {
-            live: None,
-            generation: generation(),
-            is_stopped: false,
-            is_paused: true,
-            rate: None,
-        };
-        let queue = Self {
-            origin: Origin::Own(Box::new(Settings::parse(py, rate_millis, settings)?)),
-            state: Mutex::new(state),
+        Ok(Self {
+            live: Live::own(Settings::parse(py, rate_millis, settings)?)?,
             steps: Steps::default(),
-        };
-        // What can't be started is told now.
-        queue.live(py)?;
-        Ok(queue)
+        })
     }
 
     /// Begins to release waiters: those that are in line already in their order, with the whole burst. Also after a stop.
     fn start(&self, py: Python<'_>) -> PyResult<()> {
-        if matches!(self.origin, Origin::Own(_)) {
-            let mut state = self.state();
-            if state.is_stopped {
-                state.is_stopped = false;
-                state.live = None;
-            }
-        }
-        self.running(py).map(drop)
+        self.live.start(py)
     }
 
     /// Stops: now, or softly, when those in line have been released; for `timeout` seconds at most. Who is in line after that, and who comes
@@ -241,16 +93,7 @@ impl ApiQueue {
         timeout: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<StopReport> {
         let timeout = numbers::timeout(timeout)?.unwrap_or(DRAIN);
-        let live = {
-            let mut state = self.state();
-            if state.generation != generation() {
-                state.live = None;
-                state.generation = generation();
-            }
-            state.is_stopped = true;
-            state.is_paused = false;
-            state.live.clone()
-        };
+        let live = self.live.stop();
         let Some(live) = live else {
             return Ok(apiqueue::StopReport::default().into());
         };
@@ -270,12 +113,12 @@ impl ApiQueue {
     /// Raises `Full` when there is no place, and `Closed`.
     #[pyo3(signature = (weight=None))]
     fn enqueue(&self, py: Python<'_>, weight: Option<&Bound<'_, PyAny>>) -> PyResult<Waiter> {
-        let live = self.live(py)?;
+        let live = self.live.now(py)?;
         let wait = Wait::now(&live, weight_of(weight)?).map_err(enqueue)?;
         let ahead = live.len() as f64;
         let each = live.rate().interval().as_secs_f64() * 1e3;
         let timeout = now_millis() as f64 + ahead.max(1.0) * 5.0 * each;
-        Ok(Waiter::new(wait, self.steps(), timeout))
+        self.waiter(py, wait, timeout)
     }
 
     /// Takes a place in line if the turn would come within `longest` seconds, as far as can be told.
@@ -285,9 +128,13 @@ impl ApiQueue {
         use apiqueue::RefusedError::{Enqueue, TooLate};
 
         let longest = span("longest", longest, 0.0)?;
-        let waiter = self.running(py)?.enqueue_within(longest);
+        let waiter = self.live.running(py)?.enqueue_within(longest);
         match waiter {
-            Ok(waiter) => Ok(Waiter::new(Wait::Line(waiter), self.steps(), 0.0)),
+            Ok(waiter) => self.waiter(
+                py,
+                Wait::Line(waiter),
+                now_millis() as f64 + longest.as_secs_f64() * 1e3,
+            ),
             Err(Enqueue(why)) => Err(enqueue(why)),
             Err(why @ TooLate { .. }) => Err(crate::errors::Timeout::new_err(why.to_string())),
             Err(why) => Err(config(why)),
@@ -314,7 +161,7 @@ impl ApiQueue {
     ///
     /// Raises `Closed`.
     fn try_turn(&self, py: Python<'_>) -> PyResult<Option<Turn>> {
-        match self.running(py)?.try_acquire_owned() {
+        match self.live.running(py)?.try_acquire_owned() {
             Ok(turn) => Ok(Some(self.released(turn))),
             Err(TryAcquireError::Closed) => Err(closed()),
             Err(_) => Ok(None),
@@ -324,13 +171,12 @@ impl ApiQueue {
     /// Releases nobody for `seconds`, those in line included: what a server asks for with `Retry-After`. Only extends a hold.
     fn hold_for(&self, py: Python<'_>, seconds: &Bound<'_, PyAny>) -> PyResult<()> {
         let time = span("seconds", seconds, 0.0)?;
-        self.live(py)?.hold_for(time).map_err(config)
+        self.live.now(py)?.hold_for(time).map_err(config)
     }
 
     /// Ends a hold. Starts the queue, too.
     fn resume(&self, py: Python<'_>) -> PyResult<()> {
-        let live = self.live(py)?;
-        self.state().is_paused = false;
+        let live = self.live.running(py)?;
         live.resume();
         Ok(())
     }
@@ -346,12 +192,12 @@ impl ApiQueue {
     ) -> PyResult<()> {
         let rate = said(per_second, every, None)?
             .ok_or_else(|| config("set_rate needs per_second= or every="))?;
-        let before = self.rate_now(py)?;
+        let before = self.live.rate(py)?;
         let rate = match burst {
             Some(_) => with_burst(rate, burst, before.is_strict())?,
             None => with_terms_of(rate, before)?,
         };
-        self.go_by(py, rate)
+        self.live.go_by(py, rate)
     }
 
     /// Releases one each `rate` milliseconds from now on, and starts the queue if that was not done.
@@ -363,72 +209,67 @@ impl ApiQueue {
     /// From one release to the next, in milliseconds.
     #[getter]
     fn rate_millis(&self, py: Python<'_>) -> PyResult<f64> {
-        Ok(self.rate_now(py)?.interval().as_secs_f64() * 1e3)
+        Ok(self.live.rate(py)?.interval().as_secs_f64() * 1e3)
     }
 
     #[setter]
     fn set_rate_millis(&self, py: Python<'_>, rate: &Bound<'_, PyAny>) -> PyResult<()> {
         let rate = apiqueue::Rate::every(millis("rate_millis", rate)?).map_err(config)?;
-        let rate = with_terms_of(rate, self.rate_now(py)?)?;
-        self.go_by(py, rate)
+        let rate = with_terms_of(rate, self.live.rate(py)?)?;
+        self.live.go_by(py, rate)
     }
 
     /// Releases each second.
     #[getter]
     fn per_second(&self, py: Python<'_>) -> PyResult<f64> {
-        Ok(1.0 / self.rate_now(py)?.interval().as_secs_f64())
+        Ok(1.0 / self.live.rate(py)?.interval().as_secs_f64())
     }
 
     /// Uses up `permits` more.
     fn charge(&self, py: Python<'_>, permits: &Bound<'_, PyAny>) -> PyResult<()> {
         let permits = whole("permits", permits, 0, u32::MAX)?;
-        self.live(py)?.charge(permits as usize).map_err(config)
+        self.live.now(py)?.charge(permits as usize).map_err(config)
     }
 
     /// Puts `permits` back.
     fn refund(&self, py: Python<'_>, permits: &Bound<'_, PyAny>) -> PyResult<()> {
         let permits = whole("permits", permits, 0, u32::MAX)?;
-        self.live(py)?.refund(permits as usize);
+        self.live.now(py)?.refund(permits as usize);
         Ok(())
     }
 
     /// What it has done so far.
     fn stats(&self, py: Python<'_>) -> PyResult<Stats> {
-        let stopped = {
-            let state = self.state();
-            state.is_stopped.then(|| state.live.clone()).flatten()
-        };
-        let live = match stopped {
-            Some(live) => live,
-            None => self.live(py)?,
-        };
-        Ok(live.stats().into())
+        Ok(self.live.even_stopped(py)?.stats().into())
     }
 
     /// What it is called.
     #[getter]
-    fn name(&self, py: Python<'_>) -> PyResult<String> {
-        match &self.origin {
-            Origin::Own(settings) => Ok(settings.name.clone()),
-            Origin::Keyed(..) => Ok(self.live(py)?.name().to_owned()),
-        }
+    fn name(&self) -> &str {
+        self.live.name()
+    }
+
+    /// The class of what `enqueue` gives.
+    #[classattr]
+    #[pyo3(name = "Waiter")]
+    fn waiter_class(py: Python<'_>) -> Bound<'_, pyo3::types::PyType> {
+        py.get_type::<Waiter>()
+    }
+
+    /// A queue is one of this process.
+    fn __reduce_ex__(&self, _protocol: &Bound<'_, PyAny>) -> PyResult<()> {
+        Err(not_copied("an ApiQueue"))
     }
 
     /// Whether it was stopped, and not started since.
     #[getter]
     fn closed(&self) -> bool {
-        self.state().is_stopped
+        self.live.is_stopped()
     }
 
     /// How many are in line.
     fn __len__(&self) -> usize {
-        let state = self.state();
-        let is_own = state.generation == generation();
-        state
-            .live
-            .as_ref()
-            .filter(|_| is_own)
-            .map_or(0, |live| live.len())
+        self.live.len()
     }
 
     /// A queue where nobody waits is a queue.
@@ -452,20 +293,18 @@ impl ApiQueue {
     /// Whether `steps` are kept.
     #[getter]
     fn debug(&self) -> bool {
-        self.steps.is_on.load(Ordering::Relaxed)
+        self.steps.is_on()
     }
 
     #[setter]
     fn set_debug(&self, is_on: bool) {
-        self.steps.is_on.store(is_on, Ordering::Relaxed);
+        self.steps.set_on(is_on);
     }
 
     /// When waiters were released while `debug` was on, in milliseconds since 1970. One counts when its waiter has looked.
     #[getter(steps)]
     fn all_steps(&self) -> Vec<u64> {
-        let mut steps = self.steps.kept().steps.clone();
-        steps.sort_unstable();
-        steps
+        self.steps.all()
     }
 
     /// Milliseconds since 1970.
@@ -475,7 +314,7 @@ impl ApiQueue {
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
-        slf.get().start(slf.py())?;
+        slf.get().live.start(slf.py())?;
         Ok(slf)
     }
 
@@ -491,9 +330,9 @@ impl ApiQueue {
     }
 
     fn __repr__(&self, py: Python<'_>) -> String {
-        let name = self.name(py).unwrap_or_default();
+        let name = self.name();
         let state = if self.closed() { ", stopped" } else { "" };
-        match self.rate_now(py) {
+        match self.live.rate(py) {
             Ok(rate) => format!(
                 "<ApiQueue {name:?}: {rate}, {} in line{state}>",
                 self.__len__()
@@ -503,39 +342,9 @@ impl ApiQueue {
     }
 }
 
-/// With the burst of the rate before, and as strict.
-fn with_terms_of(rate: apiqueue::Rate, before: apiqueue::Rate) -> PyResult<apiqueue::Rate> {
-    let burst = u32::try_from(before.burst_size()).unwrap_or(u32::MAX);
-    let rate = rate.burst(burst).map_err(config)?;
-    Ok(if before.is_strict() {
-        rate.strict()
-    } else {
-        rate
-    })
-}
-
 fn weight_of(weight: Option<&Bound<'_, PyAny>>) -> PyResult<usize> {
     match weight {
         None => Ok(1),
         Some(weight) => Ok(whole("weight", weight, 1, 65_535)? as usize),
-    }
-}
-
-/// Those in line of a queue, for those who ask as they would a `queue.Queue`.
-#[pyclass(frozen, module = "apiqueue._apiqueue")]
-pub(crate) struct Line {
-    queue: Py<ApiQueue>,
-}
-
-#[pymethods]
-impl Line {
-    /// Whether nobody is in line.
-    fn empty(&self) -> bool {
-        self.qsize() == 0
-    }
-
-    /// How many are in line.
-    fn qsize(&self) -> usize {
-        self.queue.get().__len__()
     }
 }
