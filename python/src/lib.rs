@@ -7,6 +7,7 @@
 //! | `waiter`, `pending`, `turn` | a place in line, `queue.turn()`, and what both give |
 //! | `bell`, `steps` | what a release leaves behind, for who polls; when releases were |
 //! | `wait` | a place and a turn as one wait, for threads and for loops |
+//! | `block` | a wait that blocks a thread, and signals meanwhile |
 //! | `exit` | how threads come back to the interpreter, and that they don't once it ends |
 //! | `port` | how a loop hears of releases, without the interpreter's lock |
 //! | `registry`, `limits`, `account`, `answers` | limits by key, limits that queues share, and what answers tell |
@@ -14,6 +15,7 @@
 mod account;
 mod answers;
 mod bell;
+mod block;
 mod errors;
 mod exit;
 mod limits;
@@ -38,6 +40,8 @@ mod _apiqueue {
     use super::account::Account;
     #[pymodule_export]
     use super::answers::hold_after;
+    #[pymodule_export]
+    use super::block::set_main_thread;
     #[pymodule_export]
     use super::exit::{after_fork, close, generation};
     #[pymodule_export]

@@ -9,10 +9,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::errors::{config, not_copied};
-use crate::exit::{generation, without_gil};
+use crate::exit::generation;
 use crate::limits::Limits;
 use crate::numbers;
-use crate::queue::{ApiQueue, DRAIN};
+use crate::queue::{ApiQueue, DRAIN, stopped};
 use crate::share::{Opened, Share};
 use crate::stats::{Stats, StopReport};
 
@@ -151,16 +151,17 @@ impl Registry {
             true => Stop::Drain { timeout },
             false => Stop::Now,
         };
-        let total = without_gil(py, || {
-            let mut total = live.registry.stop(how).total();
-            if let Some(alone) = &live.alone {
-                let more = alone.stop(how).total();
+        let (registry, alone) = (live.registry, live.alone);
+        let total = stopped(py, async move {
+            let mut total = registry.stop_async(how).await.total();
+            if let Some(alone) = alone {
+                let more = alone.stop_async(how).await.total();
                 total.released += more.released;
                 total.abandoned += more.abandoned;
                 total.under_way += more.under_way;
             }
             total
-        });
+        })?;
         Ok(total.into())
     }
 

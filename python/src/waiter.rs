@@ -237,11 +237,6 @@ impl Waiter {
             .compare_exchange(number, 0, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    fn __await__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
-        let wait = slf.py().import("apiqueue._aio")?.getattr("wait")?;
-        wait.call1((slf,))?.call_method0("__await__")
-    }
-
     /// Leaves the line. A turn that has come is over.
     pub(crate) fn cancel(&self) {
         let mut state = self.state();

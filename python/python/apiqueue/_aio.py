@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import threading
 import weakref
-from typing import Any, Optional
+from typing import Any, Generator, Optional
 
 from ._apiqueue import PendingTurn, Port, Turn, Waiter, generation
 from ._errors import Timeout
@@ -97,15 +97,13 @@ def _time_is_over(future: "asyncio.Future[bool]") -> None:
 
 
 _ports: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopPort]" = weakref.WeakKeyDictionary()
-_lock = threading.Lock()
 
 
 def _port() -> _LoopPort:
     loop = asyncio.get_running_loop()
     port = _ports.get(loop)
     if port is None or port.generation != generation():
-        with _lock:
-            port = _ports[loop] = _LoopPort(loop)
+        port = _ports[loop] = _LoopPort(loop)
         weakref.finalize(loop, port.close)
     return port
 
@@ -132,13 +130,30 @@ async def wait_turn(pending: PendingTurn) -> Turn:
         raise
 
 
-async def enter(pending: PendingTurn) -> Turn:
-    """The begin of an `async with`."""
-    turn = await wait_turn(pending)
-    pending._entered(turn)
+def _await_waiter(self: Waiter) -> "Generator[Any, None, Turn]":
+    return wait(self).__await__()
+
+
+def _await_turn(self: PendingTurn) -> "Generator[Any, None, Turn]":
+    return wait_turn(self).__await__()
+
+
+async def _enter(self: PendingTurn) -> Turn:
+    turn = await wait_turn(self)
+    self._entered(turn)
     return turn
 
 
-async def nothing() -> Optional[Any]:
-    """The end of one."""
-    return None
+async def _exit(self: PendingTurn, *_exc: object) -> None:
+    self._ended()
+
+
+def install() -> None:
+    """Has waiters and turns be awaited by the functions here.
+
+    Not by methods of the extension that call them: a thread that the interpreter ends in the middle of Python code must have no Rust code around.
+    """
+    Waiter.__await__ = _await_waiter
+    PendingTurn.__await__ = _await_turn
+    PendingTurn.__aenter__ = _enter
+    PendingTurn.__aexit__ = _exit

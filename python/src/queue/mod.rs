@@ -3,6 +3,9 @@
 mod line;
 mod live;
 
+use std::future::Future;
+use std::pin::pin;
+use std::task::Context;
 use std::time::Duration;
 
 use apiqueue::{Stop, TryAcquireError};
@@ -10,8 +13,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use self::live::Live;
+use crate::block::block_on;
 use crate::errors::{closed, config, enqueue, not_copied};
-use crate::exit::without_gil;
 use crate::numbers::{self, millis, span, whole};
 use crate::pending::PendingTurn;
 use crate::rate::{said, with_burst, with_terms_of};
@@ -105,7 +108,7 @@ impl ApiQueue {
             }
             false => Stop::Now,
         };
-        Ok(without_gil(py, || live.stop(how)).into())
+        Ok(stopped(py, live.stop_async(how))?.into())
     }
 
     /// Takes a place in line. One that costs `weight` permits can't cost more than the burst.
@@ -340,6 +343,18 @@ impl ApiQueue {
             Err(_) => format!("<ApiQueue {name:?}{state}>"),
         }
     }
+}
+
+/// What a stop came to. One that a signal ends goes on.
+pub(crate) fn stopped<T: Send>(
+    py: Python<'_>,
+    stop: impl Future<Output = T> + Send,
+) -> PyResult<T> {
+    let mut stop = pin!(stop);
+    let done = block_on(py, None, |waker| {
+        stop.as_mut().poll(&mut Context::from_waker(waker))
+    })?;
+    done.ok_or_else(closed)
 }
 
 fn weight_of(weight: Option<&Bound<'_, PyAny>>) -> PyResult<usize> {
