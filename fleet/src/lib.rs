@@ -134,7 +134,7 @@ pub use backend::{
 pub use calendar::Calendar;
 pub use error::FleetError;
 #[cfg(all(feature = "file", unix))]
-pub use file::FileBackend;
+pub use file::{FileBackend, Named};
 pub use host::{Away, News};
 pub use in_process::InProcess;
 pub use limit::FleetLimit;

@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use apiqueue::core::EnqueueError;
 use pyo3::PyErr;
+use pyo3::exceptions::PyTypeError;
 
 pyo3::import_exception!(apiqueue._errors, Closed);
 pyo3::import_exception!(apiqueue._errors, Full);
@@ -25,4 +26,11 @@ pub(crate) fn enqueue(why: EnqueueError) -> PyErr {
         EnqueueError::Full { .. } => Full::new_err(why.to_string()),
         why => config(why),
     }
+}
+
+/// For those who would pickle or copy what lives in one process.
+pub(crate) fn not_copied(what: &str) -> PyErr {
+    PyTypeError::new_err(format!(
+        "{what} can't be copied or pickled: it lives in this process. Make one in each process, and let them share a limit by share="
+    ))
 }

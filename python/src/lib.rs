@@ -5,15 +5,20 @@
 //! | `queue` | `ApiQueue`: a live queue and what it is started from, which a forked child starts anew |
 //! | `settings`, `rate`, `share` | what a queue is started from |
 //! | `waiter`, `pending`, `turn` | a place in line, `queue.turn()`, and what both give |
+//! | `bell`, `steps` | what a release leaves behind, for who polls; when releases were |
 //! | `wait` | a place and a turn as one wait, for threads and for loops |
+//! | `block` | a wait that blocks a thread, and signals meanwhile |
 //! | `exit` | how threads come back to the interpreter, and that they don't once it ends |
 //! | `port` | how a loop hears of releases, without the interpreter's lock |
-//! | `registry`, `account`, `answers` | limits by key, limits that queues share, and what answers tell |
+//! | `registry`, `limits`, `account`, `answers` | limits by key, limits that queues share, and what answers tell |
 
 mod account;
 mod answers;
+mod bell;
+mod block;
 mod errors;
 mod exit;
+mod limits;
 mod numbers;
 mod pending;
 mod port;
@@ -23,6 +28,7 @@ mod registry;
 mod settings;
 mod share;
 mod stats;
+mod steps;
 mod turn;
 mod wait;
 mod waiter;
@@ -35,7 +41,11 @@ mod _apiqueue {
     #[pymodule_export]
     use super::answers::hold_after;
     #[pymodule_export]
+    use super::block::set_main_thread;
+    #[pymodule_export]
     use super::exit::{after_fork, close, generation};
+    #[pymodule_export]
+    use super::limits::Limits;
     #[pymodule_export]
     use super::pending::PendingTurn;
     #[pymodule_export]
@@ -45,7 +55,7 @@ mod _apiqueue {
     #[pymodule_export]
     use super::rate::Rate;
     #[pymodule_export]
-    use super::registry::{Limits, Registry};
+    use super::registry::Registry;
     #[pymodule_export]
     use super::stats::{Stats, StopReport};
     #[pymodule_export]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
+use crate::errors::not_copied;
 use crate::queue::ApiQueue;
 use crate::turn::Turn;
 use crate::waiter::Waiter;
@@ -33,7 +34,11 @@ impl PendingTurn {
     }
 
     fn ended(&self) {
-        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let turn = self
+            .turn
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
         if let Some(turn) = turn {
             drop(turn.get().take());
         }
@@ -62,26 +67,10 @@ impl PendingTurn {
         self.ended();
     }
 
-    fn __await__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
-        let wait = slf.py().import("apiqueue._aio")?.getattr("wait_turn")?;
-        wait.call1((slf,))?.call_method0("__await__")
-    }
-
-    fn __aenter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
-        let enter = slf.py().import("apiqueue._aio")?.getattr("enter")?;
-        enter.call1((slf,))
-    }
-
-    #[pyo3(signature = (*_exc))]
-    fn __aexit__<'py>(slf: Bound<'py, Self>, _exc: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
-        slf.get().ended();
-        slf.py().import("apiqueue._aio")?.getattr("nothing")?.call0()
-    }
-
     /// Takes a place in line.
     fn _place(&self, py: Python<'_>) -> PyResult<Waiter> {
         let queue = self.queue.get();
-        Ok(Waiter::new(queue.begin(py, self.weight)?, queue.steps(), 0.0))
+        queue.waiter(py, queue.begin(py, self.weight)?, 0.0)
     }
 
     /// For how many seconds to wait at most.
@@ -90,9 +79,21 @@ impl PendingTurn {
         self.timeout.map(|timeout| timeout.as_secs_f64())
     }
 
-    /// The turn that the end of a `with` ends.
+    /// The turn that the end of an `async with` ends.
     fn _entered(&self, turn: Py<Turn>) {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner).push(turn);
+        self.turn
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(turn);
+    }
+
+    fn __reduce_ex__(&self, _protocol: &Bound<'_, PyAny>) -> PyResult<()> {
+        Err(not_copied("a PendingTurn"))
+    }
+
+    /// The end of an `async with`.
+    fn _ended(&self) {
+        self.ended();
     }
 
     fn __repr__(&self) -> &'static str {

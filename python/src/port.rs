@@ -15,6 +15,8 @@ use crate::exit::without_gil;
 struct Word {
     /// Those that were woken.
     ready: Vec<u64>,
+    /// Whether the thread that waits has told so and nobody has taken them yet.
+    is_told: bool,
     is_closed: bool,
 }
 
@@ -119,7 +121,9 @@ impl Port {
             // Before the swap: a ring in between is heard again, for nothing.
             let _ = rustix::io::read(event, &mut [0; 8]);
         }
-        mem::take(&mut self.shared.word().ready)
+        let mut word = self.shared.word();
+        word.is_told = false;
+        mem::take(&mut word.ready)
     }
 
     /// Blocks until there is word. False once it is closed.
@@ -127,12 +131,16 @@ impl Port {
         let shared = &self.shared;
         without_gil(py, || {
             let mut word = shared.word();
-            #[allow(irrefutable_let_patterns, reason = "there is one kind of bell on some systems")]
+            #[allow(
+                irrefutable_let_patterns,
+                reason = "there is one kind of bell on some systems"
+            )]
             if let Bell::Thread(bell) = &shared.bell {
-                while word.ready.is_empty() && !word.is_closed {
+                while (word.ready.is_empty() || word.is_told) && !word.is_closed {
                     word = bell.wait(word).unwrap_or_else(PoisonError::into_inner);
                 }
             }
+            word.is_told = true;
             !word.is_closed
         })
     }

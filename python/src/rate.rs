@@ -25,14 +25,19 @@ pub(crate) fn said(
 ) -> PyResult<Option<apiqueue::Rate>> {
     let count = usize::from(per_second.is_some()) + usize::from(every.is_some());
     if count + usize::from(at_most.is_some()) > 1 {
-        return Err(config("per_second, every and at_most are one rate said in three ways: only one of them can be given"));
+        return Err(config(
+            "per_second, every and at_most are one rate said in three ways: only one of them can be given",
+        ));
     }
     let rate = match (per_second, every, at_most) {
         (Some(n), _, _) => {
             let said = number("per_second", n)?;
             // One call in two years to one a nanosecond.
             if !(1.4e-8..=1e9).contains(&said) {
-                return Err(config(format_args!("per_second={} is not in 1.4e-8..=1e9", n.repr()?)));
+                return Err(config(format_args!(
+                    "per_second={} is not in 1.4e-8..=1e9",
+                    n.repr()?
+                )));
             }
             match said.fract() == 0.0 {
                 true => apiqueue::Rate::per_second(said as u32),
@@ -56,10 +61,26 @@ pub(crate) fn with_burst(
     strict: bool,
 ) -> PyResult<apiqueue::Rate> {
     let rate = match burst {
-        Some(burst) => rate.burst(whole("burst", burst, 1, u32::MAX)?).map_err(config)?,
+        Some(burst) => rate
+            .burst(whole("burst", burst, 1, u32::MAX)?)
+            .map_err(config)?,
         None => rate,
     };
     Ok(if strict { rate.strict() } else { rate })
+}
+
+/// With the burst of the rate before, and as strict.
+pub(crate) fn with_terms_of(
+    rate: apiqueue::Rate,
+    before: apiqueue::Rate,
+) -> PyResult<apiqueue::Rate> {
+    let burst = u32::try_from(before.burst_size()).unwrap_or(u32::MAX);
+    let rate = rate.burst(burst).map_err(config)?;
+    Ok(if before.is_strict() {
+        rate.strict()
+    } else {
+        rate
+    })
 }
 
 #[pymethods]

@@ -1,191 +1,142 @@
-//! `Limits` and `Registry`: limits by key, and a queue for each key that was asked for.
+//! `Registry`: queues by key.
 
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::mem;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use apiqueue::{Limit, Stop};
+use apiqueue::{Limit, StartError, Stop};
+use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
-use crate::errors::{closed, config};
-use crate::exit::{generation, without_gil};
+use crate::errors::{config, not_copied};
+use crate::exit::generation;
+use crate::limits::Limits;
 use crate::numbers;
-use crate::queue::ApiQueue;
-use crate::share::Share;
+use crate::queue::{ApiQueue, DRAIN, stopped};
+use crate::share::{Opened, Share};
 use crate::stats::{Stats, StopReport};
 
-/// Limits by key, such as `ec2/eu-west-1/describe`: `Limits.aws()`, those that AWS publishes, or `Limits.from_toml(path)`.
-#[pyclass(frozen, module = "apiqueue")]
-pub(crate) struct Limits {
-    source: Source,
-}
-
-#[derive(Clone, Debug)]
-enum Source {
-    Aws,
-    /// A file's text, and where it is from.
-    Toml(Arc<str>, String),
-    /// A file's text over others.
-    Over(Arc<Source>, Arc<str>, String),
-}
-
-impl Source {
-    /// A clone of limits shares its accounts, so that each process makes its own.
-    fn limits(&self) -> Result<apiqueue::Limits, String> {
-        match self {
-            Self::Aws => Ok(apiqueue::Limits::aws()),
-            Self::Toml(text, path) => {
-                apiqueue::Limits::from_toml(text).map_err(|why| format!("{path}: {why}"))
-            }
-            Self::Over(beneath, text, path) => {
-                let beneath = beneath.limits()?;
-                beneath.overridden(text).map_err(|why| format!("{path}: {why}"))
-            }
-        }
-    }
-}
-
-fn read(path: PathBuf) -> PyResult<(Arc<str>, String)> {
-    let said = path.display().to_string();
-    let text = std::fs::read_to_string(&path);
-    let text = text.map_err(|why| config(format_args!("limits of {said:?}: {why}")))?;
-    Ok((text.into(), said))
-}
-
-fn checked(source: Source) -> PyResult<Limits> {
-    source.limits().map_err(config)?;
-    Ok(Limits { source })
-}
-
-#[pymethods]
-impl Limits {
-    /// Those that AWS publishes: of EC2 by operation, of other services by account and region.
-    #[staticmethod]
-    fn aws() -> Self {
-        let source = Source::Aws;
-        Self { source }
-    }
-
-    /// Those of a file. Raises `ConfigError` with the line that can't be.
-    #[staticmethod]
-    fn from_toml(path: PathBuf) -> PyResult<Self> {
-        let (text, said) = read(path)?;
-        checked(Source::Toml(text, said))
-    }
-
-    /// Those of a text.
-    #[staticmethod]
-    fn from_toml_text(text: &str) -> PyResult<Self> {
-        checked(Source::Toml(text.into(), "the text".to_owned()))
-    }
-
-    /// These, with those of a file over them.
-    fn overridden(&self, path: PathBuf) -> PyResult<Self> {
-        let (text, said) = read(path)?;
-        checked(Source::Over(Arc::new(self.source.clone()), text, said))
-    }
-
-    fn __repr__(&self) -> String {
-        match &self.source {
-            Source::Aws => "<Limits of AWS>".to_owned(),
-            Source::Toml(_, path) | Source::Over(_, _, path) => format!("<Limits of {path:?}>"),
-        }
-    }
-}
-
-/// A queue for each key that is asked for, by the limit that it has.
-#[pyclass(frozen, module = "apiqueue", weakref)]
+/// Queues by key, such as `ec2/eu-west-1/DescribeInstances`, each with the limit that `limits` says, made when first asked for.
+///
+/// `limits` is `"aws"`, the path or the text of a TOML file, or a `Limits`. With `share` processes that say the same have one rate for each key: see `ApiQueue`.
+/// A forked child has queues of its own.
+#[pyclass(frozen, subclass, weakref, module = "apiqueue")]
 pub(crate) struct Registry {
-    source: Source,
+    limits: Limits,
     share: Option<Share>,
     state: Mutex<State>,
 }
 
 struct State {
-    live: Option<apiqueue::Registry>,
+    live: Option<Live>,
     generation: u64,
     is_stopped: bool,
 }
 
+#[derive(Clone)]
+struct Live {
+    registry: apiqueue::Registry,
+    /// What has no place on a shared schedule: keys within an account.
+    alone: Option<apiqueue::Registry>,
+}
+
 impl Registry {
     fn state(&self) -> MutexGuard<'_, State> {
+        // Held for a look, or to start it; never while anything waits.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// That of this process: in a forked child one is made anew.
-    fn live(&self) -> PyResult<apiqueue::Registry> {
+    fn live(&self) -> PyResult<Live> {
         let mut state = self.state();
         if state.generation != generation() {
-            state.live = None;
+            // The parent's, with its locks as they were at the fork: not even dropped.
+            mem::forget(state.live.take());
             state.generation = generation();
-        }
-        if state.is_stopped {
-            return Err(closed());
         }
         if let Some(live) = &state.live {
             return Ok(live.clone());
         }
-        let limits = self.source.limits().map_err(config)?;
+        let limits = self.limits.live()?;
         let live = match &self.share {
-            None => apiqueue::Registry::from(limits),
+            None => Live {
+                registry: apiqueue::Registry::from(limits),
+                alone: None,
+            },
             Some(share) => {
-                let opened = share.open("limits")?;
-                apiqueue::Registry::new(move |key: &String| match limits.of(key) {
-                    Limit::Queue(builder) => Limit::Queue(builder.shared(opened.of_key(key))),
-                    none => none,
-                })
+                let opened = share.open("")?;
+                Live {
+                    registry: shared(limits.clone(), opened),
+                    alone: Some(apiqueue::Registry::from(limits)),
+                }
             }
         };
+        if state.is_stopped {
+            live.registry.stop(Stop::Now);
+        }
         state.live = Some(live.clone());
         Ok(live)
     }
 
     pub(crate) fn live_queue(
         &self,
-        _py: Python<'_>,
+        py: Python<'_>,
         key: &str,
     ) -> PyResult<Option<apiqueue::ApiQueue>> {
-        self.live()?.queue(key).map_err(config)
+        let live = self.live()?;
+        match (live.registry.queue(key), &live.alone) {
+            (Err(StartError::Conflict { .. }), Some(alone)) => {
+                let is_new = !alone.queues().iter().any(|(known, _)| known == key);
+                let queue = alone.queue(key).map_err(config)?;
+                if is_new {
+                    let why = format!(
+                        "the limit of {key:?} is within an account, or of several rates, and is not shared: it is that of this process"
+                    );
+                    PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), &c_string(why)?, 1)?;
+                }
+                Ok(queue)
+            }
+            (queue, _) => queue.map_err(config),
+        }
     }
+}
+
+fn c_string(text: String) -> PyResult<std::ffi::CString> {
+    Ok(std::ffi::CString::new(text.replace('\0', ""))?)
+}
+
+fn shared(limits: apiqueue::Limits, opened: Opened) -> apiqueue::Registry {
+    apiqueue::Registry::new(move |key: &String| match limits.of(key) {
+        Limit::Queue(builder) => Limit::Queue(builder.shared(opened.of_key(key))),
+        Limit::None => Limit::None,
+    })
 }
 
 #[pymethods]
 impl Registry {
-    /// By these limits. With `share`, a name, a path or the URL of a Redis, the limits are those of all processes that say the same.
     #[new]
-    #[pyo3(signature = (limits, *, share=None))]
-    fn new(limits: &Bound<'_, PyAny>, share: Option<String>) -> PyResult<Self> {
-        let source = match limits.cast::<Limits>() {
-            Ok(limits) => limits.get().source.clone(),
-            Err(_) => Limits::from_toml(limits.extract()?)?.source,
-        };
-        let state = State {
-            live: None,
-            generation: generation(),
-            is_stopped: false,
-        };
+    #[pyo3(signature = (limits, share=None))]
+    fn new(limits: &Bound<'_, PyAny>, share: Option<&str>) -> PyResult<Self> {
         let registry = Self {
-            source,
-            share: share.map(|share| Share::parse(&share)).transpose()?,
-            state: Mutex::new(state),
+            limits: Limits::of(limits)?,
+            share: share.map(Share::parse).transpose()?,
+            state: Mutex::new(State {
+                live: None,
+                generation: generation(),
+                is_stopped: false,
+            }),
         };
+        // What can't be is told now.
         registry.live()?;
         Ok(registry)
     }
 
-    /// The queue of a key; None where it is not limited.
+    /// The queue of `key`; None where the key is not limited. It is started already.
     fn queue(slf: &Bound<'_, Self>, key: &str) -> PyResult<Option<ApiQueue>> {
-        let live = slf.get().live_queue(slf.py(), key)?;
-        Ok(live.map(|live| ApiQueue::keyed(slf.clone().unbind(), key.to_owned(), live)))
+        let queue = slf.get().live_queue(slf.py(), key)?;
+        Ok(queue.map(|live| ApiQueue::keyed(slf.clone().unbind(), key.to_owned(), live)))
     }
 
-    /// What each queue has done, by its key.
-    fn stats(&self) -> PyResult<std::collections::BTreeMap<String, Stats>> {
-        let queues = self.live()?.queues().into_iter();
-        Ok(queues.map(|(key, queue)| (key, queue.stats().into())).collect())
-    }
-
-    /// Stops all queues: now, or softly, for `timeout` seconds at most.
+    /// Stops all queues for good: now, or softly, as `ApiQueue.stop` does. All have the same `timeout`.
     #[pyo3(signature = (soft_stop=false, timeout=None))]
     fn stop(
         &self,
@@ -193,27 +144,62 @@ impl Registry {
         soft_stop: bool,
         timeout: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<StopReport> {
-        let timeout = numbers::timeout(timeout)?.unwrap_or(Duration::from_secs(1 << 25));
-        let live = {
-            let mut state = self.state();
-            state.is_stopped = true;
-            let is_own = state.generation == generation();
-            state.live.take().filter(|_| is_own)
-        };
-        let Some(live) = live else {
-            return Ok(apiqueue::StopReport::default().into());
-        };
+        let timeout = numbers::timeout(timeout)?.unwrap_or(DRAIN);
+        let live = self.live()?;
+        self.state().is_stopped = true;
         let how = match soft_stop {
             true => Stop::Drain { timeout },
             false => Stop::Now,
         };
-        Ok(without_gil(py, || live.stop(how)).total().into())
+        let (registry, alone) = (live.registry, live.alone);
+        let total = stopped(py, async move {
+            let mut total = registry.stop_async(how).await.total();
+            if let Some(alone) = alone {
+                let more = alone.stop_async(how).await.total();
+                total.released += more.released;
+                total.abandoned += more.abandoned;
+                total.under_way += more.under_way;
+            }
+            total
+        })?;
+        Ok(total.into())
+    }
+
+    /// What each of its queues has done so far, by key.
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let live = self.live()?;
+        let all = PyDict::new(py);
+        for registry in [Some(live.registry), live.alone].into_iter().flatten() {
+            for (key, queue) in registry.queues() {
+                all.set_item(key, Stats::from(queue.stats()))?;
+            }
+        }
+        Ok(all)
+    }
+
+    /// How many keys were asked for.
+    fn __len__(&self) -> PyResult<usize> {
+        Ok(self.live()?.registry.len())
+    }
+
+    /// Also one that nobody has asked yet is a registry.
+    fn __bool__(&self) -> bool {
+        true
+    }
+
+    fn __reduce_ex__(&self, _protocol: &Bound<'_, PyAny>) -> PyResult<()> {
+        Err(not_copied("a Registry"))
     }
 
     fn __repr__(&self) -> String {
-        match &self.share {
-            Some(share) => format!("<Registry of {:?}, shared as {:?}>", self.source, share.said()),
-            None => format!("<Registry of {:?}>", self.source),
-        }
+        let share = self
+            .share
+            .as_ref()
+            .map(|share| format!(", shared as {:?}", share.said()));
+        format!(
+            "<Registry of {}{}>",
+            self.limits.__repr__(),
+            share.unwrap_or_default()
+        )
     }
 }

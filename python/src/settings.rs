@@ -7,7 +7,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
-use crate::account::Account;
+use crate::account::{Account, account_of};
 use crate::errors::config;
 use crate::numbers::{millis, span, whole};
 use crate::rate::{Rate, Window, said, with_burst};
@@ -58,7 +58,9 @@ impl<'py> Arguments<'py> {
 
     pub(crate) fn whole(&self, name: &str, least: u32, most: u32) -> PyResult<Option<u32>> {
         let value = self.take(name)?;
-        value.map(|value| whole(name, &value, least, most)).transpose()
+        value
+            .map(|value| whole(name, &value, least, most))
+            .transpose()
     }
 
     pub(crate) fn span(&self, name: &str) -> PyResult<Option<Duration>> {
@@ -86,7 +88,9 @@ impl<'py> Arguments<'py> {
             return Ok(Vec::new());
         };
         if !limits.is_instance_of::<PyList>() && !limits.is_instance_of::<PyTuple>() {
-            return Err(PyTypeError::new_err(format!("{name}={limits:?} may be a list of Rate")));
+            return Err(PyTypeError::new_err(format!(
+                "{name}={limits:?} may be a list of Rate"
+            )));
         }
         let rates = limits.try_iter()?.map(|limit| {
             let limit = limit?;
@@ -97,13 +101,18 @@ impl<'py> Arguments<'py> {
     }
 
     /// The rate that was said, in one of its ways.
-    pub(crate) fn rate(&self, millis_apart: Option<&Bound<'py, PyAny>>) -> PyResult<Option<apiqueue::Rate>> {
+    pub(crate) fn rate(
+        &self,
+        millis_apart: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Option<apiqueue::Rate>> {
         let at_most = match self.take("at_most")? {
             None => None,
             Some(value) => {
                 let pair = value.extract::<Window<'_>>();
                 Some(pair.map_err(|_| {
-                    PyTypeError::new_err(format!("at_most={value:?} may be a pair: calls, and seconds"))
+                    PyTypeError::new_err(format!(
+                        "at_most={value:?} may be a pair: calls, and seconds"
+                    ))
                 })?)
             }
         };
@@ -113,7 +122,9 @@ impl<'py> Arguments<'py> {
             return Ok(rate);
         };
         if rate.is_some() {
-            return Err(config("rate_millis is a rate already: no other can be given beside it"));
+            return Err(config(
+                "rate_millis is a rate already: no other can be given beside it",
+            ));
         }
         let interval = millis("rate_millis", millis_apart)?;
         apiqueue::Rate::every(interval).map(Some).map_err(config)
@@ -135,20 +146,19 @@ impl Settings {
         given: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Self> {
         let all = Arguments::new(py, given)?;
-        let within = match all.take("within")? {
-            None => None,
-            Some(value) => Some(value.cast_into::<Account>().map_err(|why| {
-                PyTypeError::new_err(format!("within={:?} may be an Account", why.into_inner()))
-            })?),
-        };
-        let share = all.text("share")?.map(|share| Share::parse(&share)).transpose()?;
+        let share = all
+            .text("share")?
+            .map(|share| Share::parse(&share))
+            .transpose()?;
         let strict = all.flag("strict")?;
         // What the rate in milliseconds was for: no two closer than that.
         let strict = strict.unwrap_or(rate_millis.is_some() && share.is_none());
         let burst = all.take("burst")?;
         let rate = match all.rate(rate_millis)? {
             Some(rate) => Some(with_burst(rate, burst.as_ref(), strict)?),
-            None if burst.is_some() => return Err(config("burst= is that of a rate: say which one")),
+            None if burst.is_some() => {
+                return Err(config("burst= is that of a rate: say which one"));
+            }
             None => None,
         };
         let settings = Self {
@@ -158,7 +168,7 @@ impl Settings {
             adaptive: all.flag("adaptive")?.unwrap_or(false),
             capacity: all.whole("capacity", 1, MOST_CAPACITY)?.unwrap_or(CAPACITY),
             at_once: all.whole("at_once", 1, u32::MAX)?,
-            within: within.map(Bound::unbind),
+            within: account_of(&all)?,
             part: all.whole("part", 1, u32::MAX)?,
             priority: all.whole("priority", 0, 7)?.map(|priority| priority as u8),
             share,
@@ -175,10 +185,15 @@ impl Settings {
         Ok(settings)
     }
 
-    /// A new queue of these, paused.
-    pub(crate) fn start(&self, py: Python<'_>) -> PyResult<ApiQueue> {
-        let mut builder: Builder = ApiQueue::builder().paused();
-        builder = builder.name(self.name.clone()).capacity(self.capacity as usize);
+    /// A new queue of these, which may be paused at first.
+    pub(crate) fn start(&self, is_paused: bool) -> PyResult<ApiQueue> {
+        let mut builder: Builder = ApiQueue::builder();
+        if is_paused {
+            builder = builder.paused();
+        }
+        builder = builder
+            .name(self.name.clone())
+            .capacity(self.capacity as usize);
         builder = match self.rate {
             Some(rate) => builder.rate(rate),
             None if self.adaptive => builder.adaptive(apiqueue::core::Cubic::default()),
@@ -189,7 +204,7 @@ impl Settings {
             builder = builder.limit(*limit);
         }
         if let Some(account) = &self.within {
-            builder = builder.within(&account.get().live(py)?);
+            builder = builder.within(&account.get().live()?);
         }
         if let Some(part) = self.part {
             builder = builder.share(part);
@@ -207,7 +222,7 @@ impl Settings {
             builder = builder.long_wait(long_wait);
         }
         if let Some(share) = &self.share {
-            builder = builder.shared(share.open(&self.name)?.limit());
+            builder = builder.shared(share.open(&self.name)?.limit()?);
         }
         builder.start().map_err(config)
     }

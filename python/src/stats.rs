@@ -1,9 +1,10 @@
 //! `Stats` and `StopReport`: what a queue has done.
 
+use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 
 /// A queue at one moment. Times are seconds; None where there is nothing to tell yet.
-#[pyclass(frozen, get_all, module = "apiqueue")]
+#[pyclass(frozen, get_all, mapping, module = "apiqueue")]
 pub(crate) struct Stats {
     name: String,
     depth: usize,
@@ -23,6 +24,7 @@ pub(crate) struct Stats {
     wait_p50: Option<f64>,
     wait_p99: Option<f64>,
     wait_max: Option<f64>,
+    #[doc = "As text."]
     text: String,
 }
 
@@ -54,8 +56,42 @@ impl From<apiqueue::Stats> for Stats {
     }
 }
 
+/// What `Stats` has, in its order.
+const NAMES: [&str; 18] = [
+    "name",
+    "depth",
+    "capacity",
+    "without_place",
+    "under_way",
+    "released",
+    "cancelled",
+    "refused",
+    "given_back",
+    "long_waits",
+    "since_last_release",
+    "interval_mean",
+    "interval_deviation",
+    "interval_p50",
+    "interval_p99",
+    "wait_p50",
+    "wait_p99",
+    "wait_max",
+];
+
 #[pymethods]
 impl Stats {
+    /// What it has, for `dict(stats)`.
+    fn keys(&self) -> Vec<&'static str> {
+        NAMES.to_vec()
+    }
+
+    fn __getitem__<'py>(slf: &Bound<'py, Self>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        match NAMES.contains(&name) {
+            true => slf.getattr(name),
+            false => Err(PyKeyError::new_err(name.to_owned())),
+        }
+    }
+
     fn __str__(&self) -> &str {
         &self.text
     }

@@ -1,10 +1,12 @@
 //! `Turn`: the call may be made.
 
+use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
 
-use crate::errors::config;
+use crate::errors::{config, not_copied};
+use crate::exit::generation;
 use crate::numbers::{span, whole};
 
 /// The call may be made. It is under way until the turn is over: by the end of a `with`, one of `ok`, `throttled`, `give_back` and `end`, or
@@ -14,6 +16,7 @@ pub(crate) struct Turn {
     turn: Mutex<Option<apiqueue::Turn<'static>>>,
     waited: f64,
     behind: usize,
+    generation: u64,
 }
 
 impl Turn {
@@ -22,6 +25,7 @@ impl Turn {
             waited: turn.waited().as_secs_f64(),
             behind: turn.waited_behind(),
             turn: Mutex::new(Some(turn)),
+            generation: generation(),
         }
     }
 
@@ -30,8 +34,20 @@ impl Turn {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// None where it is over; and in a forked child, where it is the parent's.
     pub(crate) fn take(&self) -> Option<apiqueue::Turn<'static>> {
-        self.turn().take()
+        let turn = self.turn().take();
+        if self.generation != generation() {
+            mem::forget(turn);
+            return None;
+        }
+        turn
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        drop(self.take());
     }
 }
 
@@ -66,7 +82,9 @@ impl Turn {
     /// away: the queue is held so long.
     #[pyo3(signature = (retry_after=None))]
     fn throttled(&self, retry_after: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        let hold = retry_after.map(|time| span("retry_after", time, 0.0)).transpose()?;
+        let hold = retry_after
+            .map(|time| span("retry_after", time, 0.0))
+            .transpose()?;
         if let Some(turn) = self.take() {
             turn.throttled(hold);
         }
@@ -111,6 +129,10 @@ impl Turn {
     #[pyo3(signature = (*_exc))]
     fn __exit__(&self, _exc: &Bound<'_, pyo3::types::PyTuple>) {
         self.end();
+    }
+
+    fn __reduce_ex__(&self, _protocol: &Bound<'_, PyAny>) -> PyResult<()> {
+        Err(not_copied("a Turn"))
     }
 
     fn __repr__(&self) -> String {

@@ -2,20 +2,15 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use apiqueue::core::EnqueueError;
 use apiqueue::{ApiQueue, Closed, Turn};
 use pyo3::prelude::*;
 
+use crate::block::block_on;
 use crate::errors::{Timeout, closed, enqueue};
-use crate::exit::without_gil;
-
-/// How long the main thread waits at most before it looks for signals.
-const SLICE: Duration = Duration::from_millis(20);
 
 pub(crate) enum Wait {
     /// For a place, of a line that is full.
@@ -76,23 +71,6 @@ impl Wait {
         }
     }
 
-    /// Blocks this thread; none when `until` comes first.
-    fn park(&mut self, until: Option<Instant>) -> Option<Result<Turn<'static>, Closed>> {
-        let waker = Waker::from(Arc::new(Unpark(thread::current())));
-        loop {
-            if let Poll::Ready(turn) = self.poll(&waker) {
-                return Some(turn);
-            }
-            match until {
-                None => thread::park(),
-                Some(until) => match until.checked_duration_since(Instant::now()) {
-                    Some(left) if !left.is_zero() => thread::park_timeout(left),
-                    _ => return None,
-                },
-            }
-        }
-    }
-
     /// Blocks this thread, without the interpreter's lock, until the turn comes, for `timeout` at most. On the main thread signals are
     /// handled meanwhile, and what they raise ends the wait.
     pub(crate) fn block(
@@ -104,20 +82,12 @@ impl Wait {
             return Ok(turn);
         }
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let is_main = is_main_thread(py)?;
-        loop {
-            let slice = if is_main { Some(Instant::now() + SLICE) } else { None };
-            let end = until.into_iter().chain(slice).min();
-            let turn = without_gil(py, || self.park(end));
-            match turn {
-                Some(turn) => return turn.map_err(|Closed| closed()),
-                None if until.is_some_and(|until| until <= Instant::now()) => {
-                    let seconds = timeout.unwrap_or_default().as_secs_f64();
-                    return Err(Timeout::new_err(format!(
-                        "the turn did not come within {seconds} s"
-                    )));
-                }
-                None => py.check_signals()?,
+        match block_on(py, until, |waker| self.poll(waker))? {
+            Some(turn) => turn.map_err(|Closed| closed()),
+            None => {
+                let seconds = timeout.unwrap_or_default().as_secs_f64();
+                let why = format!("the turn did not come within {seconds} s");
+                Err(Timeout::new_err(why))
             }
         }
     }
@@ -126,23 +96,4 @@ impl Wait {
 /// For a wait that has begun and may have failed to.
 pub(crate) fn begun(wait: Result<Wait, EnqueueError>) -> PyResult<Wait> {
     wait.map_err(enqueue)
-}
-
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// Whether this is the thread that signals are handled on.
-fn is_main_thread(py: Python<'_>) -> PyResult<bool> {
-    let threading = py.import("threading")?;
-    let main = threading.call_method0("main_thread")?.getattr("ident")?;
-    main.eq(threading.call_method0("get_ident")?)
 }

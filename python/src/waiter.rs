@@ -1,19 +1,20 @@
 //! `Waiter`: a place in line.
 
 use std::mem;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use apiqueue::Closed;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
-use crate::errors::closed;
+use crate::bell::Bell;
+use crate::errors::{closed, not_copied};
 use crate::exit::generation;
 use crate::numbers;
 use crate::port::Port;
-use crate::queue::Steps;
+use crate::steps::{Steps, now_millis};
 use crate::turn::Turn;
 use crate::wait::Wait;
 
@@ -22,8 +23,11 @@ use crate::wait::Wait;
 #[pyclass(frozen, module = "apiqueue", weakref)]
 pub(crate) struct Waiter {
     state: Mutex<State>,
+    /// The number of the task that awaits it; 0 for none.
+    task: AtomicU64,
     generation: u64,
-    steps: Option<Steps>,
+    bell: Arc<Bell>,
+    steps: Steps,
     /// Epoch milliseconds.
     timeout: f64,
 }
@@ -39,13 +43,33 @@ enum State {
 }
 
 impl Waiter {
-    pub(crate) fn new(wait: Wait, steps: Option<Steps>, timeout: f64) -> Self {
-        Self {
-            state: Mutex::new(State::Waits(wait)),
+    pub(crate) fn new(
+        py: Python<'_>,
+        mut wait: Wait,
+        steps: Steps,
+        timeout: f64,
+    ) -> PyResult<Self> {
+        let bell = Arc::<Bell>::default();
+        let state = if wait.is_waiting() {
+            match wait.poll(&bell.waker()) {
+                Poll::Pending => State::Waits(wait),
+                Poll::Ready(Err(Closed)) => State::Closed,
+                Poll::Ready(Ok(turn)) => State::Released(Py::new(py, Turn::of(turn))?),
+            }
+        } else {
+            State::Waits(wait)
+        };
+        if !matches!(&state, State::Waits(wait) if wait.is_waiting()) {
+            bell.replace();
+        }
+        Ok(Self {
+            state: Mutex::new(state),
+            task: AtomicU64::new(0),
             generation: generation(),
+            bell,
             steps,
             timeout,
-        }
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -58,8 +82,9 @@ impl Waiter {
     }
 
     fn released(&self, py: Python<'_>, turn: apiqueue::Turn<'static>) -> PyResult<Py<Turn>> {
-        if let Some(steps) = &self.steps {
-            steps.add(turn.age());
+        if self.steps.is_on() {
+            self.steps
+                .add(self.bell.age().unwrap_or_else(|| turn.age()));
         }
         let turn = Py::new(py, Turn::of(turn))?;
         *self.state() = State::Released(turn.clone_ref(py));
@@ -72,6 +97,15 @@ impl Waiter {
     }
 }
 
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        if self.is_inherited() {
+            // In a forked child the line is the parent's, with its locks as they were at the fork.
+            mem::forget(mem::replace(&mut *self.state(), State::Left));
+        }
+    }
+}
+
 #[pymethods]
 impl Waiter {
     /// Whether its turn is still to come.
@@ -81,6 +115,9 @@ impl Waiter {
     fn waiting(&self, py: Python<'_>) -> PyResult<bool> {
         if self.is_inherited() {
             return Err(closed());
+        }
+        if !self.bell.has_rung() {
+            return Ok(true);
         }
         let mut state = self.state();
         let turn = match &mut *state {
@@ -117,6 +154,10 @@ impl Waiter {
         }
         let mut wait = {
             let mut state = self.state();
+            if self.task.load(Ordering::Relaxed) != 0 {
+                return Err(PyRuntimeError::new_err("a task awaits this waiter"));
+            }
+            self.bell.replace();
             match mem::replace(&mut *state, State::Away) {
                 State::Waits(wait) => wait,
                 before => {
@@ -124,7 +165,9 @@ impl Waiter {
                         State::Released(turn) => Ok(turn.clone_ref(py)),
                         State::Closed => Err(closed()),
                         State::Left => Err(PyRuntimeError::new_err("the waiter has left the line")),
-                        _ => Err(PyRuntimeError::new_err("another thread waits with this waiter")),
+                        _ => Err(PyRuntimeError::new_err(
+                            "another thread waits with this waiter",
+                        )),
                     };
                     *state = before;
                     return answer;
@@ -143,12 +186,29 @@ impl Waiter {
         }
     }
 
+    /// The turn, if it has come; None while it has not.
+    fn _ready(&self, py: Python<'_>) -> PyResult<Option<Py<Turn>>> {
+        match self.waiting(py)? {
+            true => Ok(None),
+            false => match &*self.state() {
+                State::Released(turn) => Ok(Some(turn.clone_ref(py))),
+                _ => Ok(None),
+            },
+        }
+    }
+
     /// The turn, if it has come; None while it has not. Then `number` is left at `port` when there is something to see.
     fn _poll(&self, py: Python<'_>, port: &Port, number: u64) -> PyResult<Option<Py<Turn>>> {
         if self.is_inherited() {
             return Err(closed());
         }
         let mut state = self.state();
+        let before = self.task.swap(number, Ordering::Relaxed);
+        if before != 0 && before != number {
+            self.task.store(before, Ordering::Relaxed);
+            return Err(PyRuntimeError::new_err("another task awaits this waiter"));
+        }
+        self.bell.replace();
         let turn = match &mut *state {
             State::Waits(wait) => wait.poll(&port.waker(number)),
             State::Released(turn) => return Ok(Some(turn.clone_ref(py))),
@@ -170,14 +230,17 @@ impl Waiter {
         }
     }
 
-    fn __await__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
-        let wait = slf.py().import("apiqueue._aio")?.getattr("wait")?;
-        wait.call1((slf,))?.call_method0("__await__")
+    /// The task with this number awaits it no more.
+    fn _leave(&self, number: u64) {
+        let _ = self
+            .task
+            .compare_exchange(number, 0, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// Leaves the line. A turn that has come is over.
     pub(crate) fn cancel(&self) {
         let mut state = self.state();
+        self.bell.replace();
         let before = match &*state {
             State::Waits(_) | State::Released(_) => mem::replace(&mut *state, State::Left),
             _ => return,
@@ -185,6 +248,7 @@ impl Waiter {
         drop(state);
         match before {
             State::Released(turn) => drop(turn.get().take()),
+            State::Waits(wait) if self.is_inherited() => mem::forget(wait),
             _ => {}
         }
     }
@@ -237,6 +301,10 @@ impl Waiter {
         now_millis()
     }
 
+    fn __reduce_ex__(&self, _protocol: &Bound<'_, PyAny>) -> PyResult<()> {
+        Err(not_copied("a Waiter"))
+    }
+
     fn __repr__(&self) -> &'static str {
         match &*self.state() {
             State::Waits(wait) if wait.is_waiting() => "<Waiter, waiting>",
@@ -246,11 +314,4 @@ impl Waiter {
             State::Left => "<Waiter, has left>",
         }
     }
-}
-
-pub(crate) fn now_millis() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
 }

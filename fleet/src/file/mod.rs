@@ -11,6 +11,7 @@
 //! | `slots` | the two places of a file, and what a writer that died leaves behind |
 //! | `grace` | a calendar of which something may be missing |
 //! | `lock`, `directory`, `name` | who may have which file |
+//! | `named` | a limit by one word of a user |
 //! | `alarm` | those who found it locked come again |
 
 mod alarm;
@@ -20,6 +21,7 @@ mod encoding;
 mod grace;
 mod lock;
 mod name;
+mod named;
 mod reader;
 mod record;
 mod slots;
@@ -43,6 +45,7 @@ use clock::ThisMachine;
 pub use clock::{Boot, MachineClock, Reading};
 use directory::Directory;
 use lock::Locked;
+pub use named::Named;
 use record::Record;
 use slots::Found;
 use tries::Tries;

@@ -49,6 +49,7 @@ pub(crate) fn play(arguments: &[&str]) -> bool {
         ["--queue", directory, log, millis] => queue(directory, log, millis.parse().unwrap()),
         ["--once", directory] => once(directory),
         ["--for-user"] => println!("{:?}", FileBackend::for_user()),
+        ["--named", said] => crate::named::tell(said),
         ["--once-as-nobody", directory] => {
             become_nobody();
             once(directory);

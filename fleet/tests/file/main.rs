@@ -15,6 +15,8 @@ mod kept;
 #[cfg(unix)]
 mod look;
 #[cfg(unix)]
+mod named;
+#[cfg(unix)]
 mod processes;
 #[cfg(unix)]
 mod rig;
@@ -80,6 +82,11 @@ fn main() {
             a_look_at_a_damaged_file_shows_what_is_left_and_mends_nothing
             a_look_at_what_is_no_file_of_this_limit_is_refused
             a_look_waits_until_the_file_is_free;
+        named:
+            a_path_names_a_directory_and_a_limit_in_it
+            a_name_is_that_of_a_limit_in_the_users_directory
+            what_names_no_limit_is_refused_with_what_was_said
+            a_directory_that_cannot_be_used_is_refused_with_its_path;
         steps:
             a_reserve_that_was_cut_off_at_any_byte_grants_nothing_twice
             a_give_back_that_was_cut_off_at_any_byte_grants_nothing_twice

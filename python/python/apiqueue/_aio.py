@@ -1,4 +1,8 @@
-"""How tasks wait: one port for each event loop, where releases leave word."""
+"""Waiting in an event loop: one port a loop, which hears of releases without the interpreter's lock.
+
+The thread that releases a waiter leaves the waiter's number at the loop's port and, where the port was empty, makes a file descriptor readable
+that the loop watches. The loop then takes all numbers at once and goes on with their tasks, in the order of the releases.
+"""
 
 from __future__ import annotations
 
@@ -6,129 +10,150 @@ import asyncio
 import itertools
 import threading
 import weakref
-from typing import Any
+from typing import Any, Generator, Optional
 
 from ._apiqueue import PendingTurn, Port, Turn, Waiter, generation
 from ._errors import Timeout
 
 
-class _Waits:
-    """The tasks of one loop that wait, by their number."""
+#: Of tasks, in all loops.
+_numbers = itertools.count(1)
+
+
+class _LoopPort:
+    """Where releases leave word for the tasks of one loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._numbers = itertools.count()
-        self._futures: dict[int, asyncio.Future[bool]] = {}
+        self._loop = weakref.ref(loop)
+        #: By their number; what comes of one is whether the time is over.
+        self._waiting: dict[int, asyncio.Future[bool]] = {}
         self.generation = generation()
-        self.port = Port(True)
-        fd = self.port.fd
-        if fd is not None:
+        self._port = Port(True)
+        if not self._watch(loop):
+            self._port = Port(False)
+            threading.Thread(target=self._carry, args=(self._port,), name="apiqueue-loop", daemon=True).start()
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> bool:
+        if self._port.fd is None:
+            return False
+        try:
+            loop.add_reader(self._port.fd, self._heard)
+        except NotImplementedError:
+            return False
+        return True
+
+    def _carry(self, port: Port) -> None:
+        """For loops that watch no file descriptors: a thread carries the word."""
+        while port.wait():
+            loop = self._loop()
+            if loop is None:
+                return
             try:
-                loop.add_reader(fd, self._heard)
-            except NotImplementedError:
-                fd = None
-        if fd is None:
-            # A loop that watches no files: a thread tells it.
-            self.port = Port(False)
-            thread = threading.Thread(
-                target=_tell, args=(self.port, weakref.ref(self), weakref.ref(loop)), name="apiqueue-loop", daemon=True
-            )
-            thread.start()
-        # With the loop, the thread ends.
-        weakref.finalize(loop, self.port.close)
+                loop.call_soon_threadsafe(self._heard)
+            except RuntimeError:  # the loop is closed
+                return
+            del loop
 
     def _heard(self) -> None:
-        for number in self.port.take():
-            future = self._futures.get(number)
+        for number in self._port.take():
+            future = self._waiting.pop(number, None)
             if future is not None and not future.done():
                 future.set_result(False)
 
-    def begin(self) -> int:
-        return next(self._numbers)
-
-    def over(self, number: int) -> None:
-        future = self._futures.get(number)
-        if future is not None and not future.done():
-            future.set_result(True)
-
-    def expect(self, loop: asyncio.AbstractEventLoop, number: int) -> "asyncio.Future[bool]":
-        future = self._futures[number] = loop.create_future()
-        return future
-
-    def end(self, number: int) -> None:
-        self._futures.pop(number, None)
-
-
-def _tell(port: Port, waits: "weakref.ref[_Waits]", loop: "weakref.ref[asyncio.AbstractEventLoop]") -> None:
-    while port.wait():
-        ours, to = waits(), loop()
-        if ours is None or to is None:
-            return
-        heard = threading.Event()
-
-        def hear(ours: _Waits = ours, heard: threading.Event = heard) -> None:
-            ours._heard()
-            heard.set()
-
+    async def turn_of(self, waiter: Waiter, seconds: Optional[float] = None) -> Turn:
+        number = next(_numbers)
+        loop = asyncio.get_running_loop()
+        until = None if seconds is None else loop.time() + seconds
+        end = None
+        is_over = False
         try:
-            to.call_soon_threadsafe(hear)
-        except RuntimeError:  # the loop is closed
-            return
-        del ours, to
-        # Until then there is word already.
-        heard.wait()
+            while True:
+                # Once more when the time is over: a release of the same moment counts.
+                turn = waiter._poll(self._port, number)
+                if turn is not None:
+                    return turn
+                if is_over:
+                    raise Timeout(f"the turn did not come within {seconds} s")
+                future = loop.create_future()
+                self._waiting[number] = future
+                if until is not None:
+                    end = loop.call_at(until, _time_is_over, future)
+                is_over = await future
+                if end is not None:
+                    end.cancel()
+        finally:
+            waiter._leave(number)
+            self._waiting.pop(number, None)
+            if end is not None:
+                end.cancel()
+
+    def close(self) -> None:
+        self._port.close()
 
 
-_loops: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Waits]" = weakref.WeakKeyDictionary()
+def _time_is_over(future: "asyncio.Future[bool]") -> None:
+    if not future.done():
+        future.set_result(True)
 
 
-def _waits_of(loop: asyncio.AbstractEventLoop) -> _Waits:
-    waits = _loops.get(loop)
-    if waits is None or waits.generation != generation():
-        waits = _loops[loop] = _Waits(loop)
-    return waits
+_ports: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopPort]" = weakref.WeakKeyDictionary()
 
 
-async def wait(waiter: Waiter, timeout: float | None = None) -> Turn:
-    """The turn of a waiter. It keeps its place where that is cancelled or the time is over."""
+def _port() -> _LoopPort:
     loop = asyncio.get_running_loop()
-    waits = _waits_of(loop)
-    number = waits.begin()
-    over = None
-    is_over = False
+    port = _ports.get(loop)
+    if port is None or port.generation != generation():
+        port = _ports[loop] = _LoopPort(loop)
+        weakref.finalize(loop, port.close)
+    return port
+
+
+async def wait(waiter: Waiter) -> Turn:
+    """The turn of a waiter. One whose task is cancelled leaves the line."""
     try:
-        while True:
-            # Before the look, so that word of what comes after it finds its future.
-            future = waits.expect(loop, number)
-            turn = waiter._poll(waits.port, number)
-            if turn is not None:
-                return turn
-            if is_over:
-                raise Timeout(f"the turn did not come within {timeout} s")
-            if timeout is not None and over is None:
-                over = loop.call_later(timeout, waits.over, number)
-            is_over = await future
-    finally:
-        waits.end(number)
-        if over is not None:
-            over.cancel()
+        return await _port().turn_of(waiter)
+    except asyncio.CancelledError:
+        waiter.cancel()
+        raise
 
 
 async def wait_turn(pending: PendingTurn) -> Turn:
-    """The turn of `queue.turn()`. It leaves the line where that is cancelled or the time is over."""
+    """A place in line, and the turn."""
     waiter = pending._place()
     try:
-        return await wait(waiter, pending.timeout)
+        turn = waiter._ready()
+        if turn is not None:
+            return turn
+        return await _port().turn_of(waiter, pending.timeout)
     except BaseException:
         waiter.cancel()
         raise
 
 
-async def enter(pending: PendingTurn) -> Turn:
-    """The beginning of an `async with`."""
-    turn = await wait_turn(pending)
-    pending._entered(turn)
+def _await_waiter(self: Waiter) -> "Generator[Any, None, Turn]":
+    return wait(self).__await__()
+
+
+def _await_turn(self: PendingTurn) -> "Generator[Any, None, Turn]":
+    return wait_turn(self).__await__()
+
+
+async def _enter(self: PendingTurn) -> Turn:
+    turn = await wait_turn(self)
+    self._entered(turn)
     return turn
 
 
-async def nothing() -> None:
-    """What the end of an `async with` waits for."""
+async def _exit(self: PendingTurn, *_exc: object) -> None:
+    self._ended()
+
+
+def install() -> None:
+    """Has waiters and turns be awaited by the functions here.
+
+    Not by methods of the extension that call them: a thread that the interpreter ends in the middle of Python code must have no Rust code around.
+    """
+    Waiter.__await__ = _await_waiter
+    PendingTurn.__await__ = _await_turn
+    PendingTurn.__aenter__ = _enter
+    PendingTurn.__aexit__ = _exit

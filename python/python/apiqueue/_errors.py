@@ -1,21 +1,25 @@
-"""What can go wrong."""
+"""What the queues raise."""
 
 
 class Error(Exception):
-    """What this package raises."""
+    """What a queue raises."""
 
 
 class Closed(Error):
-    """The queue was stopped: the call must not be made."""
+    """The queue was stopped: the call is not to be made."""
 
 
 class Full(Error):
-    """All places of the line are taken."""
+    """There is no place in line."""
 
 
 class Timeout(Error, TimeoutError):
-    """The turn did not come in time."""
+    """The time was over before the turn came."""
 
 
 class ConfigError(Error, ValueError):
-    """What was given can't be: the message names the value and what it may be."""
+    """What was given can't be; it says what can."""
+
+
+for _error in (Error, Closed, Full, Timeout, ConfigError):
+    _error.__module__ = "apiqueue"

@@ -233,6 +233,26 @@ impl ApiQueue {
         }
     }
 
+    /// [`try_acquire`](Self::try_acquire), with a turn that holds the queue instead of borrowing it: one that can be kept and sent
+    /// anywhere.
+    ///
+    /// ```
+    /// use apiqueue::{ApiQueue, Turn};
+    ///
+    /// let queue = ApiQueue::builder().per_second(10).at_once(1).start()?;
+    /// let turn: Turn<'static> = queue.try_acquire_owned()?;
+    /// assert_eq!(queue.under_way(), 1);
+    /// std::thread::spawn(move || turn.ok()).join().unwrap();
+    /// assert_eq!(queue.under_way(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_acquire_owned(&self) -> Result<Turn<'static>, TryAcquireError> {
+        self.try_acquire().map(Turn::kept)
+    }
+
     /// For one who could not pass: why not, or a permit after all.
     #[cold]
     fn try_once_more(&self) -> Result<Turn<'_>, TryAcquireError> {
