@@ -49,7 +49,7 @@ class Ec2Server:
 
 
 def limits(text: str) -> apiqueue.Limits:
-    return apiqueue.Limits.from_toml_text(text)
+    return apiqueue.Limits.from_toml(text)
 
 
 def fast_registry() -> apiqueue.Registry:

@@ -15,7 +15,7 @@ AWS = "aws"
 def registry_of(limits: Any, share: str | None = None) -> Registry:
     """The registry of `limits`; a `Registry` is taken as it is.
 
-    `limits` is `"aws"`, the path of a TOML file, a `Limits`, or several of these in a list, of which each goes over those before it.
+    `limits` is `"aws"`, the path or the text of a TOML file, a `Limits`, or several of these in a list, of which each goes over those before it.
 
     Raises `ConfigError` where it is something else or can't be read.
     """
@@ -38,7 +38,7 @@ def _layered(layers: Any) -> Limits:
     for layer in rest:
         if not isinstance(layer, (str, os.PathLike)) or layer == AWS:
             raise ConfigError(f"limits: only a TOML file can go over others, not {layer!r}")
-        result = result.overridden(_path(layer))
+        result = result.overridden(_toml(layer))
     return result
 
 
@@ -48,13 +48,16 @@ def _one(limits: Any) -> Limits:
     if limits == AWS:
         return Limits.aws()
     if isinstance(limits, (str, os.PathLike)):
-        return Limits.from_toml(_path(limits))
+        return Limits.from_toml(_toml(limits))
     raise ConfigError(
         f"limits={limits!r}: may be 'aws', the path of a TOML file, a Limits, a Registry, or a list of them"
     )
 
 
-def _path(limits: str | os.PathLike[str]) -> Path:
+def _toml(limits: str | os.PathLike[str]) -> str | Path:
+    """A file's path, or its text, which has more than one line or begins with a table."""
+    if isinstance(limits, str) and ("\n" in limits or limits.startswith("[")):
+        return limits
     path = Path(limits)
     if not path.is_file():
         raise ConfigError(f"limits: {os.fspath(limits)!r} is no file, and the only limits that have a name are 'aws'")

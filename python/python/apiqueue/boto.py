@@ -62,7 +62,8 @@ def install(session: Any = None, limits: Any = "aws", *, share: str | None = Non
     `session` may be a session of boto3, botocore, aiobotocore or aioboto3, or a client of theirs. A session's own limits go before those
     of the process. Installed again, the new limits count, for clients that are paced already too.
 
-    `limits` is `"aws"`, the path of a TOML file, a `Limits`, a `Registry`, or a list of these, of which each goes over those before it.
+    `limits` is `"aws"`, the path or the text of a TOML file, a `Limits`, a `Registry`, or a list of these, of which each goes over those
+    before it.
     With `share`, all processes that name the same share one limit.
 
     Raises `ConfigError` where the limits can't be read, `TypeError` where `session` is no session and no client.
