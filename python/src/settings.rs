@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     /// None where the rate is to be found, or only others limit it.
     pub(crate) rate: Option<apiqueue::Rate>,
     pub(crate) name: String,
+    /// Whether it releases waiters from the beginning on.
+    pub(crate) is_started: bool,
     limits: Vec<apiqueue::Rate>,
     adaptive: bool,
     capacity: u32,
@@ -164,6 +166,7 @@ impl Settings {
         let settings = Self {
             rate,
             name: all.text("name")?.unwrap_or_default(),
+            is_started: all.flag("start")?.unwrap_or(false),
             limits: all.rates("limits")?,
             adaptive: all.flag("adaptive")?.unwrap_or(false),
             capacity: all.whole("capacity", 1, MOST_CAPACITY)?.unwrap_or(CAPACITY),

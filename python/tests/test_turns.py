@@ -292,6 +292,24 @@ def test_a_hold_by_hand():
     assert time.monotonic() - begin >= 0.1
 
 
+def test_a_hold_before_start_goes_on_after_it():
+    queue = ApiQueue(per_second=1000)
+    queue.hold_for(0.2)
+    begin = time.monotonic()
+    queue.turn().wait()
+    assert time.monotonic() - begin >= 0.15
+
+
+def test_a_soft_stop_does_not_end_a_hold():
+    queue = ApiQueue(per_second=1000)
+    queue.start()
+    queue.hold_for(60)
+    waiter = queue.enqueue()
+    assert queue.stop(soft_stop=True, timeout=0.1).abandoned == 1
+    with pytest.raises(Closed):
+        waiter.waiting
+
+
 def test_calls_under_way_are_limited():
     queue = ApiQueue(per_second=1_000_000, at_once=2)
     one, two = queue.turn().wait(), queue.turn().wait()

@@ -2,6 +2,7 @@
 
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 
@@ -29,6 +30,20 @@ struct State {
     is_paused: bool,
     /// What the rate was set to.
     rate: Option<apiqueue::Rate>,
+    /// Until when it was held before it was started.
+    held_until: Option<Instant>,
+}
+
+impl State {
+    /// Has a queue that was paused begin. A hold goes on.
+    fn begin(&mut self, queue: &apiqueue::ApiQueue) {
+        queue.resume();
+        let left = self.held_until.take();
+        if let Some(left) = left.and_then(|until| until.checked_duration_since(Instant::now())) {
+            // Never an error: it was a shorter one than was allowed.
+            let _ = queue.hold_for(left);
+        }
+    }
 }
 
 impl Live {
@@ -43,6 +58,7 @@ impl Live {
                 is_stopped: false,
                 is_paused: true,
                 rate: None,
+                held_until: None,
             }),
         })
     }
@@ -56,6 +72,7 @@ impl Live {
                 is_stopped: false,
                 is_paused: false,
                 rate: None,
+                held_until: None,
             }),
         }
     }
@@ -97,11 +114,15 @@ impl Live {
         if let Some(rate) = state.rate {
             queue.set_rate(rate);
         }
-        if is_paused && !state.is_paused {
-            queue.resume();
-        }
         // Another thread may have been faster.
-        Ok(state.queue.get_or_insert(queue).clone())
+        if let Some(queue) = &state.queue {
+            return Ok(queue.clone());
+        }
+        if is_paused && !state.is_paused {
+            state.begin(&queue);
+        }
+        state.queue = Some(queue.clone());
+        Ok(queue)
     }
 
     /// The same, and it releases waiters from now on.
@@ -109,9 +130,9 @@ impl Live {
         {
             let mut state = self.state();
             if mem::replace(&mut state.is_paused, false)
-                && let Some(queue) = &state.queue
+                && let Some(queue) = state.queue.clone()
             {
-                queue.resume();
+                state.begin(&queue);
             }
         }
         self.now(py)
@@ -128,12 +149,30 @@ impl Live {
         self.running(py).map(drop)
     }
 
-    /// The queue to be stopped, if there is one; whoever comes from now on is told.
-    pub(super) fn stop(&self) -> Option<apiqueue::ApiQueue> {
+    /// Releases nobody for so long.
+    pub(super) fn hold(&self, py: Python<'_>, time: Duration) -> PyResult<()> {
+        self.now(py)?.hold_for(time).map_err(config)?;
+        let mut state = self.state();
+        if state.is_paused {
+            state.held_until = state.held_until.max(Instant::now().checked_add(time));
+        }
+        Ok(())
+    }
+
+    /// Ends a hold, and starts it.
+    pub(super) fn resume(&self, py: Python<'_>) -> PyResult<()> {
+        self.state().held_until = None;
+        self.running(py)?.resume();
+        Ok(())
+    }
+
+    /// The queue to be stopped, if there is one, and whether it was never started; whoever comes from now on is told.
+    pub(super) fn stop(&self) -> Option<(apiqueue::ApiQueue, bool)> {
         let mut state = self.state();
         state.is_stopped = true;
-        state.is_paused = false;
-        state.queue.clone()
+        let was_paused = mem::replace(&mut state.is_paused, false);
+        let queue = state.queue.clone()?;
+        Some((queue, was_paused))
     }
 
     pub(super) fn is_stopped(&self) -> bool {

@@ -3,9 +3,9 @@
 mod line;
 mod live;
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::task::Context;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use apiqueue::{Stop, TryAcquireError};
@@ -34,7 +34,21 @@ pub(crate) const DRAIN: Duration = Duration::from_secs(1 << 25);
 /// A line of waiters, released one by one at a steady rate.
 ///
 /// ApiQueue(rate_millis=None, *, per_second=None, every=None, at_most=None, burst=None, strict=None, limits=(), at_once=None, adaptive=False,
-/// within=None, part=None, priority=None, share=None, name="", capacity=4096, catch_up=None, long_wait=None)
+/// within=None, part=None, priority=None, share=None, name="", capacity=4096, catch_up=None, long_wait=None, start=False)
+///
+/// The rate is one of `rate_millis` (milliseconds from one to the next, never closer), `per_second`, `every` (seconds) and `at_most` (so many calls in
+/// any window of so many seconds); `burst` is how many may go at once after a pause, and with `strict` no two are closer than the interval.
+/// `limits` are further `Rate`s that have to allow a call. At most `at_once` calls are under way. With `adaptive=True` the rate is found
+/// by what `turn.ok()` and `turn.throttled()` tell. `within` is an `Account`, of which `part` is this queue's part beside others, and `priority`, 0 to 7, says who
+/// goes first.
+///
+/// `share` is for processes that are to have one rate together, all of which say the same: a name, which is that of a file in this user's state
+/// directory; the absolute path of such a file; or `redis://host/#name`, for several machines. A limit that nobody knows yet begins after a second at most.
+///
+/// `capacity` is how many may be in line. For `catch_up` seconds at most lateness is made up, and waits from `long_wait` seconds on are counted
+/// as long. Nobody goes before `start()`, a `turn()` or `with`; or at once with `start=True`.
+///
+/// In a forked child it starts anew, with nobody in line.
 #[pyclass(frozen, subclass, dict, weakref, module = "apiqueue")]
 pub(crate) struct ApiQueue {
     live: Live,
@@ -75,10 +89,16 @@ impl ApiQueue {
         rate_millis: Option<&Bound<'_, PyAny>>,
         settings: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        Ok(Self {
-            live: Live::own(Settings::parse(py, rate_millis, settings)?)?,
+        let settings = Settings::parse(py, rate_millis, settings)?;
+        let is_started = settings.is_started;
+        let queue = Self {
+            live: Live::own(settings)?,
             steps: Steps::default(),
-        })
+        };
+        if is_started {
+            queue.live.start(py)?;
+        }
+        Ok(queue)
     }
 
     /// Begins to release waiters: those that are in line already in their order, with the whole burst. Also after a stop.
@@ -96,19 +116,26 @@ impl ApiQueue {
         timeout: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<StopReport> {
         let timeout = numbers::timeout(timeout)?.unwrap_or(DRAIN);
-        let live = self.live.stop();
-        let Some(live) = live else {
+        let Some((live, was_paused)) = self.live.stop() else {
             return Ok(apiqueue::StopReport::default().into());
         };
         let how = match soft_stop {
-            true => {
-                // One that was never started is to release those in line, too.
-                live.resume();
-                Stop::Drain { timeout }
-            }
+            true => Stop::Drain { timeout },
             false => Stop::Now,
         };
-        Ok(stopped(py, live.stop_async(how))?.into())
+        let stop = async {
+            let mut stop = pin!(live.stop_async(how));
+            let begun = poll_fn(|context| Poll::Ready(stop.as_mut().poll(context))).await;
+            if was_paused {
+                // One that was never started releases those in line, too, and they count.
+                live.resume();
+            }
+            match begun {
+                Poll::Ready(report) => report,
+                Poll::Pending => stop.await,
+            }
+        };
+        Ok(stopped(py, stop)?.into())
     }
 
     /// Takes a place in line. One that costs `weight` permits can't cost more than the burst.
@@ -174,14 +201,12 @@ impl ApiQueue {
     /// Releases nobody for `seconds`, those in line included: what a server asks for with `Retry-After`. Only extends a hold.
     fn hold_for(&self, py: Python<'_>, seconds: &Bound<'_, PyAny>) -> PyResult<()> {
         let time = span("seconds", seconds, 0.0)?;
-        self.live.now(py)?.hold_for(time).map_err(config)
+        self.live.hold(py, time)
     }
 
     /// Ends a hold. Starts the queue, too.
     fn resume(&self, py: Python<'_>) -> PyResult<()> {
-        let live = self.live.running(py)?;
-        live.resume();
-        Ok(())
+        self.live.resume(py)
     }
 
     /// Goes by another rate from now on, those in line included. The burst stays, unless another is given.
