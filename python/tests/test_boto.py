@@ -2,6 +2,7 @@
 
 import copy
 import datetime
+import gc
 import pickle
 import threading
 import time
@@ -208,6 +209,33 @@ def test_the_last_installation_counts_for_clients_that_are_paced_already(scripte
     first.uninstall()
     ec2.describe_regions()
     assert (released(first.registry), released(second.registry)) == ({}, {REGIONS: 2})
+
+
+def test_the_same_registry_installed_twice_stays_until_the_second_ends(scripted, client):
+    server = scripted()
+    registry = fast_registry()
+    for session in (None, boto3.Session()):
+        first, second = apiqueue.boto.install(session, registry), apiqueue.boto.install(session, registry)
+        first.uninstall()
+        ec2 = client("ec2", server.url, session)
+        before = sum(released(registry).values())
+        ec2.describe_regions()
+        assert sum(released(registry).values()) == before + 1
+        second.uninstall()
+        ec2.describe_regions()
+        assert sum(released(registry).values()) == before + 1
+
+
+def test_a_session_that_is_gone_leaves_nothing():
+    gc.collect()
+    before = len(apiqueue.boto._paced)
+    session = boto3.Session()
+    installed = apiqueue.boto.install(session, fast_registry())
+    assert len(apiqueue.boto._paced) == before + 1
+    del session
+    gc.collect()
+    assert len(apiqueue.boto._paced) <= before
+    installed.uninstall()
 
 
 def test_after_uninstall_nothing_is_left(scripted, client):

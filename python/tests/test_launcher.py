@@ -40,7 +40,8 @@ def launch(mine, tmp_path):
         said = [] if limits is None else ["--limits", str(limits)]
         command = [sys.executable, "-m", "apiqueue", *said, *options, *map(str, arguments)]
         around = {**os.environ, **(environment or {})}
-        if "apiqueue" not in sys.modules or PACKAGES in os.environ.get("PYTHONPATH", ""):
+        if PACKAGES in os.environ.get("PYTHONPATH", ""):
+            # This package is not installed, but found there.
             around["PYTHONPATH"] = os.pathsep.join(filter(None, [around.get("PYTHONPATH"), PACKAGES]))
         return subprocess.run(command, env=around, cwd=cwd, capture_output=True, text=True, timeout=120)
 

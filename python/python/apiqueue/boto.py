@@ -63,22 +63,23 @@ def install(session: Any = None, limits: Any = "aws", *, share: str | None = Non
     of the process. Installed again, the new limits count, for clients that are paced already too.
 
     `limits` is `"aws"`, the path or the text of a TOML file, a `Limits`, a `Registry`, or a list of these, of which each goes over those
-    before it.
-    With `share`, all processes that name the same share one limit.
+    before it. With `share`, all processes that name the same share one limit.
 
     Raises `ConfigError` where the limits can't be read, `TypeError` where `session` is no session and no client.
     """
     events = None if session is None else _events_of(session)
     registry = registry_of(limits, share)
-    if events is None:
-        _pace_new_clients()
-        pacing = _everywhere
-    else:
-        pacing = _paced.get(events) or _Pacing()
-        _paced[events] = pacing
-        pacing.register(events)
-    pacing.registry = registry
-    return Installation(pacing, registry, events)
+    with _installing:
+        if events is None:
+            _pace_new_clients()
+            pacing = _everywhere
+        else:
+            pacing = _paced.get(events) or _Pacing()
+            _paced[events] = pacing
+            pacing.register(events)
+        installation = Installation(pacing, registry, events)
+        pacing.begin(installation)
+    return installation
 
 
 def uninstall() -> None:
@@ -86,8 +87,8 @@ def uninstall() -> None:
 
     Those that are in line keep their place, and are sent when their turn comes.
     """
-    if _everywhere.registry is not None:
-        _everywhere.registry = None
+    with _installing:
+        _everywhere.end()
         _pace_no_new_clients()
 
 
@@ -96,20 +97,24 @@ class Installation:
 
     def __init__(self, pacing: _Pacing, registry: Registry, events: Any) -> None:
         self._pacing = pacing
-        self._events = events
+        # The session may go before this does.
+        self._events = None if events is None else weakref.ref(events)
         #: Where the queues are, for `stats()`, or to hold one.
         self.registry = registry
 
     def uninstall(self) -> None:
         """Attempts take no turn by this any more, unless it was installed again since. Harmless when called twice."""
-        if self._pacing.registry is not self.registry:
-            return
-        if self._events is None:
-            uninstall()
-        else:
-            self._pacing.registry = None
-            self._pacing.unregister(self._events)
-            _paced.pop(self._events, None)
+        with _installing:
+            if self._pacing.installation is not self:
+                return
+            self._pacing.end()
+            if self._events is None:
+                _pace_no_new_clients()
+                return
+            events = self._events()
+            if events is not None:
+                self._pacing.unregister(events)
+                _paced.pop(events, None)
 
     def __enter__(self) -> Installation:
         return self
@@ -124,9 +129,10 @@ def initialize_client_plugin(client: Any) -> None:
     botocore hides what a plugin raises, so that a wrong limit is told by a warning, and the client is not paced.
     """
     try:
-        if _everywhere.registry is None:
-            _everywhere.registry = registry_of(*_of_environment())
-        _everywhere.register(client.meta.events)
+        with _installing:
+            if _everywhere.registry is None:
+                _everywhere.begin(Installation(_everywhere, registry_of(*_of_environment()), None))
+        _everywhere.register(client.meta.events, replace=False)
     except Exception as why:
         warnings.warn(f"apiqueue: this client is not paced: {why}", RuntimeWarning, stacklevel=2)
         raise
@@ -144,10 +150,21 @@ def _of_environment() -> tuple[list[str], str | None]:
 
 
 class _Pacing:
-    """The handlers of one installation. They do nothing once its registry is gone."""
+    """The handlers of one session, or of all. They do nothing while nothing is installed."""
 
     def __init__(self) -> None:
-        self.registry: Registry | None = None
+        self.installation: Installation | None = None
+
+    @property
+    def registry(self) -> Registry | None:
+        installation = self.installation
+        return None if installation is None else installation.registry
+
+    def begin(self, installation: Installation) -> None:
+        self.installation = installation
+
+    def end(self) -> None:
+        self.installation = None
 
     def register(self, events: Any, *, replace: bool = True) -> None:
         """Registers these handlers. Others of this module that are there give way, or stay with `replace=False`."""
@@ -268,30 +285,29 @@ def _events_of(session: Any) -> Any:
     return events
 
 
-_patching = threading.Lock()
+#: One is installed or ended at a time.
+_installing = threading.RLock()
 
 
 def _pace_new_clients() -> None:
     """Every client, of aiobotocore too, is initialized by `BaseClient`."""
     from botocore.client import BaseClient
 
-    with _patching:
-        original = BaseClient.__init__
-        if hasattr(original, _MARK):
-            return
+    original = BaseClient.__init__
+    if hasattr(original, _MARK):
+        return
 
-        @functools.wraps(original)
-        def initialize(client: Any, *args: Any, **kwargs: Any) -> None:
-            original(client, *args, **kwargs)
-            _everywhere.register(client.meta.events, replace=False)
+    @functools.wraps(original)
+    def initialize(client: Any, *args: Any, **kwargs: Any) -> None:
+        original(client, *args, **kwargs)
+        _everywhere.register(client.meta.events, replace=False)
 
-        setattr(initialize, _MARK, original)
-        BaseClient.__init__ = initialize
+    setattr(initialize, _MARK, original)
+    BaseClient.__init__ = initialize
 
 
 def _pace_no_new_clients() -> None:
+    """Where somebody has wrapped it since, it stays: its handlers do nothing."""
     from botocore.client import BaseClient
 
-    with _patching:
-        # Where somebody has wrapped it since, it stays: its handlers do nothing.
-        BaseClient.__init__ = getattr(BaseClient.__init__, _MARK, BaseClient.__init__)
+    BaseClient.__init__ = getattr(BaseClient.__init__, _MARK, BaseClient.__init__)
