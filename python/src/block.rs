@@ -1,14 +1,17 @@
 //! Waits that block a thread, without the interpreter's lock.
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Poll, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
+use crate::errors::closed;
 use crate::exit::without_gil;
 
 /// How long the main thread waits at most before it looks for signals.
@@ -52,6 +55,18 @@ pub(crate) fn block_on<T: Send>(
         }
         py.check_signals()?;
     }
+}
+
+/// What a stop came to. One that a signal ends goes on.
+pub(crate) fn stopped<T: Send>(
+    py: Python<'_>,
+    stop: impl Future<Output = T> + Send,
+) -> PyResult<T> {
+    let mut stop = pin!(stop);
+    let done = block_on(py, None, |waker| {
+        stop.as_mut().poll(&mut Context::from_waker(waker))
+    })?;
+    done.ok_or_else(closed)
 }
 
 fn park<T>(

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use apiqueue::core::EnqueueError;
 use pyo3::PyErr;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 
 pyo3::import_exception!(apiqueue._errors, Closed);
 pyo3::import_exception!(apiqueue._errors, Full);
@@ -33,4 +33,13 @@ pub(crate) fn not_copied(what: &str) -> PyErr {
     PyTypeError::new_err(format!(
         "{what} can't be copied or pickled: it lives in this process. Make one in each process, and let them share a limit by share="
     ))
+}
+
+/// For those whose subclass has not called it.
+pub(crate) fn not_made(what: &str) -> PyErr {
+    PyRuntimeError::new_err(format!("{what}.__init__ was not called: a subclass has to"))
+}
+
+pub(crate) fn made_twice(what: &str) -> PyErr {
+    PyRuntimeError::new_err(format!("{what}.__init__ was called already"))
 }

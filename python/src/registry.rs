@@ -1,18 +1,19 @@
 //! `Registry`: queues by key.
 
 use std::mem;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use apiqueue::{Limit, StartError, Stop};
 use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyTuple};
 
-use crate::errors::{config, not_copied};
+use crate::block::stopped;
+use crate::errors::{config, made_twice, not_copied, not_made};
 use crate::exit::generation;
 use crate::limits::Limits;
 use crate::numbers;
-use crate::queue::{ApiQueue, DRAIN, stopped};
+use crate::queue::{ApiQueue, DRAIN};
 use crate::share::{Opened, Share};
 use crate::stats::{Stats, StopReport};
 
@@ -22,6 +23,11 @@ use crate::stats::{Stats, StopReport};
 /// A forked child has queues of its own.
 #[pyclass(frozen, subclass, weakref, module = "apiqueue")]
 pub(crate) struct Registry {
+    /// Since `__init__`, so that subclasses may have their own.
+    made: OnceLock<Made>,
+}
+
+struct Made {
     limits: Limits,
     share: Option<Share>,
     state: Mutex<State>,
@@ -40,7 +46,7 @@ struct Live {
     alone: Option<apiqueue::Registry>,
 }
 
-impl Registry {
+impl Made {
     fn state(&self) -> MutexGuard<'_, State> {
         // Held for a look, or to start it; never while anything waits.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -76,13 +82,19 @@ impl Registry {
         state.live = Some(live.clone());
         Ok(live)
     }
+}
+
+impl Registry {
+    fn made(&self) -> PyResult<&Made> {
+        self.made.get().ok_or_else(|| not_made("Registry"))
+    }
 
     pub(crate) fn live_queue(
         &self,
         py: Python<'_>,
         key: &str,
     ) -> PyResult<Option<apiqueue::ApiQueue>> {
-        let live = self.live()?;
+        let live = self.made()?.live()?;
         match (live.registry.queue(key), &live.alone) {
             (Err(StartError::Conflict { .. }), Some(alone)) => {
                 let is_new = !alone.queues().iter().any(|(known, _)| known == key);
@@ -114,9 +126,15 @@ fn shared(limits: apiqueue::Limits, opened: Opened) -> apiqueue::Registry {
 #[pymethods]
 impl Registry {
     #[new]
+    #[pyo3(signature = (*_given, **_settings))]
+    fn new(_given: &Bound<'_, PyTuple>, _settings: Option<&Bound<'_, PyDict>>) -> Self {
+        let made = OnceLock::new();
+        Self { made }
+    }
+
     #[pyo3(signature = (limits, share=None))]
-    fn new(limits: &Bound<'_, PyAny>, share: Option<&str>) -> PyResult<Self> {
-        let registry = Self {
+    fn __init__(&self, limits: &Bound<'_, PyAny>, share: Option<&str>) -> PyResult<()> {
+        let made = Made {
             limits: Limits::of(limits)?,
             share: share.map(Share::parse).transpose()?,
             state: Mutex::new(State {
@@ -126,8 +144,8 @@ impl Registry {
             }),
         };
         // What can't be is told now.
-        registry.live()?;
-        Ok(registry)
+        made.live()?;
+        self.made.set(made).map_err(|_| made_twice("Registry"))
     }
 
     /// The queue of `key`; None where the key is not limited. It is started already.
@@ -145,8 +163,9 @@ impl Registry {
         timeout: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<StopReport> {
         let timeout = numbers::timeout(timeout)?.unwrap_or(DRAIN);
-        let live = self.live()?;
-        self.state().is_stopped = true;
+        let made = self.made()?;
+        let live = made.live()?;
+        made.state().is_stopped = true;
         let how = match soft_stop {
             true => Stop::Drain { timeout },
             false => Stop::Now,
@@ -167,7 +186,7 @@ impl Registry {
 
     /// What each of its queues has done so far, by key.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let live = self.live()?;
+        let live = self.made()?.live()?;
         let all = PyDict::new(py);
         for registry in [Some(live.registry), live.alone].into_iter().flatten() {
             for (key, queue) in registry.queues() {
@@ -179,7 +198,7 @@ impl Registry {
 
     /// How many keys were asked for.
     fn __len__(&self) -> PyResult<usize> {
-        Ok(self.live()?.registry.len())
+        Ok(self.made()?.live()?.registry.len())
     }
 
     /// Also one that nobody has asked yet is a registry.
@@ -192,13 +211,15 @@ impl Registry {
     }
 
     fn __repr__(&self) -> String {
-        let share = self
-            .share
+        let Some(Made { limits, share, .. }) = self.made.get() else {
+            return "<Registry, not made yet>".to_owned();
+        };
+        let share = share
             .as_ref()
             .map(|share| format!(", shared as {:?}", share.said()));
         format!(
             "<Registry of {}{}>",
-            self.limits.__repr__(),
+            limits.__repr__(),
             share.unwrap_or_default()
         )
     }

@@ -234,3 +234,27 @@ def test_a_subclass_and_attributes_of_its_own_work():
     queue.start()
     poll([queue.enqueue() for _ in range(3)])
     assert queue.count == 3
+
+
+def test_a_subclass_may_have_a_constructor_of_its_own():
+    class Mine(ApiQueue):
+        def __init__(self, service, *, rate=1):
+            super().__init__(rate)
+            self.service = service
+
+    queue = Mine("ec2", rate=2)
+    assert (queue.service, queue.rate_millis) == ("ec2", 2)
+    queue.start()
+    poll([queue.enqueue() for _ in range(3)])
+
+    class Forgets(ApiQueue):
+        def __init__(self):
+            pass
+
+    for ask in [Forgets().start, Forgets().enqueue, Forgets().turn().wait, lambda: len(Forgets()), lambda: Forgets().rate_millis]:
+        with pytest.raises(RuntimeError, match="__init__"):
+            ask()
+    assert "Queue" in repr(Forgets())
+    with pytest.raises(RuntimeError, match="__init__"):
+        queue.__init__("again")
+    assert queue.rate_millis == 2

@@ -100,3 +100,18 @@ def test_a_key_whose_queue_was_stopped_has_a_new_one(path):
     registry = Registry(path)
     registry.queue("s3").stop()
     assert registry.queue("s3").turn(timeout=30).wait()
+
+
+def test_a_subclass_may_have_a_constructor_of_its_own(path):
+    class Mine(Registry):
+        def __init__(self):
+            super().__init__(path)
+
+    assert Mine().queue("s3").per_second == 100
+
+    class Forgets(Registry):
+        def __init__(self):
+            pass
+
+    with pytest.raises(RuntimeError, match="__init__"):
+        Forgets().queue("s3")

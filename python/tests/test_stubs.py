@@ -78,7 +78,7 @@ def test_methods_take_what_the_stubs_say(name):
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_all_settings_that_the_stubs_say_are_known_and_no_others(name):
-    (made,) = [one for one in CLASSES[name].body if isinstance(one, ast.FunctionDef) and one.name == "__new__"]
+    (made,) = [one for one in CLASSES[name].body if isinstance(one, ast.FunctionDef) and one.name in ("__new__", "__init__")]
     make = getattr(apiqueue, name)
     for parameter in parameters(made)[1:]:
         if parameter not in SETTINGS[name]:

@@ -13,12 +13,12 @@ pub(crate) struct Line {
 #[pymethods]
 impl Line {
     /// Whether nobody is in line.
-    fn empty(&self) -> bool {
-        self.qsize() == 0
+    fn empty(&self) -> PyResult<bool> {
+        Ok(self.qsize()? == 0)
     }
 
     /// How many are in line.
-    fn qsize(&self) -> usize {
-        self.queue.get().live.len()
+    fn qsize(&self) -> PyResult<usize> {
+        self.queue.get().__len__()
     }
 }

@@ -3,9 +3,10 @@
 mod line;
 mod live;
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::pin;
-use std::task::{Context, Poll};
+use std::sync::OnceLock;
+use std::task::Poll;
 use std::time::Duration;
 
 use apiqueue::{Stop, TryAcquireError};
@@ -13,8 +14,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use self::live::Live;
-use crate::block::block_on;
-use crate::errors::{closed, config, enqueue, not_copied};
+use crate::block::stopped;
+use crate::errors::{closed, config, enqueue, made_twice, not_copied, not_made};
 use crate::numbers::{self, millis, span, whole};
 use crate::pending::PendingTurn;
 use crate::rate::{said, with_burst, with_terms_of};
@@ -51,20 +52,25 @@ pub(crate) const DRAIN: Duration = Duration::from_secs(1 << 25);
 /// In a forked child it starts anew, with nobody in line.
 #[pyclass(frozen, subclass, dict, weakref, module = "apiqueue")]
 pub(crate) struct ApiQueue {
-    live: Live,
+    /// Since `__init__`, so that subclasses may have their own.
+    live: OnceLock<Live>,
     steps: Steps,
 }
 
 impl ApiQueue {
     pub(crate) fn keyed(registry: Py<Registry>, key: String, queue: apiqueue::ApiQueue) -> Self {
         Self {
-            live: Live::keyed(registry, key, queue),
+            live: OnceLock::from(Live::keyed(registry, key, queue)),
             steps: Steps::default(),
         }
     }
 
+    fn live(&self) -> PyResult<&Live> {
+        self.live.get().ok_or_else(|| not_made("ApiQueue"))
+    }
+
     pub(crate) fn begin(&self, py: Python<'_>, weight: usize) -> PyResult<Wait> {
-        begun(Wait::begin(&self.live.running(py)?, weight))
+        begun(Wait::begin(&self.live()?.running(py)?, weight))
     }
 
     /// What waits, as an object.
@@ -83,27 +89,34 @@ impl ApiQueue {
 #[pymethods]
 impl ApiQueue {
     #[new]
+    #[pyo3(signature = (*_given, **_settings))]
+    fn new(_given: &Bound<'_, PyTuple>, _settings: Option<&Bound<'_, PyDict>>) -> Self {
+        Self {
+            live: OnceLock::new(),
+            steps: Steps::default(),
+        }
+    }
+
     #[pyo3(signature = (rate_millis=None, **settings))]
-    fn new(
+    fn __init__(
+        &self,
         py: Python<'_>,
         rate_millis: Option<&Bound<'_, PyAny>>,
         settings: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Self> {
+    ) -> PyResult<()> {
         let settings = Settings::parse(py, rate_millis, settings)?;
         let is_started = settings.is_started;
-        let queue = Self {
-            live: Live::own(settings)?,
-            steps: Steps::default(),
-        };
+        let live = Live::own(settings)?;
+        self.live.set(live).map_err(|_| made_twice("ApiQueue"))?;
         if is_started {
-            queue.live.start(py)?;
+            self.live()?.start(py)?;
         }
-        Ok(queue)
+        Ok(())
     }
 
     /// Begins to release waiters: those that are in line already in their order, with the whole burst. Also after a stop.
     fn start(&self, py: Python<'_>) -> PyResult<()> {
-        self.live.start(py)
+        self.live()?.start(py)
     }
 
     /// Stops: now, or softly, when those in line have been released; for `timeout` seconds at most. Who is in line after that, and who comes
@@ -116,7 +129,7 @@ impl ApiQueue {
         timeout: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<StopReport> {
         let timeout = numbers::timeout(timeout)?.unwrap_or(DRAIN);
-        let Some((live, was_paused)) = self.live.stop() else {
+        let Some((live, was_paused)) = self.live()?.stop() else {
             return Ok(apiqueue::StopReport::default().into());
         };
         let how = match soft_stop {
@@ -143,7 +156,7 @@ impl ApiQueue {
     /// Raises `Full` when there is no place, and `Closed`.
     #[pyo3(signature = (weight=None))]
     fn enqueue(&self, py: Python<'_>, weight: Option<&Bound<'_, PyAny>>) -> PyResult<Waiter> {
-        let live = self.live.now(py)?;
+        let live = self.live()?.now(py)?;
         let wait = Wait::now(&live, weight_of(weight)?).map_err(enqueue)?;
         let ahead = live.len() as f64;
         let each = live.rate().interval().as_secs_f64() * 1e3;
@@ -158,7 +171,7 @@ impl ApiQueue {
         use apiqueue::RefusedError::{Enqueue, TooLate};
 
         let longest = span("longest", longest, 0.0)?;
-        let waiter = self.live.running(py)?.enqueue_within(longest);
+        let waiter = self.live()?.running(py)?.enqueue_within(longest);
         match waiter {
             Ok(waiter) => self.waiter(
                 py,
@@ -191,7 +204,7 @@ impl ApiQueue {
     ///
     /// Raises `Closed`.
     fn try_turn(&self, py: Python<'_>) -> PyResult<Option<Turn>> {
-        match self.live.running(py)?.try_acquire_owned() {
+        match self.live()?.running(py)?.try_acquire_owned() {
             Ok(turn) => Ok(Some(self.released(turn))),
             Err(TryAcquireError::Closed) => Err(closed()),
             Err(_) => Ok(None),
@@ -201,12 +214,12 @@ impl ApiQueue {
     /// Releases nobody for `seconds`, those in line included: what a server asks for with `Retry-After`. Only extends a hold.
     fn hold_for(&self, py: Python<'_>, seconds: &Bound<'_, PyAny>) -> PyResult<()> {
         let time = span("seconds", seconds, 0.0)?;
-        self.live.hold(py, time)
+        self.live()?.hold(py, time)
     }
 
     /// Ends a hold. Starts the queue, too.
     fn resume(&self, py: Python<'_>) -> PyResult<()> {
-        self.live.resume(py)
+        self.live()?.resume(py)
     }
 
     /// Goes by another rate from now on, those in line included. The burst stays, unless another is given.
@@ -220,12 +233,12 @@ impl ApiQueue {
     ) -> PyResult<()> {
         let rate = said(per_second, every, None)?
             .ok_or_else(|| config("set_rate needs per_second= or every="))?;
-        let before = self.live.rate(py)?;
+        let before = self.live()?.rate(py)?;
         let rate = match burst {
             Some(_) => with_burst(rate, burst, before.is_strict())?,
             None => with_terms_of(rate, before)?,
         };
-        self.live.go_by(py, rate)
+        self.live()?.go_by(py, rate)
     }
 
     /// Releases one each `rate` milliseconds from now on, and starts the queue if that was not done.
@@ -237,44 +250,47 @@ impl ApiQueue {
     /// From one release to the next, in milliseconds.
     #[getter]
     fn rate_millis(&self, py: Python<'_>) -> PyResult<f64> {
-        Ok(self.live.rate(py)?.interval().as_secs_f64() * 1e3)
+        Ok(self.live()?.rate(py)?.interval().as_secs_f64() * 1e3)
     }
 
     #[setter]
     fn set_rate_millis(&self, py: Python<'_>, rate: &Bound<'_, PyAny>) -> PyResult<()> {
         let rate = apiqueue::Rate::every(millis("rate_millis", rate)?).map_err(config)?;
-        let rate = with_terms_of(rate, self.live.rate(py)?)?;
-        self.live.go_by(py, rate)
+        let rate = with_terms_of(rate, self.live()?.rate(py)?)?;
+        self.live()?.go_by(py, rate)
     }
 
     /// Releases each second.
     #[getter]
     fn per_second(&self, py: Python<'_>) -> PyResult<f64> {
-        Ok(1.0 / self.live.rate(py)?.interval().as_secs_f64())
+        Ok(1.0 / self.live()?.rate(py)?.interval().as_secs_f64())
     }
 
     /// Uses up `permits` more.
     fn charge(&self, py: Python<'_>, permits: &Bound<'_, PyAny>) -> PyResult<()> {
         let permits = whole("permits", permits, 0, u32::MAX)?;
-        self.live.now(py)?.charge(permits as usize).map_err(config)
+        self.live()?
+            .now(py)?
+            .charge(permits as usize)
+            .map_err(config)
     }
 
     /// Puts `permits` back.
     fn refund(&self, py: Python<'_>, permits: &Bound<'_, PyAny>) -> PyResult<()> {
         let permits = whole("permits", permits, 0, u32::MAX)?;
-        self.live.now(py)?.refund(permits as usize);
+        self.live()?.now(py)?.refund(permits as usize);
         Ok(())
     }
 
     /// What it has done so far.
     fn stats(&self, py: Python<'_>) -> PyResult<Stats> {
-        Ok(self.live.even_stopped(py)?.stats().into())
+        Ok(self.live()?.even_stopped(py)?.stats().into())
     }
 
     /// What it is called.
     #[getter]
-    fn name(&self) -> &str {
-        self.live.name()
+    fn name(&self) -> PyResult<&str> {
+        Ok(self.live()?.name())
     }
 
     /// The class of what `enqueue` gives.
@@ -291,13 +307,13 @@ impl ApiQueue {
 
     /// Whether it was stopped, and not started since.
     #[getter]
-    fn closed(&self) -> bool {
-        self.live.is_stopped()
+    fn closed(&self) -> PyResult<bool> {
+        Ok(self.live()?.is_stopped())
     }
 
     /// How many are in line.
-    fn __len__(&self) -> usize {
-        self.live.len()
+    fn __len__(&self) -> PyResult<usize> {
+        Ok(self.live()?.len())
     }
 
     /// A queue where nobody waits is a queue.
@@ -307,7 +323,7 @@ impl ApiQueue {
 
     /// The same as `len`.
     #[getter]
-    fn queued(&self) -> usize {
+    fn queued(&self) -> PyResult<usize> {
         self.__len__()
     }
 
@@ -342,7 +358,7 @@ impl ApiQueue {
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
-        slf.get().live.start(slf.py())?;
+        slf.get().live()?.start(slf.py())?;
         Ok(slf)
     }
 
@@ -358,28 +374,19 @@ impl ApiQueue {
     }
 
     fn __repr__(&self, py: Python<'_>) -> String {
-        let name = self.name();
-        let state = if self.closed() { ", stopped" } else { "" };
-        match self.live.rate(py) {
+        let Some(live) = self.live.get() else {
+            return "<ApiQueue, not made yet>".to_owned();
+        };
+        let state = if live.is_stopped() { ", stopped" } else { "" };
+        match live.rate(py) {
             Ok(rate) => format!(
-                "<ApiQueue {name:?}: {rate}, {} in line{state}>",
-                self.__len__()
+                "<ApiQueue {:?}: {rate}, {} in line{state}>",
+                live.name(),
+                live.len()
             ),
-            Err(_) => format!("<ApiQueue {name:?}{state}>"),
+            Err(_) => format!("<ApiQueue {:?}{state}>", live.name()),
         }
     }
-}
-
-/// What a stop came to. One that a signal ends goes on.
-pub(crate) fn stopped<T: Send>(
-    py: Python<'_>,
-    stop: impl Future<Output = T> + Send,
-) -> PyResult<T> {
-    let mut stop = pin!(stop);
-    let done = block_on(py, None, |waker| {
-        stop.as_mut().poll(&mut Context::from_waker(waker))
-    })?;
-    done.ok_or_else(closed)
 }
 
 fn weight_of(weight: Option<&Bound<'_, PyAny>>) -> PyResult<usize> {
