@@ -1,7 +1,6 @@
 """aiobotocore: the same by `await`."""
 
 import asyncio
-import time
 
 import pytest
 from boto_fixtures import *  # noqa: F403
@@ -144,19 +143,21 @@ def test_presigning_takes_no_turn():
     assert "Signature" in asyncio.run(main())
 
 
-def test_a_turn_given_after_the_timeout_of_a_task_is_nobody_s_loss(scripted):
+def test_tasks_that_give_up_cost_nobody_a_turn(scripted):
     server = scripted()
-    registry = apiqueue.Registry(limits("[default]\nper_second = 10\n"))
+    registry = apiqueue.Registry(limits("[default]\nevery = '1h'\nburst = 2\n"))
     apiqueue.boto.install(limits=registry)
+    queue = registry.queue(REGIONS)
 
     async def main():
         async with ec2(server.url) as client:
             await client.describe_regions()
-            began = time.monotonic()
-            given_up = [asyncio.wait_for(client.describe_regions(), 0.01) for _ in range(20)]
-            await asyncio.gather(*given_up, return_exceptions=True)
+            queue.hold_for(3600)
+            given_up = [asyncio.wait_for(client.describe_regions(), 0.05) for _ in range(20)]
+            raised = await asyncio.gather(*given_up, return_exceptions=True)
+            assert all(isinstance(it, asyncio.TimeoutError) for it in raised)
+            queue.resume()
             await client.describe_regions()
-            return time.monotonic() - began
 
     asyncio.run(main())
-    assert len(server.requests) <= 4
+    assert len(server.requests) == 2, "the second of the hour's two turns was still there"

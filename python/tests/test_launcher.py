@@ -144,8 +144,8 @@ def test_ctrl_c_ends_a_call_that_waits_in_line(scripted, tmp_path):
         import boto3, os
         ec2 = boto3.client('ec2', endpoint_url=os.environ['SERVER'])
         ec2.describe_regions()
-        print('waits', flush=True)
         try:
+            print('waits', flush=True)
             ec2.describe_regions()
         except KeyboardInterrupt:
             raise SystemExit(42)
