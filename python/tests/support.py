@@ -24,6 +24,16 @@ AWS_ENVIRONMENT = {
 }
 
 
+#: EC2's rate for this operation, less a tenth, and little of its bucket at once: what is sent while the server is stalled by other
+#: programs comes to it together, and then the bucket has room for 5 s of it.
+STEADY = """
+['ec2/*/DescribeRegions']
+per_second = 20
+burst = 10
+leave_percent = 10
+"""
+
+
 class Ec2Server:
     """`endpoints/ec2.py` in a process of its own."""
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from boto_fixtures import *  # noqa: F403
-from support import REGION, fast_registry, limits, released
+from support import REGION, STEADY, fast_registry, limits, released
 
 pytest.importorskip("aiobotocore", reason="aiobotocore is not installed")
 
@@ -35,7 +35,7 @@ def ec2(url, session=None, **config):
 
 
 def test_two_hundred_tasks_are_never_throttled_by_ec2_s_buckets(moto):
-    apiqueue.boto.install()
+    apiqueue.boto.install(limits=["aws", STEADY])
 
     async def main():
         async with ec2(moto.url) as client:
