@@ -1,6 +1,6 @@
 //! `PendingTurn`: what `queue.turn()` gives, for `with`, `async with`, `await` and `.wait()`.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pyo3::prelude::*;
@@ -19,8 +19,15 @@ pub(crate) struct PendingTurn {
     weight: usize,
     /// None for ever.
     timeout: Option<Duration>,
-    /// Of a `with`.
-    turn: Mutex<Vec<Py<Turn>>>,
+    entered: Mutex<Entered>,
+}
+
+/// The turns of a `with`, the latest last.
+#[derive(Default)]
+struct Entered {
+    first: Option<Py<Turn>>,
+    /// Where the same object was entered again before it was left.
+    more: Vec<Py<Turn>>,
 }
 
 impl PendingTurn {
@@ -29,16 +36,20 @@ impl PendingTurn {
             queue,
             weight,
             timeout,
-            turn: Mutex::default(),
+            entered: Mutex::default(),
         }
     }
 
+    fn entered(&self) -> MutexGuard<'_, Entered> {
+        // Held for a moment, never while anything waits.
+        self.entered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn ended(&self) {
-        let turn = self
-            .turn
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
+        let turn = {
+            let mut entered = self.entered();
+            entered.more.pop().or_else(|| entered.first.take())
+        };
         if let Some(turn) = turn {
             drop(turn.get().take());
         }
@@ -81,10 +92,11 @@ impl PendingTurn {
 
     /// The turn that the end of an `async with` ends.
     fn _entered(&self, turn: Py<Turn>) {
-        self.turn
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(turn);
+        let mut entered = self.entered();
+        match &entered.first {
+            None => entered.first = Some(turn),
+            Some(_) => entered.more.push(turn),
+        }
     }
 
     fn __reduce_ex__(&self, _protocol: &Bound<'_, PyAny>) -> PyResult<()> {

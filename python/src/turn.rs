@@ -11,7 +11,7 @@ use crate::numbers::{span, whole};
 
 /// The call may be made. It is under way until the turn is over: by the end of a `with`, one of `ok`, `throttled`, `give_back` and `end`, or
 /// when the object goes. Which counts where calls under way are limited; else a turn may be ignored.
-#[pyclass(frozen, module = "apiqueue", weakref)]
+#[pyclass(frozen, module = "apiqueue")]
 pub(crate) struct Turn {
     turn: Mutex<Option<apiqueue::Turn<'static>>>,
     waited: f64,

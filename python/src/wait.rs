@@ -10,11 +10,11 @@ use apiqueue::{ApiQueue, Closed, Turn};
 use pyo3::prelude::*;
 
 use crate::block::block_on;
-use crate::errors::{Timeout, closed, enqueue};
+use crate::errors::{Timeout, enqueue};
 
 pub(crate) enum Wait {
     /// For a place, of a line that is full.
-    Place(Pin<Box<dyn Future<Output = Result<apiqueue::Waiter, Closed>> + Send>>),
+    Place(Pin<Box<dyn Future<Output = Result<apiqueue::Waiter, EnqueueError>> + Send>>),
     Line(apiqueue::Waiter),
 }
 
@@ -28,14 +28,17 @@ impl Wait {
         waiter.map(Self::Line)
     }
 
-    /// A place as soon as there is one, for a call of weight 1.
+    /// A place as soon as there is one.
     pub(crate) fn begin(queue: &ApiQueue, weight: usize) -> Result<Self, EnqueueError> {
-        match Self::now(queue, weight) {
-            Err(EnqueueError::Full { .. }) if weight == 1 => {
-                Ok(Self::Place(Box::pin(queue.enqueue_async())))
+        if queue.len() < queue.capacity() {
+            match Self::now(queue, weight) {
+                Err(EnqueueError::Full { .. }) => {}
+                wait => return wait,
             }
-            wait => wait,
         }
+        let queue = queue.clone();
+        let place = async move { queue.enqueue_weighted_async(weight).await };
+        Ok(Self::Place(Box::pin(place)))
     }
 
     /// Whether it waits. False also when the queue is closed.
@@ -46,7 +49,7 @@ impl Wait {
         }
     }
 
-    pub(crate) fn poll(&mut self, waker: &Waker) -> Poll<Result<Turn<'static>, Closed>> {
+    pub(crate) fn poll(&mut self, waker: &Waker) -> Poll<Result<Turn<'static>, EnqueueError>> {
         let mut context = Context::from_waker(waker);
         loop {
             match self {
@@ -55,15 +58,18 @@ impl Wait {
                     Poll::Ready(Err(why)) => return Poll::Ready(Err(why)),
                     Poll::Ready(Ok(waiter)) => *self = Self::Line(waiter),
                 },
-                Self::Line(waiter) => return Pin::new(waiter).poll(&mut context),
+                Self::Line(waiter) => {
+                    let turn = Pin::new(waiter).poll(&mut context);
+                    return turn.map_err(|Closed| EnqueueError::Closed);
+                }
             }
         }
     }
 
     /// The turn, if it has come.
-    pub(crate) fn look(&mut self) -> Result<Option<Turn<'static>>, Closed> {
+    pub(crate) fn look(&mut self) -> Result<Option<Turn<'static>>, EnqueueError> {
         match self {
-            Self::Line(waiter) => waiter.try_wait(),
+            Self::Line(waiter) => waiter.try_wait().map_err(|Closed| EnqueueError::Closed),
             Self::Place(_) => match self.poll(Waker::noop()) {
                 Poll::Ready(turn) => turn.map(Some),
                 Poll::Pending => Ok(None),
@@ -78,12 +84,12 @@ impl Wait {
         py: Python<'_>,
         timeout: Option<Duration>,
     ) -> PyResult<Turn<'static>> {
-        if let Some(turn) = self.look().map_err(|Closed| closed())? {
+        if let Some(turn) = self.look().map_err(enqueue)? {
             return Ok(turn);
         }
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         match block_on(py, until, |waker| self.poll(waker))? {
-            Some(turn) => turn.map_err(|Closed| closed()),
+            Some(turn) => turn.map_err(enqueue),
             None => {
                 let seconds = timeout.unwrap_or_default().as_secs_f64();
                 let why = format!("the turn did not come within {seconds} s");

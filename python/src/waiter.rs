@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
-use apiqueue::Closed;
+use apiqueue::core::EnqueueError;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::bell::Bell;
-use crate::errors::{closed, not_copied};
+use crate::errors::{closed, enqueue, not_copied};
 use crate::exit::generation;
 use crate::numbers;
 use crate::port::Port;
@@ -53,7 +53,8 @@ impl Waiter {
         let state = if wait.is_waiting() {
             match wait.poll(&bell.waker()) {
                 Poll::Pending => State::Waits(wait),
-                Poll::Ready(Err(Closed)) => State::Closed,
+                Poll::Ready(Err(EnqueueError::Closed)) => State::Closed,
+                Poll::Ready(Err(why)) => return Err(enqueue(why)),
                 Poll::Ready(Ok(turn)) => State::Released(Py::new(py, Turn::of(turn))?),
             }
         } else {
@@ -91,9 +92,10 @@ impl Waiter {
         Ok(turn)
     }
 
-    fn is_closed(&self) -> PyErr {
+    /// There will be no turn.
+    fn has_failed(&self, why: EnqueueError) -> PyErr {
         *self.state() = State::Closed;
-        closed()
+        enqueue(why)
     }
 }
 
@@ -135,7 +137,7 @@ impl Waiter {
             Ok(None) => Ok(true),
             // Taken, and not only seen: the permit of one that nobody has taken goes to the next.
             Ok(Some(turn)) => self.released(py, turn).map(|_| false),
-            Err(Closed) => Err(self.is_closed()),
+            Err(why) => Err(self.has_failed(why)),
         }
     }
 
@@ -226,7 +228,7 @@ impl Waiter {
         match turn {
             Poll::Pending => Ok(None),
             Poll::Ready(Ok(turn)) => self.released(py, turn).map(Some),
-            Poll::Ready(Err(Closed)) => Err(self.is_closed()),
+            Poll::Ready(Err(why)) => Err(self.has_failed(why)),
         }
     }
 

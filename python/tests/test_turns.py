@@ -216,6 +216,29 @@ def test_a_full_line_says_so_and_a_turn_waits_for_a_place():
     assert queue.stats().released == 12
 
 
+def test_calls_that_cost_more_wait_for_a_place_too():
+    queue = ApiQueue(every=0.001, burst=5, capacity=2, start=True)
+    threads = [threading.Thread(target=queue.turn(weight=5).wait) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert queue.stats().released == 10
+
+
+def test_a_cost_that_cannot_be_is_told_also_where_the_line_is_full():
+    queue = ApiQueue(every=60, burst=5, capacity=1)
+    queue.enqueue()
+    waits = threading.Thread(target=lambda: pytest.raises(Closed, queue.turn(weight=2).wait), daemon=True)
+    waits.start()
+    with pytest.raises(ConfigError):
+        queue.turn(weight=6, timeout=30).wait()
+    queue.stop()
+    waits.join(60)
+    assert not waits.is_alive()
+
+
 def test_a_stop_ends_all_waits():
     queue = ApiQueue(every=60, capacity=1)
     queue.turn().wait()

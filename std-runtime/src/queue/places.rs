@@ -150,13 +150,7 @@ impl ApiQueue {
     /// # Cancel safety
     /// As of [`turn`](Self::turn).
     pub async fn turn_weighted(&self, weight: usize) -> Result<Turn<'_>, EnqueueError> {
-        let waiter = match self.try_place(weight) {
-            Some(place) => place?,
-            None => {
-                let waiting = Waiting::join(self.line(), weight);
-                poll_fn(|cx| waiting.poll(cx.waker())).await?
-            }
-        };
+        let waiter = self.enqueue_weighted_async(weight).await?;
         waiter.await.map_err(|Closed| EnqueueError::Closed)
     }
 
@@ -214,6 +208,38 @@ impl ApiQueue {
             // Of one permit, which is never too many.
             Some(place) => Enqueue::ready(place.map_err(|_| Closed)),
             None => Enqueue::backlog(Waiting::join(self.line(), 1)),
+        }
+    }
+
+    /// [`enqueue_async`](Self::enqueue_async) for a call that costs `weight` permits. The place, or the wait for room, is taken at the
+    /// first poll.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// use apiqueue::ApiQueue;
+    ///
+    /// let queue = ApiQueue::builder().per_second(1000).burst(10).capacity(1).start()?;
+    /// for _ in 0..3 {
+    ///     queue.enqueue_weighted_async(10).await?.await?;
+    /// }
+    /// assert!(queue.enqueue_weighted_async(11).await.is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// [`EnqueueError::Weight`] as for [`enqueue_weighted`](Self::enqueue_weighted), [`EnqueueError::Closed`] when the queue is stopped
+    /// before there is room.
+    ///
+    /// # Cancel safety
+    /// As of [`enqueue_async`](Self::enqueue_async).
+    pub async fn enqueue_weighted_async(&self, weight: usize) -> Result<Waiter, EnqueueError> {
+        match self.try_place(weight) {
+            Some(place) => place,
+            None => {
+                let waiting = Waiting::join(self.line(), weight);
+                poll_fn(|context| waiting.poll(context.waker())).await
+            }
         }
     }
 
