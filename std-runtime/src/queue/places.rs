@@ -150,13 +150,7 @@ impl ApiQueue {
     /// # Cancel safety
     /// As of [`turn`](Self::turn).
     pub async fn turn_weighted(&self, weight: usize) -> Result<Turn<'_>, EnqueueError> {
-        let waiter = match self.try_place(weight) {
-            Some(place) => place?,
-            None => {
-                let waiting = Waiting::join(self.line(), weight);
-                poll_fn(|cx| waiting.poll(cx.waker())).await?
-            }
-        };
+        let waiter = self.enqueue_weighted_async(weight).await?;
         waiter.await.map_err(|Closed| EnqueueError::Closed)
     }
 
@@ -217,6 +211,38 @@ impl ApiQueue {
         }
     }
 
+    /// [`enqueue_async`](Self::enqueue_async) for a call that costs `weight` permits. The place, or the wait for room, is taken at the
+    /// first poll.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// use apiqueue::ApiQueue;
+    ///
+    /// let queue = ApiQueue::builder().per_second(1000).burst(10).capacity(1).start()?;
+    /// for _ in 0..3 {
+    ///     queue.enqueue_weighted_async(10).await?.await?;
+    /// }
+    /// assert!(queue.enqueue_weighted_async(11).await.is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// [`EnqueueError::Weight`] as for [`enqueue_weighted`](Self::enqueue_weighted), [`EnqueueError::Closed`] when the queue is stopped
+    /// before there is room.
+    ///
+    /// # Cancel safety
+    /// As of [`enqueue_async`](Self::enqueue_async).
+    pub async fn enqueue_weighted_async(&self, weight: usize) -> Result<Waiter, EnqueueError> {
+        match self.try_place(weight) {
+            Some(place) => place,
+            None => {
+                let waiting = Waiting::join(self.line(), weight);
+                poll_fn(|context| waiting.poll(context.waker())).await
+            }
+        }
+    }
+
     /// Takes a permit now or not at all. Never overtakes a waiter.
     ///
     /// Whoever [grants](crate::Builder::granted) gives to those in line only. Of limits that several queues share, another queue's first in
@@ -231,6 +257,26 @@ impl ApiQueue {
             Some(turn) => Ok(turn),
             None => self.try_once_more(),
         }
+    }
+
+    /// [`try_acquire`](Self::try_acquire), with a turn that holds the queue instead of borrowing it: one that can be kept and sent
+    /// anywhere.
+    ///
+    /// ```
+    /// use apiqueue::{ApiQueue, Turn};
+    ///
+    /// let queue = ApiQueue::builder().per_second(10).at_once(1).start()?;
+    /// let turn: Turn<'static> = queue.try_acquire_owned()?;
+    /// assert_eq!(queue.under_way(), 1);
+    /// std::thread::spawn(move || turn.ok()).join().unwrap();
+    /// assert_eq!(queue.under_way(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_acquire_owned(&self) -> Result<Turn<'static>, TryAcquireError> {
+        self.try_acquire().map(Turn::kept)
     }
 
     /// For one who could not pass: why not, or a permit after all.

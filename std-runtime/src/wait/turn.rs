@@ -69,6 +69,20 @@ impl<'q> Turn<'q> {
         }
     }
 
+    /// The turn of [`passed`](Self::passed), which holds the queue from now on instead of borrowing it.
+    pub(crate) fn kept(self) -> Turn<'static> {
+        let kept = Turn {
+            line: Held::Owned(Arc::clone(self.line())),
+            weight: self.weight,
+            told: self.told,
+            waited: self.waited,
+            ahead: self.ahead,
+        };
+        // The call goes on. All that it has is a borrow, so nothing is leaked.
+        std::mem::forget(self);
+        kept
+    }
+
     #[inline(always)]
     pub(crate) fn line(&self) -> &Arc<Line> {
         match &self.line {

@@ -1,0 +1,1 @@
+"""Servers on loopback that throttle, for the tests."""
