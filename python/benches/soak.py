@@ -109,6 +109,8 @@ def main(seconds: float) -> int:
             if random.random() < 0.2 and hasattr(os, "fork"):
                 pid = os.fork()
                 if pid == 0:
+                    # It may have been stopped just now.
+                    queue.start()
                     queue.turn(timeout=30).wait()
                     os._exit(0)
                 _, status = os.waitpid(pid, 0)

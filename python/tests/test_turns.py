@@ -227,18 +227,6 @@ def test_calls_that_cost_more_wait_for_a_place_too():
     assert queue.stats().released == 10
 
 
-def test_a_cost_that_cannot_be_is_told_also_where_the_line_is_full():
-    queue = ApiQueue(every=60, burst=5, capacity=1)
-    queue.enqueue()
-    waits = threading.Thread(target=lambda: pytest.raises(Closed, queue.turn(weight=2).wait), daemon=True)
-    waits.start()
-    with pytest.raises(ConfigError):
-        queue.turn(weight=6, timeout=30).wait()
-    queue.stop()
-    waits.join(60)
-    assert not waits.is_alive()
-
-
 def test_a_stop_ends_all_waits():
     queue = ApiQueue(every=60, capacity=1)
     queue.turn().wait()
