@@ -36,6 +36,11 @@ impl Wait {
                 wait => return wait,
             }
         }
+        // Told now, and not when there is a place.
+        let max = queue.rate().burst_size();
+        if weight > max {
+            return Err(EnqueueError::Weight { weight, max });
+        }
         let queue = queue.clone();
         let place = async move { queue.enqueue_weighted_async(weight).await };
         Ok(Self::Place(Box::pin(place)))

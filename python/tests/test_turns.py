@@ -437,3 +437,16 @@ def test_stats_are_attributes_and_a_mapping():
     with pytest.raises(KeyError):
         stats["nothing"]
     assert "released" in str(stats)
+
+
+def test_a_call_that_costs_more_than_can_gather_is_told_at_once_in_a_full_line_too():
+    queue = ApiQueue(every=60, burst=2, capacity=1)
+    waiter = queue.enqueue()
+    queue.start()
+    queue.hold_for(3600)
+    held = queue.enqueue() if not waiter.waiting else waiter
+    with pytest.raises(ConfigError, match="3"):
+        queue.turn(weight=3).wait()
+    with pytest.raises(Timeout):
+        queue.turn(weight=2, timeout=0).wait()
+    held.cancel()
