@@ -269,7 +269,7 @@ def test_a_path_and_a_name_are_the_same_limit(tmp_path, monkeypatch):
     other = ApiQueue(every=60, share=str(tmp_path / "apiqueue" / "calls"))
     one.start(), other.start()
     # Nothing is known of the limit: it begins after its grace, of which an interval is counted for half a second at most.
-    assert one.turn(timeout=30).wait()
+    assert one.turn(timeout=200).wait()
     waiter = other.enqueue()
     time.sleep(0.3)
     assert waiter.waiting
@@ -280,10 +280,12 @@ def test_keys_of_registries_share_their_rates(tmp_path):
     share = str(tmp_path / "all")
     text = "[default]\nevery = '1m'\n"
     one, other = Registry(text, share=share), Registry(text, share=share)
-    assert one.queue("ec2").turn(timeout=30).wait()
+    # On a busy machine an answer may come too late, and then its slot is lost: the next is a minute later.
+    assert one.queue("ec2").turn(timeout=200).wait()
+    begin = time.monotonic()
     waiter = other.queue("ec2").enqueue()
-    assert other.queue("s3").turn(timeout=30).wait()
-    assert waiter.waiting
+    assert other.queue("s3").turn(timeout=200).wait()
+    assert waiter.waiting or time.monotonic() - begin > 50
 
 
 @FILES
