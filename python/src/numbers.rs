@@ -31,25 +31,33 @@ pub(crate) fn span(what: &str, value: &Bound<'_, PyAny>, least: f64) -> PyResult
         true => value.call_method0("total_seconds")?.extract()?,
         false => number(what, value)?,
     };
-    in_range(what, &value.repr()?.to_string(), seconds, least, 1.0)
+    in_range(what, value, seconds, least, "s", 1e9)
 }
 
 /// A span of time in milliseconds, from a nanosecond on.
 pub(crate) fn millis(what: &str, value: &Bound<'_, PyAny>) -> PyResult<Duration> {
     let millis = number(what, value)?;
-    in_range(what, &value.repr()?.to_string(), millis / 1e3, 1e-9, 1e3)
+    in_range(what, value, millis, 1e-6, "ms", 1e6)
 }
 
-fn in_range(what: &str, said: &str, seconds: f64, least: f64, unit: f64) -> PyResult<Duration> {
-    if !(least..=LONGEST).contains(&seconds) {
-        let (least, most) = (least * unit, LONGEST * unit);
-        let unit = if unit == 1.0 { "s" } else { "ms" };
+/// In a unit of so many nanoseconds.
+fn in_range(
+    what: &str,
+    said: &Bound<'_, PyAny>,
+    time: f64,
+    least: f64,
+    unit: &str,
+    nanos: f64,
+) -> PyResult<Duration> {
+    let most = LONGEST * 1e9 / nanos;
+    if !(least..=most).contains(&time) {
         return Err(config(format_args!(
-            "{what}={said} is not in {least:e}..={most:e} {unit}"
+            "{what}={} is not in {least:e}..={most:e} {unit}",
+            said.repr()?
         )));
     }
     // To the nanosecond, of which 0.01 s are not a whole number in binary.
-    Ok(Duration::from_nanos((seconds * 1e9).round() as u64))
+    Ok(Duration::from_nanos((time * nanos).round() as u64))
 }
 
 /// How long to wait: None for ever, and so for anything longer than the longest time. At once for 0 and less.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
+use pyo3::{PyTraverseError, PyVisit};
 
 use crate::errors::not_copied;
 use crate::queue::ApiQueue;
@@ -101,6 +102,11 @@ impl PendingTurn {
 
     fn __reduce_ex__(&self, _protocol: &Bound<'_, PyAny>) -> PyResult<()> {
         Err(not_copied("a PendingTurn"))
+    }
+
+    /// A queue may have this among its attributes: such a circle is collected. What was entered holds nothing.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.queue)
     }
 
     /// The end of an `async with`.

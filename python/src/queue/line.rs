@@ -1,6 +1,7 @@
 //! `Line`: `queue.queue`.
 
 use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
 
 use super::ApiQueue;
 
@@ -20,5 +21,10 @@ impl Line {
     /// How many are in line.
     fn qsize(&self) -> PyResult<usize> {
         self.queue.get().__len__()
+    }
+
+    /// A queue may have this among its attributes: such a circle is collected.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.queue)
     }
 }

@@ -221,6 +221,14 @@ impl Live {
         }
     }
 
+    /// The registry that it is of, if it is of one.
+    pub(super) fn registry(&self) -> Option<&Py<Registry>> {
+        match &self.origin {
+            Origin::Own(_) => None,
+            Origin::Keyed(registry, _) => Some(registry),
+        }
+    }
+
     pub(super) fn name(&self) -> &str {
         match &self.origin {
             Origin::Own(settings) => &settings.name,

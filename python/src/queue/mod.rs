@@ -158,9 +158,8 @@ impl ApiQueue {
     fn enqueue(&self, py: Python<'_>, weight: Option<&Bound<'_, PyAny>>) -> PyResult<Waiter> {
         let live = self.live()?.now(py)?;
         let wait = Wait::now(&live, weight_of(weight)?).map_err(enqueue)?;
-        let ahead = live.len() as f64;
-        let each = live.rate().interval().as_secs_f64() * 1e3;
-        let timeout = now_millis() as f64 + ahead.max(1.0) * 5.0 * each;
+        let line = live.len().max(1) as f64 * live.rate().interval().as_secs_f64() * 1e3;
+        let timeout = now_millis() as f64 + 5.0 * line;
         self.waiter(py, wait, timeout)
     }
 
@@ -171,8 +170,7 @@ impl ApiQueue {
         use apiqueue::RefusedError::{Enqueue, TooLate};
 
         let longest = span("longest", longest, 0.0)?;
-        let waiter = self.live()?.running(py)?.enqueue_within(longest);
-        match waiter {
+        match self.live()?.running(py)?.enqueue_within(longest) {
             Ok(waiter) => self.waiter(
                 py,
                 Wait::Line(waiter),
@@ -303,6 +301,11 @@ impl ApiQueue {
     /// A queue is one of this process.
     fn __reduce_ex__(&self, _protocol: &Bound<'_, PyAny>) -> PyResult<()> {
         Err(not_copied("an ApiQueue"))
+    }
+
+    /// A registry may have its queues among its attributes: such a circle is collected.
+    fn __traverse__(&self, visit: pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {
+        visit.call(self.live.get().and_then(Live::registry))
     }
 
     /// Whether it was stopped, and not started since.
