@@ -248,7 +248,7 @@ impl ApiQueue {
     /// From one release to the next, in milliseconds.
     #[getter]
     fn rate_millis(&self, py: Python<'_>) -> PyResult<f64> {
-        Ok(self.live()?.rate(py)?.interval().as_secs_f64() * 1e3)
+        Ok(self.live()?.rate(py)?.interval().as_nanos() as f64 / 1e6)
     }
 
     #[setter]
