@@ -57,7 +57,7 @@ fn client(url: &str, digest: &str, limits: u64, hosts: u64, spacing: u64) -> usi
                 .arg(format!("apiqueue:3:{{{limit}}}:state"))
                 .arg(format!("apiqueue:3:{{{limit}}}:seen"))
                 .arg("reserve")
-                .arg(format!("{} host", fastrand::u64(0..hosts)))
+                .arg(format!("0 {} host", fastrand::u64(0..hosts)))
                 // The interval, the epoch, the hold, no grace, and the window; ten slots of 100 µs each time.
                 .arg(&[
                     100,
