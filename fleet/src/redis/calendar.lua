@@ -27,8 +27,9 @@ local free = {}
 local state = redis.call('HMGET', KEYS[1], 'born', 'last', 'quiet', 'tat', 'interval', 'epoch', 'tuned', 'hold', 'free', 'low', 'bands', 'owed')
 local born = state[1] and redis.call('ZSCORE', KEYS[2], '!' .. state[1]) and tonumber(state[1])
 local last, quiet, tat, interval, epoch, tuned, hold, low, owed
--- How many hosts have each priority, from 0 on.
+-- How many hosts have each priority, from 0 on. Kept as '' where all have 0.
 local bands = {0, 0, 0, 0, 0, 0, 0, 0}
+local has_bands = false
 if born then
     last, quiet, tat = tonumber(state[2]), tonumber(state[3]), tonumber(state[4])
     interval, epoch, tuned, hold = tonumber(state[5]), tonumber(state[6]), tonumber(state[7]), tonumber(state[8])
@@ -36,10 +37,15 @@ if born then
         free[#free + 1] = {tonumber(first), tonumber(count)}
     end
     low, owed = tonumber(state[10]), tonumber(state[12])
-    local at = 0
-    for hosts in string.gmatch(state[11], '%d+') do
-        at = at + 1
-        bands[at] = tonumber(hosts)
+    has_bands = state[11] ~= ''
+    if has_bands then
+        local at = 0
+        for hosts in string.gmatch(state[11], '%d+') do
+            at = at + 1
+            bands[at] = tonumber(hosts)
+        end
+    else
+        bands[1] = redis.call('ZCARD', KEYS[2]) - 1
     end
 else
     born, last = now, now
@@ -167,7 +173,7 @@ local function take_back(first, count, step)
     return back
 end
 
-local hosts, granted, following, later, back = redis.call('ZCARD', KEYS[2]) - 1, {}, 0, 0, 0
+local granted, following, later, back = {}, 0, 0, 0
 
 local function grant(first, count)
     local run = granted[#granted]
@@ -270,13 +276,17 @@ end
 
 if action == 'reserve' then
     local want, spacing, horizon = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[12])
-    for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], 0, '(' .. text(now))) do
-        local at = tonumber(string.match(member, '^%d+')) + 1
-        bands[at] = bands[at] - 1
+    if has_bands then
+        for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], 0, '(' .. text(now))) do
+            local at = tonumber(string.match(member, '^%d+')) + 1
+            bands[at] = bands[at] - 1
+        end
     end
-    redis.call('ZREMRANGEBYSCORE', KEYS[2], 0, '(' .. text(now))
+    local gone = redis.call('ZREMRANGEBYSCORE', KEYS[2], 0, '(' .. text(now))
+    if not has_bands then
+        bands[1] = bands[1] - gone
+    end
     bands[priority + 1] = bands[priority + 1] + redis.call('ZADD', KEYS[2], text(now + ARGV[7]), ARGV[2])
-    hosts = redis.call('ZCARD', KEYS[2]) - 1
 
     local opens = math.max(now, quiet, hold)
     local from, stop, left = math.max(opens, now + ARGV[11]), now + horizon, want
@@ -341,23 +351,6 @@ elseif retune(tonumber(ARGV[9])) then
     tuned = epoch
 end
 
-local runs = {}
-for at, run in ipairs(free) do
-    runs[at] = text(run[1]) .. ':' .. text(run[2])
-end
-redis.call('HSET', KEYS[1], 'born', text(born), 'last', text(last), 'quiet', text(quiet), 'tat', text(tat),
-    'interval', text(interval), 'epoch', text(epoch), 'tuned', text(tuned), 'hold', text(hold), 'free', table.concat(runs, ','),
-    'low', text(low), 'owed', text(owed), 'bands', table.concat(bands, ','))
--- After the last slot, the last hold and the last call.
-local keep = tonumber(ARGV[8])
-for _, key in ipairs({KEYS[1], KEYS[2]}) do
-    if keep == 0 then
-        redis.call('PERSIST', key)
-    else
-        redis.call('PEXPIRE', key, text(math.floor((math.max(tat, hold, now) - now) / 1000) + keep))
-    end
-end
-
 local below, kept_back, all = 0, 0, 0
 for at = 1, 8 do
     if bands[at] > 0 then
@@ -368,7 +361,26 @@ for at = 1, 8 do
         below = all
     end
 end
-local answer = {now, born, quiet, interval, math.max(hold - now, 0), epoch, hosts, below, bands_above(), kept_back, following, later, back}
+has_bands = all > bands[1]
+
+local runs = {}
+for at, run in ipairs(free) do
+    runs[at] = text(run[1]) .. ':' .. text(run[2])
+end
+redis.call('HSET', KEYS[1], 'born', text(born), 'last', text(last), 'quiet', text(quiet), 'tat', text(tat),
+    'interval', text(interval), 'epoch', text(epoch), 'tuned', text(tuned), 'hold', text(hold), 'free', table.concat(runs, ','),
+    'low', text(low), 'owed', text(owed), 'bands', has_bands and table.concat(bands, ',') or '')
+-- After the last slot, the last hold and the last call.
+local keep = tonumber(ARGV[8])
+for _, key in ipairs({KEYS[1], KEYS[2]}) do
+    if keep == 0 then
+        redis.call('PERSIST', key)
+    else
+        redis.call('PEXPIRE', key, text(math.floor((math.max(tat, hold, now) - now) / 1000) + keep))
+    end
+end
+
+local answer = {now, born, quiet, interval, math.max(hold - now, 0), epoch, all, below, bands_above(), kept_back, following, later, back}
 for _, run in ipairs(granted) do
     answer[#answer + 1] = run[1]
     answer[#answer + 1] = run[2]
