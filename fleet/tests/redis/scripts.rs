@@ -146,10 +146,13 @@ impl Clocked {
         assert_eq!(stored["free"], runs.join(","));
         let bands = model.seen.bands();
         let has_some = bands[1..].iter().any(|hosts| *hosts > 0);
-        let bands: Vec<_> = bands.iter().map(u32::to_string).collect();
         // Not there where all have the lowest.
-        let bands = has_some.then(|| bands.join(",")).unwrap_or_default();
-        assert_eq!(stored["bands"], bands);
+        let bands = if has_some {
+            bands.iter().map(u32::to_string).collect()
+        } else {
+            Vec::new()
+        };
+        assert_eq!(stored["bands"], bands.join(","));
         let seen = model.seen.iter();
         let seen: BTreeMap<_, _> = seen
             .map(|(host, priority, label, at)| (format!("{priority} {host} {label}"), at))
