@@ -123,8 +123,7 @@ fn open_files(said: &str) -> Result<Opened, String> {
     let told = |why: apiqueue_fleet::BackendError| why.to_string();
     if !said.contains('/') {
         // As the command does it, and refused where it does.
-        let _ = FileBackend::named(said).map_err(told)?;
-        let files = FileBackend::for_names().map_err(told)?;
+        let files = FileBackend::for_name(said).map_err(told)?;
         let name = said.to_owned();
         return Ok(Opened::Files { files, name });
     }

@@ -53,9 +53,7 @@ fn registry(limits: &Limits, share: Option<&str>) -> Result<Registry<String>, Fa
         return Ok(Registry::from(limits.clone()).keep(KEPT));
     };
     let unusable = |why| Failure::usage(format_args!("--share {share:?}: {why}"));
-    // The name alone, as it is checked there.
-    let _ = FileBackend::named(share).map_err(unusable)?;
-    let backend = FileBackend::for_names().map_err(unusable)?;
+    let backend = FileBackend::for_name(share).map_err(unusable)?;
     let (limits, share) = (limits.clone(), share.to_owned());
     Ok(Registry::new(move |key: &String| match limits.of(key) {
         Limit::None => Limit::None,

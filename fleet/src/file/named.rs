@@ -28,8 +28,16 @@ impl FileBackend {
     /// # Errors
     /// [`BackendError::Refused`], if it is not such a name, and those of [`for_names`](Self::for_names).
     pub fn named(name: &str) -> Result<FleetLimit, BackendError> {
+        Ok(Self::for_name(name)?.limit(name))
+    }
+
+    /// [`for_names`](Self::for_names), for those who have a name that stands before the names of several limits.
+    ///
+    /// # Errors
+    /// Those of [`named`](Self::named).
+    pub fn for_name(name: &str) -> Result<Self, BackendError> {
         check(name)?;
-        Ok(Self::for_names()?.limit(name))
+        Self::for_names()
     }
 
     /// In the directory where the processes of this user meet by a name alone: the first of these.
