@@ -11,7 +11,7 @@ use pyo3::types::PyDict;
 use crate::errors::{config, not_copied};
 use crate::exit::generation;
 use crate::numbers::span;
-use crate::rate::{said, with_burst};
+use crate::rate::changed;
 use crate::settings::Arguments;
 
 /// Limits that several queues share, beside those of their own: `ApiQueue(…, within=account)`.
@@ -49,14 +49,7 @@ impl Settings {
     fn parse<'py>(py: Python<'py>, given: Option<&Bound<'py, PyDict>>) -> PyResult<Self> {
         let all = Arguments::new(py, given)?;
         let strict = all.flag("strict")?.unwrap_or(false);
-        let burst = all.take("burst")?;
-        let own = match all.rate(None)? {
-            Some(rate) => Some(with_burst(rate, burst.as_ref(), strict)?),
-            None if burst.is_some() => {
-                return Err(config("burst= is that of a rate: say which one"));
-            }
-            None => None,
-        };
+        let own = all.rate_and_burst(None, strict)?;
         let settings = Self {
             name: all.text("name")?.unwrap_or_default(),
             limits: own.into_iter().chain(all.rates("limits")?).collect(),
@@ -167,19 +160,8 @@ impl Account {
         every: Option<&Bound<'_, PyAny>>,
         burst: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let rate = said(per_second, every, None)?
-            .ok_or_else(|| config("set_rate needs per_second= or every="))?;
-        let first = self.settings.limits.first();
-        let strict = first.is_some_and(|rate| rate.is_strict());
-        let before = first.map_or(1, |rate| rate.burst_size());
-        let rate = match burst {
-            Some(_) => with_burst(rate, burst, strict)?,
-            None => {
-                let burst = u32::try_from(before).unwrap_or(u32::MAX);
-                let rate = rate.burst(burst).map_err(config)?;
-                if strict { rate.strict() } else { rate }
-            }
-        };
+        let first = self.settings.limits.first().copied();
+        let rate = changed(per_second, every, burst, || Ok(first))?;
         self.live()?.set_rate(0, rate).map_err(config)?;
         self.state().rate = Some(rate);
         Ok(())

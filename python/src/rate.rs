@@ -69,6 +69,22 @@ pub(crate) fn with_burst(
     Ok(if strict { rate.strict() } else { rate })
 }
 
+/// What `set_rate` was told: as strict as the rate before, and with its burst unless another is given.
+pub(crate) fn changed(
+    per_second: Option<&Bound<'_, PyAny>>,
+    every: Option<&Bound<'_, PyAny>>,
+    burst: Option<&Bound<'_, PyAny>>,
+    before: impl FnOnce() -> PyResult<Option<apiqueue::Rate>>,
+) -> PyResult<apiqueue::Rate> {
+    let rate = said(per_second, every, None)?
+        .ok_or_else(|| config("set_rate needs per_second= or every="))?;
+    let before = before()?;
+    match (burst, before) {
+        (None, Some(before)) => with_terms_of(rate, before),
+        _ => with_burst(rate, burst, before.is_some_and(|before| before.is_strict())),
+    }
+}
+
 /// With the burst of the rate before, and as strict.
 pub(crate) fn with_terms_of(
     rate: apiqueue::Rate,

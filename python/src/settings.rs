@@ -102,11 +102,22 @@ impl<'py> Arguments<'py> {
         rates.collect()
     }
 
-    /// The rate that was said, in one of its ways.
-    pub(crate) fn rate(
+    /// The same with the burst that was said, which is that of a rate.
+    pub(crate) fn rate_and_burst(
         &self,
         millis_apart: Option<&Bound<'py, PyAny>>,
+        strict: bool,
     ) -> PyResult<Option<apiqueue::Rate>> {
+        let burst = self.take("burst")?;
+        match self.rate(millis_apart)? {
+            Some(rate) => with_burst(rate, burst.as_ref(), strict).map(Some),
+            None if burst.is_some() => Err(config("burst= is that of a rate: say which one")),
+            None => Ok(None),
+        }
+    }
+
+    /// The rate that was said, in one of its ways.
+    fn rate(&self, millis_apart: Option<&Bound<'py, PyAny>>) -> PyResult<Option<apiqueue::Rate>> {
         let at_most = match self.take("at_most")? {
             None => None,
             Some(value) => {
@@ -155,16 +166,8 @@ impl Settings {
         let strict = all.flag("strict")?;
         // What the rate in milliseconds was for: no two closer than that.
         let strict = strict.unwrap_or(rate_millis.is_some() && share.is_none());
-        let burst = all.take("burst")?;
-        let rate = match all.rate(rate_millis)? {
-            Some(rate) => Some(with_burst(rate, burst.as_ref(), strict)?),
-            None if burst.is_some() => {
-                return Err(config("burst= is that of a rate: say which one"));
-            }
-            None => None,
-        };
         let settings = Self {
-            rate,
+            rate: all.rate_and_burst(rate_millis, strict)?,
             name: all.text("name")?.unwrap_or_default(),
             is_started: all.flag("start")?.unwrap_or(false),
             limits: all.rates("limits")?,

@@ -18,7 +18,7 @@ use crate::block::stopped;
 use crate::errors::{closed, config, enqueue, made_twice, not_copied, not_made};
 use crate::numbers::{self, millis, span, whole};
 use crate::pending::PendingTurn;
-use crate::rate::{said, with_burst, with_terms_of};
+use crate::rate::{changed, with_terms_of};
 use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::stats::{Stats, StopReport};
@@ -229,13 +229,7 @@ impl ApiQueue {
         every: Option<&Bound<'_, PyAny>>,
         burst: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let rate = said(per_second, every, None)?
-            .ok_or_else(|| config("set_rate needs per_second= or every="))?;
-        let before = self.live()?.rate(py)?;
-        let rate = match burst {
-            Some(_) => with_burst(rate, burst, before.is_strict())?,
-            None => with_terms_of(rate, before)?,
-        };
+        let rate = changed(per_second, every, burst, || self.live()?.rate(py).map(Some))?;
         self.live()?.go_by(py, rate)
     }
 
