@@ -6,12 +6,11 @@ pytest.importorskip("boto3", reason="boto3 is not installed")
 
 import boto3  # noqa: E402
 from botocore.config import Config  # noqa: E402
-from endpoints.scripted import Scripted  # noqa: E402
 from support import AWS_ENVIRONMENT, Ec2Server  # noqa: E402
 
 import apiqueue.boto  # noqa: E402
 
-__all__ = ["_moto", "aws", "client", "moto", "scripted"]
+__all__ = ["_moto", "aws", "client", "moto"]
 
 
 @pytest.fixture(autouse=True)
@@ -22,20 +21,6 @@ def aws(monkeypatch):
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     yield
     apiqueue.boto.uninstall()
-
-
-@pytest.fixture
-def scripted():
-    """Makes servers that answer as they are told."""
-    servers = []
-
-    def make(*answers):
-        servers.append(Scripted(*answers))
-        return servers[-1]
-
-    yield make
-    for server in servers:
-        server.close()
 
 
 @pytest.fixture(scope="module")

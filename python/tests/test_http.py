@@ -15,24 +15,10 @@ httpx = pytest.importorskip("httpx", reason="httpx is not installed")
 import apiqueue.httpx  # noqa: E402
 import apiqueue.requests  # noqa: E402
 import apiqueue.urllib3  # noqa: E402
-from endpoints.scripted import Scripted  # noqa: E402
 
 NO_CONTENT = (200, {}, b"")
 BUSY = (429, {"Retry-After": "1"}, b"")
 GONE = (None, {}, b"")
-
-
-@pytest.fixture
-def scripted():
-    servers = []
-
-    def make(*answers):
-        servers.append(Scripted(*answers))
-        return servers[-1]
-
-    yield make
-    for server in servers:
-        server.close()
 
 
 def retry(**more):

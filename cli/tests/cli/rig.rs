@@ -31,13 +31,27 @@ impl Rig {
     /// The command; its limits are in this place.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_apiqueue"));
+        self.here(command.args(words));
         command
-            .args(words)
+    }
+
+    /// With its limits in this place, and nothing to read.
+    fn here<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command
             .env("APIQUEUE_DIR", self.path("limits"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        command
+            .stderr(Stdio::piped())
+    }
+
+    /// What `shell` makes of `script`, in which the command is `"$0"`.
+    pub(crate) fn shell(&self, shell: &str, script: &str) -> Done {
+        let command = env!("CARGO_BIN_EXE_apiqueue");
+        Done::of(
+            self.here(Command::new(shell).args(["-c", script, command]))
+                .spawn()
+                .unwrap(),
+        )
     }
 
     pub(crate) fn run(&self, words: &[&str]) -> Done {

@@ -306,18 +306,10 @@ fn another_rate_in_force_is_told() {
 #[test]
 fn few_files_are_enough_for_many_jobs() {
     let rig = Rig::new();
-    let binary = env!("CARGO_BIN_EXE_apiqueue");
-    let script = format!(
-        "ulimit -n 48; seq 300 | \"{binary}\" run -k -q --rate 5000/s -- sh -c '[ $1 != 1 ] || sleep 1; echo $1' _ {{}}"
+    let done = rig.shell(
+        "bash",
+        "ulimit -n 48; seq 300 | \"$0\" run -k -q --rate 5000/s -- sh -c '[ $1 != 1 ] || sleep 1; echo $1' _ {}",
     );
-    let child = std::process::Command::new("bash")
-        .args(["-c", &script])
-        .env("APIQUEUE_DIR", rig.path("limits"))
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let done = Done::of(child);
     assert_eq!((done.code, &*done.err), (Some(0), ""));
     assert_eq!(done.text(), numbers(1..=300));
 }

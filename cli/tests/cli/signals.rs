@@ -143,16 +143,9 @@ fn a_signal_ends_a_wait_for_input() {
 #[test]
 fn an_ignored_signal_stays_ignored() {
     let rig = Rig::new();
-    let binary = env!("CARGO_BIN_EXE_apiqueue");
-    let script = format!(
-        "trap '' HUP; \"{binary}\" run --rate 20/s -q -- echo ::: 1 2 3 4 5 6 7 8 9 10 & pid=$!; sleep 0.2; kill -HUP $pid; wait $pid"
+    let done = rig.shell(
+        "sh",
+        "trap '' HUP; \"$0\" run --rate 20/s -q -- echo ::: 1 2 3 4 5 6 7 8 9 10 & pid=$!; sleep 0.2; kill -HUP $pid; wait $pid",
     );
-    let child = std::process::Command::new("sh")
-        .args(["-c", &script])
-        .env("APIQUEUE_DIR", rig.path("limits"))
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    assert_eq!(Done::of(child).text().lines().count(), 10);
+    assert_eq!(done.text().lines().count(), 10);
 }

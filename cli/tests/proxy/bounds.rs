@@ -86,6 +86,22 @@ fn a_tunnel_counts_as_a_connection_too() {
     until("a place is free", || status(&proxy.get(o, "/")) == 200);
 }
 
+const BLOCK: &[u8] = &[b'x'; 1 << 20];
+
+/// Sends a body of `size` bytes until nobody takes any for a second. Says how many were taken.
+fn send_until_full(stream: &mut std::net::TcpStream, size: usize) -> usize {
+    let a_second = std::time::Duration::from_secs(1);
+    stream.set_write_timeout(Some(a_second)).unwrap();
+    let mut sent = 0;
+    while sent < size {
+        match stream.write(&BLOCK[..BLOCK.len().min(size - sent)]) {
+            Ok(count) => sent += count,
+            Err(_) => break,
+        }
+    }
+    sent
+}
+
 /// An origin that takes a request's head and then reads no more until it is told.
 #[test]
 fn a_body_is_not_read_faster_than_the_origin_takes_it() {
@@ -100,17 +116,7 @@ fn a_body_is_not_read_faster_than_the_origin_takes_it() {
     )
     .unwrap();
     let (mut taken, _) = origin.accept().unwrap();
-    stream
-        .set_write_timeout(Some(std::time::Duration::from_secs(1)))
-        .unwrap();
-    let block = vec![b'x'; 1 << 20];
-    let mut sent = 0;
-    while sent < size {
-        match stream.write(&block[..block.len().min(size - sent)]) {
-            Ok(count) => sent += count,
-            Err(_) => break,
-        }
-    }
+    let mut sent = send_until_full(&mut stream, size);
     // Sockets hold some megabytes; the proxy adds next to nothing.
     assert!(
         sent < size / 2,
@@ -121,7 +127,7 @@ fn a_body_is_not_read_faster_than_the_origin_takes_it() {
         stream.set_write_timeout(Some(LONG)).unwrap();
         while sent < size {
             sent += stream
-                .write(&block[..block.len().min(size - sent)])
+                .write(&BLOCK[..BLOCK.len().min(size - sent)])
                 .unwrap();
         }
         read_answer(&mut stream)
@@ -146,18 +152,7 @@ fn an_answer_is_not_read_faster_than_the_client_takes_it() {
         let (mut stream, _) = origin.accept().unwrap();
         let _ = stream.read(&mut [0; 4096]).unwrap();
         write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n").unwrap();
-        stream
-            .set_write_timeout(Some(std::time::Duration::from_secs(1)))
-            .unwrap();
-        let block = vec![b'x'; 1 << 20];
-        let mut sent = 0;
-        while sent < size {
-            match stream.write(&block[..block.len().min(size - sent)]) {
-                Ok(count) => sent += count,
-                Err(_) => break,
-            }
-        }
-        sent
+        send_until_full(&mut stream, size)
     });
     let proxy = Proxy::start(UNLIMITED);
     let mut stream = proxy.connect();
